@@ -1,0 +1,24 @@
+"""Equivariant deep learning by weight sharing.
+
+A symmetric layer is an ordinary layer whose weights are shared. Subpackages load on first use, so that
+``import equishare`` costs nothing beyond itself.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = ("check", "datasets", "groups", "integrations", "nn", "potential", "sharing", "training")
+
+__all__ = ["__version__", *_SUBPACKAGES]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBPACKAGES:
+        return import_module(f"equishare.{name}")
+    raise AttributeError(f"module 'equishare' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Equivariance and physics checks of any model."""

@@ -1,0 +1,1 @@
+"""Who acts: groups and their representations."""

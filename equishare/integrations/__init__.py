@@ -1,0 +1,1 @@
+"""Running a fitted potential in other programs."""

@@ -1,0 +1,1 @@
+"""Symmetric layers: expand the shared weights, then run a plain torch operation."""

@@ -1,0 +1,1 @@
+"""The molecular potential: graph in, energy out; forces and stress by autodiff."""

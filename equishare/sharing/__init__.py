@@ -1,0 +1,1 @@
+"""Which weights are the same: sharing patterns and the solver that finds them."""

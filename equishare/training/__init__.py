@@ -1,0 +1,1 @@
+"""From frames to a fitted potential: reading, checking, fitting, reporting."""

@@ -1,1 +1,26 @@
 """The molecular potential: graph in, energy out; forces and stress by autodiff."""
+
+from equishare.potential.config import PRESETS, ModelConfig
+from equishare.potential.density_net import DensityNet
+from equishare.potential.errors import GraphError, ModelFileError, UnknownSpeciesError
+from equishare.potential.graph import AtomGraph, collate, from_atoms
+from equishare.potential.model_file import Header, load, read_header, save
+from equishare.potential.potential import Potential, Prediction
+
+__all__ = [
+    "PRESETS",
+    "AtomGraph",
+    "DensityNet",
+    "GraphError",
+    "Header",
+    "ModelConfig",
+    "ModelFileError",
+    "Potential",
+    "Prediction",
+    "UnknownSpeciesError",
+    "collate",
+    "from_atoms",
+    "load",
+    "read_header",
+    "save",
+]

@@ -1,0 +1,85 @@
+"""The channel-wise product of two features."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from equishare.nn.kernels.coupling import Coupling
+from equishare.nn.kernels.product import product
+from equishare.nn.layout import IrrepsLike, Layout, check_features
+
+
+class ChannelProduct(nn.Module):
+    r"""Clebsch-Gordan product of two features, channel by channel, with one weight a path and channel.
+
+    .. math:: z_n[l_3 m_3, c] = \sum_{p = (l_1, l_2, l_3)} w_{k(n), p, c}
+              \sum_{m_1 m_2} C^{l_1 l_2 l_3}_{m_1 m_2 m_3}\, a_n[l_1 m_1, c]\, b_n[l_2 m_2, c]
+
+    over all paths that O(3) allows, parity included. Equivariant: exact. Called with one argument (``symmetric=True``) it
+    is the product of a feature with itself, and lists each unordered pair once.
+
+    Args:
+        irreps_left: Irreps of the first factor.
+        irreps_right: Irreps of the second factor; None for the product of a feature with itself.
+        irreps_out: Irreps of the product.
+        n_kinds: Number of kinds of atoms (species), each with its own path weights.
+
+    Shapes:
+        ``[atoms, dim_left, channels]``, ``[atoms, dim_right, channels]``, kind ``[atoms]`` -> ``[atoms, dim_out, channels]``.
+
+    Raises:
+        ValueError: if the channels differ, or no path leads to one of the output irreps.
+
+    The repeated product of densities follows Drautz, "Atomic cluster expansion" (2019), and Batatia et al., "MACE" (2022).
+
+    >>> square = ChannelProduct("8x0e + 8x1o", None, "8x0e + 8x1o + 8x2e")
+    >>> square(torch.randn(5, 4, 8)).shape
+    torch.Size([5, 9, 8])
+    """
+
+    def __init__(
+        self,
+        irreps_left: IrrepsLike,
+        irreps_right: IrrepsLike | None,
+        irreps_out: IrrepsLike,
+        n_kinds: int = 1,
+    ) -> None:
+        super().__init__()
+        self.layout_left, self.layout_out = Layout.of(irreps_left), Layout.of(irreps_out)
+        self.layout_right = self.layout_left if irreps_right is None else Layout.of(irreps_right)
+        channels = {layout.channels for layout in (self.layout_left, self.layout_right, self.layout_out)}
+        if len(channels) != 1:
+            raise ValueError(f"both factors and the product need the same number of channels, got {channels}")
+        self.coupling = Coupling.of(
+            self.layout_left, self.layout_right, self.layout_out, symmetric=irreps_right is None
+        )
+        reached = {third for _, _, third in self.coupling.paths}
+        missing = [str(ir) for k, (_, ir) in enumerate(self.layout_out.irreps) if k not in reached]
+        if missing:
+            raise ValueError(
+                f"no path from {self.layout_left.irreps} x {self.layout_right.irreps} to {missing}; "
+                "leave them out of irreps_out"
+            )
+        counts = torch.tensor([sum(q[2] == p[2] for q in self.coupling.paths) for p in self.coupling.paths])
+        weight = torch.randn(n_kinds, len(self.coupling.paths), channels.pop())
+        self.weight = nn.Parameter(weight * counts.rsqrt()[None, :, None])
+
+    def forward(
+        self,
+        left: Float[Tensor, "atoms dim_left channels"],
+        right: Float[Tensor, "atoms dim_right channels"] | None = None,
+        kind: Int[Tensor, "atoms"] | None = None,
+    ) -> Float[Tensor, "atoms dim_out channels"]:
+        """Multiply."""
+        check_features(left, self.layout_left, "left")
+        if (right is None) != self.coupling.symmetric:
+            raise ValueError("a product of a feature with itself takes one feature, any other product takes two")
+        if right is not None:
+            check_features(right, self.layout_right, "right")
+        if kind is None:
+            if self.weight.shape[0] != 1:
+                raise ValueError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
+            kind = left.new_zeros(left.shape[0], dtype=torch.int64)
+        first = left.transpose(0, 1)
+        second = first if right is None else right.transpose(0, 1)
+        return product(first, second, self.weight, kind, self.coupling).transpose(0, 1)

@@ -1,0 +1,84 @@
+"""The density convolution: a sum over neighbours that is linear in the edges' work."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from equishare.nn.kernels.density import density
+from equishare.nn.kernels.edges import Edges
+from equishare.nn.layout import IrrepsLike, Layout, check_features
+
+
+def natural_irreps(channels: int, l_max: int) -> str:
+    """Irreps of natural parity (-1)^l up to a degree.
+
+    >>> natural_irreps(8, 2)
+    '8x0e+8x1o+8x2e'
+    """
+    return "+".join(f"{channels}x{degree}{'eo'[degree % 2]}" for degree in range(l_max + 1))
+
+
+class DensityConv(nn.Module):
+    r"""Sum over neighbours of scalar-weighted harmonics and scalar-weighted features.
+
+    .. math:: A_i[lm, c] = \frac{1}{\nu} \sum_{j \to i} \Big( R^{(1)}_{lc}(r_{ij})\, s_{jc}\, Y_{lm}(\hat r_{ij})
+              + R^{(2)}_{lc}(r_{ij})\, x_j[lm, c] \Big), \qquad R_{lc}(r) = \sum_n W_{n,lc} B_n(r)
+
+    where s are the invariant channels of x. There is no tensor product on edges: an edge costs 2 (L + 1)^2 C products; the
+    many-body products come after it, on atoms. Equivariant under O(3), translations and permutations: exact.
+
+    Args:
+        irreps_in: Irreps of x, natural parity, 0e first, degrees 0..K.
+        l_max: Highest degree L >= K of the density.
+        n_basis: Number N of radial functions.
+        normalization: :math:`\nu`; the square root of the mean number of neighbours keeps the variance.
+
+    Shapes:
+        x ``[atoms, dim, channels]``, basis B ``[edges, n_basis]``, Y ``[edges, (L + 1)^2]``, edge_index ``[2, edges]`` (PyG:
+        row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``.
+
+    Raises:
+        ValueError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max.
+
+    >>> import torch
+    >>> conv = DensityConv("8x0e + 8x1o", l_max=2, n_basis=4)
+    >>> index = torch.tensor([[0, 1], [1, 0]])
+    >>> conv(torch.randn(2, 4, 8), torch.randn(2, 4), torch.randn(2, 9), index).shape
+    torch.Size([2, 9, 8])
+    """
+
+    def __init__(self, irreps_in: IrrepsLike, l_max: int, n_basis: int, normalization: float = 1.0) -> None:
+        super().__init__()
+        self.layout_in = Layout.of(irreps_in)
+        k_max = len(self.layout_in.degrees) - 1
+        expected = Layout.of(natural_irreps(self.layout_in.channels, k_max))
+        if self.layout_in != expected or k_max > l_max or not normalization > 0:
+            raise ValueError(
+                f"expected irreps of natural parity 0e + 1o + 2e + ... up to at most l_max={l_max} and a positive "
+                f"normalization, got {self.layout_in.irreps} and {normalization}"
+            )
+        self.layout_out = Layout.of(natural_irreps(self.layout_in.channels, l_max))
+        # invariant input alone: its second term would repeat the l = 0 part of the first
+        self.rows = l_max + 1 + (k_max + 1 if k_max else 0)
+        self.radial = nn.Linear(n_basis, self.rows * self.layout_in.channels, bias=False)
+        nn.init.normal_(self.radial.weight, std=n_basis**-0.5)
+        self.normalization = normalization
+
+    def forward(
+        self,
+        features: Float[Tensor, "atoms dim channels"],
+        basis: Float[Tensor, "edges n_basis"],
+        harmonics: Float[Tensor, "edges components"],
+        edge_index: Int[Tensor, "2 edges"] | Edges,
+    ) -> Float[Tensor, "atoms dim_out channels"]:
+        """Sum over neighbours."""
+        check_features(features, self.layout_in)
+        if harmonics.shape[1] != self.layout_out.dim:
+            raise ValueError(
+                f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}), "
+                f"got {harmonics.shape[1]}"
+            )
+        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
+        radial = self.radial(basis / self.normalization).unflatten(1, (self.rows, -1))
+        major = features.transpose(0, 1)
+        others = major if self.rows > len(self.layout_out.degrees) else major[:0]
+        return density(radial, major[0], others, harmonics, edges).transpose(0, 1)

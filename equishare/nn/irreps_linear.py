@@ -1,0 +1,67 @@
+"""A linear map per irrep."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equishare.nn.layout import IrrepsLike, Layout, check_features
+
+
+class IrrepsLinear(nn.Module):
+    r"""Mix the channels of each irrep: one base matrix an irrep, shared by its 2l + 1 components.
+
+    .. math:: y_n[lm, d] = \frac{1}{\sqrt{C}} \sum_c W^{(l)}_{cd}\, x_n[lm, c] \; (+\, b_d \text{ for } 0e)
+
+    By Schur's lemma this is every linear map between these features that commutes with O(3): complete and exact. The shared
+    matrices are expanded over components, then one batched matrix product runs.
+
+    Args:
+        irreps_in: Irreps of the input, equal multiplicities.
+        irreps_out: Irreps of the output, each of them among the input's.
+        bias: Add a constant to the invariant channels (0e).
+
+    Shapes:
+        ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``.
+
+    Raises:
+        ValueError: if an output irrep is not in the input, or bias is asked for without 0e.
+
+    >>> layer = IrrepsLinear("8x0e + 8x1o", "4x1o")
+    >>> layer(torch.randn(5, 4, 8)).shape
+    torch.Size([5, 3, 4])
+    """
+
+    _components: Tensor
+    _shared: Tensor
+
+    def __init__(self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, bias: bool = False) -> None:
+        super().__init__()
+        self.layout_in, self.layout_out = Layout.of(irreps_in), Layout.of(irreps_out)
+        available = [ir for _, ir in self.layout_in.irreps]
+        missing = [str(ir) for _, ir in self.layout_out.irreps if ir not in available]
+        if missing:
+            raise ValueError(f"output irreps {missing} are not among the input irreps {self.layout_in.irreps}")
+        slices = [self.layout_in.slice(ir) for _, ir in self.layout_out.irreps]
+        components = torch.cat([torch.arange(s.start, s.stop) for s in slices])
+        leading = torch.equal(components, torch.arange(len(components)))
+        self._leading = len(components) if leading else None
+        self.register_buffer("_components", components, persistent=False)
+        self.register_buffer("_shared", self.layout_out.component_index(), persistent=False)
+        shape = len(self.layout_out.irreps), self.layout_in.channels, self.layout_out.channels
+        self.weight = nn.Parameter(torch.randn(shape))
+        self.bias = nn.Parameter(torch.zeros(self.layout_out.channels)) if bias else None
+        self._invariant = self.layout_out.slice("0e") if bias else slice(0)
+
+    def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms dim_out channels_out"]:
+        """Apply the map."""
+        check_features(features, self.layout_in)
+        major = features.transpose(0, 1)
+        major = major[: self._leading] if self._leading is not None else major[self._components]
+        expanded = (self.weight * self.layout_in.channels**-0.5)[self._shared]
+        out = torch.bmm(major, expanded).transpose(0, 1)
+        if self.bias is None:
+            return out
+        padded = torch.nn.functional.pad(
+            self.bias.unsqueeze(0), (0, 0, self._invariant.start, self.layout_out.dim - self._invariant.stop)
+        )
+        return out + padded

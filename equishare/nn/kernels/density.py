@@ -1,0 +1,126 @@
+"""The edge sum of the density convolution, closed under two derivatives."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from equishare.nn.kernels.backend import match_threads, uses_numba
+from equishare.nn.kernels.edges import Edges
+
+
+def density(
+    radial: Float[Tensor, "edges rows channels"],
+    scalars: Float[Tensor, "atoms channels"],
+    features: Float[Tensor, "components_in atoms channels"],
+    harmonics: Float[Tensor, "edges components"],
+    edges: Edges,
+) -> Float[Tensor, "components atoms channels"]:
+    r"""Sum over neighbours, without a tensor product on edges.
+
+    .. math:: A_i[lm] = \sum_{j \to i} R^{(1)}_l(r_{ij})\, s_j\, Y_{lm}(\hat r_{ij}) + R^{(2)}_l(r_{ij})\, x_j[lm]
+
+    Degrees 0..L of the harmonics, 0..K of the features with K <= L (no features at all: an empty first axis); the
+    rows of `radial` are the L + 1 weights of the first term, then the K + 1 of the second. Component-major layout.
+    """
+    if uses_numba(radial):
+        return _Density.apply(
+            radial.contiguous(), scalars.contiguous(), features.contiguous(), harmonics.contiguous(), edges
+        )
+    n_l = degree_count(harmonics.shape[1])
+    degree = torch.from_numpy(component_degrees(harmonics.shape[1])).to(radial.device)
+    sender = edges.sender
+    first = (radial[:, :n_l] * scalars[sender].unsqueeze(1))[:, degree] * harmonics.unsqueeze(2)
+    if features.shape[0]:
+        second = radial[:, n_l:][:, degree[: features.shape[0]]] * features[:, sender].transpose(0, 1)
+        first = torch.cat([first[:, : features.shape[0]] + second, first[:, features.shape[0] :]], dim=1)
+    zeros = first.new_zeros(scalars.shape[0], *first.shape[1:])
+    return zeros.index_add(0, edges.receiver, first).transpose(0, 1)
+
+
+def degree_count(components: int) -> int:
+    """How many degrees 0..L have this many components in all."""
+    count = round(components**0.5)
+    if count * count != components:
+        raise ValueError(f"expected (L + 1)^2 components for some L, got {components}")
+    return count
+
+
+@cache
+def component_degrees(components: int) -> np.ndarray:
+    """Degree l of each component (l, m)."""
+    return np.repeat(np.arange(degree_count(components)), 2 * np.arange(degree_count(components)) + 1)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+class _Density(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges) -> Tensor:
+        from equishare.nn.kernels import density_numba as loops
+
+        match_threads()
+        out = radial.new_empty(harmonics.shape[1], *scalars.shape)
+        loops.forward(
+            *map(_array, (radial, scalars, features, harmonics)),
+            component_degrees(harmonics.shape[1]),
+            component_degrees(features.shape[0]),
+            edges.ends[0],
+            *edges.receive_order,
+            out.numpy(),
+        )
+        ctx.save_for_backward(radial, scalars, features, harmonics)
+        ctx.edges = edges
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return *_DensityBackward.apply(grad.contiguous(), *ctx.saved_tensors, ctx.edges), None
+
+
+class _DensityBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        grad: Tensor,
+        radial: Tensor,
+        scalars: Tensor,
+        features: Tensor,
+        harmonics: Tensor,
+        edges: Edges,
+    ) -> tuple[Tensor, ...]:
+        from equishare.nn.kernels import density_numba as loops
+
+        match_threads()
+        ctx.save_for_backward(grad, radial, scalars, features, harmonics)
+        ctx.edges = edges
+        grads = tuple(torch.empty_like(t) for t in (radial, scalars, features, harmonics))
+        degrees = component_degrees(harmonics.shape[1]), component_degrees(features.shape[0])
+        g, r, s, x, y = map(_array, (grad, radial, scalars, features, harmonics))
+        gr, gs, gx, gy = (t.numpy() for t in grads)
+        loops.backward_edges(g, r, s, x, y, *degrees, edges.ends[0], *edges.receive_order, gr, gy)
+        loops.backward_atoms(g, r, y, *degrees, edges.ends[1], *edges.send_order, gs, gx)
+        return grads
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
+        from equishare.nn.kernels import density_numba as loops
+
+        match_threads()
+        saved = ctx.saved_tensors
+        edges: Edges = ctx.edges
+        out = tuple(torch.empty_like(t) for t in saved)
+        degrees = component_degrees(saved[4].shape[1]), component_degrees(saved[3].shape[0])
+        g, r, s, x, y = map(_array, saved)
+        ur, us, ux, uy = map(_array, tangents)
+        dg, dr, ds, dx, dy = (t.numpy() for t in out)
+        loops.second_edges(g, r, s, x, y, ur, us, ux, uy, *degrees, edges.ends[0], *edges.receive_order, dg, dr, dy)
+        loops.second_atoms(g, r, y, ur, uy, *degrees, edges.ends[1], *edges.send_order, ds, dx)
+        return *out, None

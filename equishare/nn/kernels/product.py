@@ -1,0 +1,117 @@
+"""The channel-wise Clebsch-Gordan product, closed under two derivatives."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from equishare.nn.kernels.backend import match_threads, uses_numba
+from equishare.nn.kernels.coupling import Coupling
+
+
+def product(
+    left: Float[Tensor, "components_left atoms channels"],
+    right: Float[Tensor, "components_right atoms channels"],
+    weight: Float[Tensor, "kinds paths channels"],
+    kind: Int[Tensor, "atoms"],
+    coupling: Coupling,
+) -> Float[Tensor, "components_out atoms channels"]:
+    r"""Weighted sum over coupling paths, channel by channel.
+
+    .. math:: z_n[l_3 m_3, c] = \sum_{p} w_{k(n), p, c} \sum_{m_1 m_2} C^{p}_{m_1 m_2 m_3} a_n[l_1 m_1, c]\, b_n[l_2 m_2, c]
+
+    Each atom n uses the path weights of its kind. Component-major layout. For a symmetric coupling give the same
+    tensor twice.
+    """
+    if uses_numba(left):
+        right_or_none = None if coupling.symmetric else right.contiguous()
+        return _Product.apply(left.contiguous(), right_or_none, weight.contiguous(), kind, coupling)
+    path, component, first, second, coefficient = coupling.tensors(left.dtype, left.device)
+    terms = left[first] * right[second] * weight[kind][:, path].transpose(0, 1) * coefficient[:, None, None]
+    zeros = terms.new_zeros(coupling.out.dim, *terms.shape[1:])
+    return zeros.index_add(0, component, terms)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _table(coupling: Coupling, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
+    *integers, coefficient = coupling.arrays
+    return *integers, coefficient.astype(np.float32 if dtype == torch.float32 else np.float64, copy=False)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, left: Tensor, right: Tensor | None, weight: Tensor, kind: Tensor, coupling: Coupling
+    ) -> Tensor:
+        from equishare.nn.kernels import product_numba as loops
+
+        match_threads()
+        out = left.new_empty(coupling.out.dim, *left.shape[1:])
+        a, w, z = map(_array, (left, weight, kind))
+        b = a if right is None else _array(right)
+        loops.forward(a, b, w, z, *_table(coupling, left.dtype), out.numpy())
+        ctx.save_for_backward(left, right, weight, kind)
+        ctx.coupling = coupling
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        left, right, weight, kind = ctx.saved_tensors
+        grads = _ProductBackward.apply(grad.contiguous(), left, right, weight, kind, ctx.coupling)
+        if right is None:
+            return grads[0], None, grads[1], None, None
+        return *grads, None, None
+
+
+class _ProductBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        grad: Tensor,
+        left: Tensor,
+        right: Tensor | None,
+        weight: Tensor,
+        kind: Tensor,
+        coupling: Coupling,
+    ) -> tuple[Tensor, ...]:
+        from equishare.nn.kernels import product_numba as loops
+
+        chunks = match_threads()
+        ctx.save_for_backward(grad, left, right, weight, kind)
+        ctx.coupling = coupling
+        g, a, w, z = map(_array, (grad, left, weight, kind))
+        b = a if right is None else _array(right)
+        grad_left = torch.zeros_like(left)
+        grad_right = grad_left if right is None else torch.zeros_like(right)
+        grad_weight = weight.new_zeros(chunks, *weight.shape)
+        table = _table(coupling, left.dtype)
+        loops.backward(g, a, b, w, z, *table, grad_left.numpy(), grad_right.numpy(), grad_weight.numpy())
+        if right is None:
+            return grad_left, grad_weight.sum(0)
+        return grad_left, grad_right, grad_weight.sum(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
+        from equishare.nn.kernels import product_numba as loops
+
+        chunks = match_threads()
+        grad, left, right, weight, kind = ctx.saved_tensors
+        g, a, w, z = map(_array, (grad, left, weight, kind))
+        b = a if right is None else _array(right)
+        ua, uw = _array(tangents[0]), _array(tangents[-1])
+        ub = ua if right is None else _array(tangents[1])
+        d_grad, d_left = torch.zeros_like(grad), torch.zeros_like(left)
+        d_right = d_left if right is None else torch.zeros_like(right)
+        d_weight = weight.new_zeros(chunks, *weight.shape)
+        loops.second(
+            *(g, a, b, w, ua, ub, uw, z, *_table(ctx.coupling, left.dtype)),
+            *(d_grad.numpy(), d_left.numpy(), d_right.numpy(), d_weight.numpy()),
+        )
+        return d_grad, d_left, None if right is None else d_right, d_weight.sum(0), None, None

@@ -1,0 +1,48 @@
+"""From features to per-atom quantities."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equishare.nn.layout import IrrepsLike, Layout, check_features
+
+
+class Readout(nn.Module):
+    r"""Per-atom quantity of one irrep: a linear map of its channels, or for 0e an MLP.
+
+    .. math:: q_i[m] = \sum_c w_c\, x_i[lm, c] \qquad\text{or}\qquad q_i = w \cdot \mathrm{silu}(W x_i[00] + b)
+
+    Equivariant under O(3): exact.
+
+    Args:
+        irreps: Irreps of the features.
+        irrep: What to read, such as "0e" (a number an atom) or "1o" (a vector an atom).
+        n_hidden: Width of the MLP (0e only); None for a linear map.
+
+    Shapes:
+        ``[atoms, dim, channels]`` -> ``[atoms, 2 l + 1]``.
+
+    Raises:
+        ValueError: if the irrep is not among the features', or an MLP is asked for another irrep than 0e.
+
+    >>> import torch
+    >>> Readout("8x0e + 8x1o", "1o")(torch.randn(5, 4, 8)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(self, irreps: IrrepsLike, irrep: str, n_hidden: int | None = None) -> None:
+        super().__init__()
+        self.layout = Layout.of(irreps)
+        self._slice = self.layout.slice(irrep)
+        if n_hidden is None:
+            self.read: nn.Module = nn.Linear(self.layout.channels, 1, bias=False)
+        elif irrep == "0e":
+            self.read = nn.Sequential(
+                nn.Linear(self.layout.channels, n_hidden), nn.SiLU(), nn.Linear(n_hidden, 1, bias=False)
+            )
+        else:
+            raise ValueError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
+
+    def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components"]:
+        """Read."""
+        check_features(features, self.layout)
+        return self.read(features[:, self._slice]).squeeze(2)

@@ -1,0 +1,149 @@
+"""Model files: weights in safetensors, everything else as JSON in its header. Loading runs no code."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import equishare
+from equishare.potential.config import ModelConfig
+from equishare.potential.errors import ModelFileError
+from equishare.potential.potential import Potential
+
+FORMAT = "equishare-potential-1"
+
+
+class Header(BaseModel):
+    """What a model file says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str
+    version: str
+    units: dict[str, str]
+    config: ModelConfig
+    reference_energies: dict[str, float]
+    scale: float
+    shift: dict[str, float]
+    neighbours: float
+    metadata: dict[str, Any]
+
+
+def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:
+    """Write a potential to one ``.safetensors`` file, beside it first, then renamed.
+
+    Args:
+        potential: What to save; its weights keep their precision.
+        path: File to write.
+        metadata: Anything JSON can hold: data, errors, how it was trained.
+
+    Raises:
+        OSError: if the file cannot be written; a file that was there stays as it was.
+    """
+    header = Header(
+        format=FORMAT,
+        version=equishare.__version__,
+        units={"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å^3", "dipole": "e·Å"},
+        config=potential.config,
+        reference_energies=potential.reference_energies,
+        scale=potential.scale,
+        shift=potential.shift,
+        neighbours=potential.neighbours,
+        metadata=metadata or {},
+    )
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
+    try:
+        safetensors.torch.save_file(weights, str(beside), metadata={"equishare": header.model_dump_json()})
+        os.replace(beside, target)
+    except safetensors.SafetensorError as error:
+        raise OSError(f"cannot write {target}: {error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read what a model file says of itself, without its weights.
+
+    Raises:
+        ModelFileError: if the file is not a model file of this package.
+        FileNotFoundError: if there is no such file.
+    """
+    with _open(path) as file:
+        return _header(file.metadata(), path)
+
+
+def load(
+    path: str | os.PathLike[str], device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+) -> Potential:
+    """Read a potential from a model file.
+
+    Args:
+        path: A ``.safetensors`` file that `save` wrote.
+        device: Where to put it.
+        dtype: Precision to run it in; None for that of the file.
+
+    Raises:
+        ModelFileError: if the file is not a model file of this package, is damaged, or is of a newer format.
+        FileNotFoundError: if there is no such file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Potential(ModelConfig.preset("small"), {"H": -13.6}), f"{folder}/h.safetensors")
+    ...     load(f"{folder}/h.safetensors").species
+    ('H',)
+    """
+    with _open(path) as file:
+        header = _header(file.metadata(), path)
+        try:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except safetensors.SafetensorError as error:
+            raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
+    potential = Potential(
+        header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
+    )
+    saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
+    potential = potential.to(device=device, dtype=dtype or saved)
+    try:
+        potential.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelFileError(f"the weights in {path} do not fit its header: {error}") from error
+    return potential.eval()
+
+
+def _open(path: str | os.PathLike[str]) -> Any:
+    target = Path(path)
+    if not target.exists():
+        raise FileNotFoundError(f"no model file at {target}; training writes it as RUN/model.safetensors")
+    if target.is_dir():
+        raise ModelFileError(
+            f"expected a model file, got the folder {target}; did you mean {target}/model.safetensors?"
+        )
+    try:
+        return safetensors.safe_open(str(target), framework="pt")
+    except safetensors.SafetensorError as error:
+        raise ModelFileError(
+            f"{target} is not a readable .safetensors model file ({error}); pickled checkpoints (.pt, .model, .pkl) are "
+            "refused because loading them could run code"
+        ) from error
+
+
+def _header(metadata: dict[str, str] | None, path: str | os.PathLike[str]) -> Header:
+    if not metadata or "equishare" not in metadata:
+        raise ModelFileError(f"{path} is a .safetensors file, but holds no equishare potential")
+    try:
+        raw = json.loads(metadata["equishare"])
+        if raw.get("format") != FORMAT:
+            raise ModelFileError(
+                f"{path} has format {raw.get('format')!r}, this version reads {FORMAT!r}; "
+                f"it was written by equishare {raw.get('version')}, this is {equishare.__version__}"
+            )
+        return Header.model_validate(raw)
+    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
+        raise ModelFileError(f"the header of {path} is damaged: {error}") from error

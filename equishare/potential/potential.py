@@ -1,0 +1,254 @@
+"""The fitted potential: energy from a network, forces and stress from its one derivative."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+from torch import Tensor, nn
+
+from equishare.nn import Edges
+from equishare.potential.config import ModelConfig
+from equishare.potential.density_net import DensityNet
+from equishare.potential.errors import UnknownSpeciesError
+from equishare.potential.graph import AtomGraph, collate, from_atoms
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a potential says of a batch of structures.
+
+    ================== ================== ==================================================
+    field              shape              meaning
+    ================== ================== ==================================================
+    energy             ``[graphs]``       total energy in eV, float64
+    interaction_energy ``[graphs]``       energy without the isolated atoms' in eV
+    node_energy        ``[atoms]``        energy of each atom in eV, float64; sums to energy
+    forces             ``[atoms, 3]``     eV/Å
+    stress             ``[graphs, 3, 3]`` eV/Å^3, ASE's sign; zero for a structure without cell
+    dipole             ``[graphs, 3]``    e·Å
+    charges            ``[atoms]``        partial charges in e; sum to zero in each structure
+    ================== ================== ==================================================
+    """
+
+    energy: Tensor
+    interaction_energy: Tensor
+    node_energy: Tensor
+    forces: Tensor | None = None
+    stress: Tensor | None = None
+    dipole: Tensor | None = None
+    charges: Tensor | None = None
+
+
+class Potential(nn.Module):
+    r"""Energy of atoms; forces and stress are its exact derivatives.
+
+    .. math:: E = \sum_i \Big( E^0_{z_i} + \gamma_i \,(\mu_{z_i} + \sigma\, e_i) \Big), \qquad
+              F_i = -\frac{\partial E}{\partial r_i}, \qquad
+              \mathrm{stress} = \frac{1}{V} \sum_{e} r_e \otimes \frac{\partial E}{\partial r_e}
+
+    with e_i and the bonding factor γ_i from the network: isolated atoms have exactly their E0. Energy is invariant, forces,
+    stress and dipole are equivariant under O(3), translations and permutations: exact.
+
+    Args:
+        config: Shape of the network.
+        reference_energies: E0 in eV of each element, such as ``{"H": -13.6, "O": -430.1}``: the elements it knows.
+        scale: σ, unit of the network's energies in eV (the forces' RMS in eV/Å is a good one).
+        shift: μ in eV of each element: its mean energy when bonded; zero where absent.
+        neighbours: Mean number of neighbours within the cutoff in the training data.
+
+    Raises:
+        ValueError: for no elements, or unknown symbols.
+    """
+
+    _species_of_number: Tensor
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        reference_energies: dict[str, float],
+        scale: float = 1.0,
+        shift: dict[str, float] | None = None,
+        neighbours: float = 12.0,
+    ) -> None:
+        super().__init__()
+        unknown = [symbol for symbol in (*reference_energies, *(shift or {})) if symbol not in atomic_numbers]
+        if unknown or not reference_energies:
+            raise ValueError(f"expected the reference energy of at least one element by its symbol, got {unknown}")
+        self.config = config
+        self.reference_energies = dict(sorted(reference_energies.items(), key=lambda item: atomic_numbers[item[0]]))
+        self.scale = float(scale)
+        self.shift = {symbol: float((shift or {}).get(symbol, 0.0)) for symbol in self.reference_energies}
+        self.neighbours = float(neighbours)
+        self.net = DensityNet(config, len(self.reference_energies), neighbours)
+        numbers = [atomic_numbers[symbol] for symbol in self.reference_energies]
+        lookup = torch.full((len(chemical_symbols) + 1,), -1)
+        lookup[torch.tensor(numbers)] = torch.arange(len(numbers))
+        self.register_buffer("_species_of_number", lookup, persistent=False)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Elements that the potential knows, by atomic number."""
+        return tuple(self.reference_energies)
+
+    @property
+    def cutoff(self) -> float:
+        """Radius in Å within which two atoms of one layer see each other."""
+        return self.config.cutoff
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.net.embedding.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.net.embedding.weight.device
+
+    def forward(self, graph: AtomGraph, forces: bool = True, stress: bool = False) -> Prediction:
+        """Predict a batch.
+
+        In training mode the forces can be differentiated once more, for a loss on them.
+
+        Raises:
+            UnknownSpeciesError: if there is an element that the potential does not know.
+        """
+        species = self.species_index(graph.numbers)
+        batch, n_graphs = graph.atom_batch, graph.n_graphs
+        derive = forces or stress
+        with torch.set_grad_enabled(derive or torch.is_grad_enabled()):
+            vectors = graph.edge_vectors()
+            if derive and not vectors.requires_grad:
+                vectors.requires_grad_()
+            edges = Edges(graph.edge_index, len(species))
+            node, bonding, atomic_dipole, charge = self.net(vectors, species, edges)
+            node = bonding * (self._constant(self.shift, species, self.dtype) + self.scale * node)
+            interaction = node.new_zeros(n_graphs).index_add(0, batch, node)
+            f, s = self._derivatives(interaction, vectors, graph, edges, batch, stress) if derive else (None, None)
+        reference = self._constant(self.reference_energies, species, torch.float64)
+        total = node.double() + reference
+        dipole, charge = self._dipole(graph.positions, atomic_dipole, charge, batch, n_graphs)
+        return Prediction(
+            energy=total.new_zeros(n_graphs).index_add(0, batch, total),
+            interaction_energy=interaction,
+            node_energy=total,
+            forces=f if forces else None,
+            stress=s,
+            dipole=dipole,
+            charges=charge,
+        )
+
+    def species_index(self, numbers: Tensor) -> Tensor:
+        """Position of each atom's element among `species`.
+
+        Raises:
+            UnknownSpeciesError: if there is an element that the potential does not know.
+        """
+        inside = numbers.clamp(0, len(self._species_of_number) - 1)
+        index = self._species_of_number[inside]
+        if bool((index < 0).any()):
+            found = sorted({int(z) for z in numbers[index < 0].tolist()})
+            names = [chemical_symbols[z] if 0 <= z < len(chemical_symbols) else f"Z={z}" for z in found]
+            raise UnknownSpeciesError(
+                f"the potential knows {', '.join(self.species)}, but the structure holds {', '.join(names)}; "
+                "train on frames that hold every element you want to predict"
+            )
+        return index
+
+    def _constant(self, values: dict[str, float], species: Tensor, dtype: torch.dtype) -> Tensor:
+        """Per-atom constant of each element, exact in any dtype of the weights."""
+        return torch.tensor(list(values.values()), dtype=dtype, device=species.device)[species]
+
+    def _derivatives(
+        self, energy: Tensor, vectors: Tensor, graph: AtomGraph, edges: Edges, batch: Tensor, stress: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Forces and stress from dE/d(edge vector): the only place where the energy is differentiated."""
+        n_atoms, n_graphs = len(graph.numbers), graph.n_graphs
+        if not len(edges):
+            zero = vectors.new_zeros(n_atoms, 3)
+            return zero, vectors.new_zeros(n_graphs, 3, 3) if stress else None
+        (gradient,) = torch.autograd.grad(energy.sum(), vectors, create_graph=self.training)
+        zero = gradient.new_zeros(n_atoms, 3)
+        forces = zero.index_add(0, edges.receiver, gradient).index_add(0, edges.sender, -gradient)
+        if not stress:
+            return forces, None
+        outer = vectors.unsqueeze(2) * gradient.unsqueeze(1)
+        virial = outer.new_zeros(n_graphs, 3, 3).index_add(0, batch[edges.receiver], outer)
+        volume = torch.linalg.det(graph.cell).abs()
+        inverse = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0)
+        return forces, (virial + virial.transpose(1, 2)) * (0.5 * inverse[:, None, None])
+
+    def _dipole(
+        self, positions: Tensor, atomic_dipole: Tensor | None, charge: Tensor | None, batch: Tensor, n_graphs: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Dipole of neutral structures: the charges' mean is taken off, so that the origin does not matter."""
+        if atomic_dipole is None or charge is None:
+            return None, None
+        counts = torch.bincount(batch, minlength=n_graphs).to(charge.dtype)
+        mean = charge.new_zeros(n_graphs).index_add(0, batch, charge) / counts
+        charge = charge - mean[batch]
+        moments = charge.unsqueeze(1) * positions + atomic_dipole
+        return moments.new_zeros(n_graphs, 3).index_add(0, batch, moments), charge
+
+    @torch.no_grad()
+    def predict(
+        self, frames: Sequence[Atoms], batch_size: int = 16, forces: bool = True, stress: bool = False
+    ) -> list[dict[str, Any]]:
+        """Predict structures in batches, in evaluation mode.
+
+        Returns:
+            For each structure a dictionary of NumPy values: ``energy`` (float, eV), ``energies`` (eV an atom), and as asked
+            and available ``forces``, ``stress`` (3x3), ``dipole``, ``charges``.
+
+        Raises:
+            GraphError: for a structure that has no graph.
+            UnknownSpeciesError: for an element that the potential does not know.
+        """
+        results: list[dict[str, Any]] = []
+        was_training = self.training
+        self.eval()
+        try:
+            for start in range(0, len(frames), batch_size):
+                graphs = [from_atoms(atoms, self.cutoff, self.dtype) for atoms in frames[start : start + batch_size]]
+                prediction = self(collate(graphs).to(self.device), forces=forces, stress=stress)
+                results += _split(prediction, [len(graph.numbers) for graph in graphs])
+        finally:
+            self.train(was_training)
+        return results
+
+    def calculator(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Calculator":
+        """ASE calculator of this potential, on a device and in a precision of its own.
+
+        >>> from ase.build import molecule
+        >>> potential = Potential(ModelConfig.preset("small"), {"H": -13.6, "O": -430.0})
+        >>> water = molecule("H2O")
+        >>> water.calc = potential.calculator(dtype=torch.float64)
+        >>> water.get_forces().shape
+        (3, 3)
+        """
+        from equishare.integrations.ase_calculator import EquishareCalculator
+
+        return EquishareCalculator(self, device=device, dtype=dtype)
+
+
+def _split(prediction: Prediction, sizes: list[int]) -> list[dict[str, Any]]:
+    """One dictionary of NumPy values a structure."""
+    per_graph = {"energy": prediction.energy, "stress": prediction.stress, "dipole": prediction.dipole}
+    per_atom = {"energies": prediction.node_energy, "forces": prediction.forces, "charges": prediction.charges}
+    rows: list[dict[str, Any]] = [{} for _ in sizes]
+    for name, values in per_graph.items():
+        if values is not None:
+            for row, value in zip(rows, values.detach().cpu().numpy(), strict=True):
+                row[name] = float(value) if name == "energy" else np.array(value)
+    for name, values in per_atom.items():
+        if values is not None:
+            for row, value in zip(rows, values.detach().cpu().split(sizes), strict=True):
+                row[name] = value.numpy().copy()
+    return rows

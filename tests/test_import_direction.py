@@ -19,6 +19,7 @@ ALLOWED = {
     # the report of a training run holds the checker's verdict on the trained model
     "training": {"groups", "sharing", "nn", "potential", "check", "datasets"},
     "integrations": {"groups", "sharing", "nn", "potential"},
+    "commands": {"groups", "sharing", "nn", "potential", "check", "datasets", "training", "integrations"},
 }
 
 # `Potential.calculator()` and the plug-in that only names a class may look upward at call time.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from equishare._e3nn import o3
 
-IrrepsLike = o3.Irreps | str
+IrrepsLike: TypeAlias = "o3.Irreps | str"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from equishare._e3nn import o3
 
-IrrepsLike: TypeAlias = "o3.Irreps | str"
+IrrepsLike: TypeAlias = o3.Irreps | str
 
 
 @dataclass(frozen=True)

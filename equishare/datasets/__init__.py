@@ -52,6 +52,6 @@ def load(name: str) -> list[Atoms]:
     >>> frames[0].get_forces().shape
     (9, 3)
     """
-    from ase.io import read
+    from ase.io import iread
 
-    return read(path(name), index=":")
+    return list(iread(path(name), index=":"))

@@ -1,7 +1,7 @@
 """Make the bundled data sets: ``python -m equishare.datasets.generate [--out DIR] [--seed N] [NAME...]``.
 
-Molecular dynamics draws the geometries, GFN2-xTB (Bannwarth, Ehlert & Grimme, J. Chem. Theory Comput. 15, 1652
-(2019)) labels them, each from a cold start at the digits that are written, so that the labels can be made again.
+Molecular dynamics draws the geometries, GFN2-xTB (Bannwarth, Ehlert & Grimme, J. Chem. Theory Comput. 15,
+1652 (2019)) labels them, each from a cold start at the digits written, so that they can be made again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def ethanol(trajectory: int, rng: np.random.Generator) -> Atoms:
 
 
 def dry_ice(trajectory: int, rng: np.random.Generator) -> Atoms:
-    """Dry ice, Pa-3 with 4 molecules, at lattice constants from 5.1 to 5.6 Å and, but for the first, strained."""
+    """Dry ice, Pa-3 with 4 molecules, at lattice constants from 5.1 to 5.6 Å, all but the first strained."""
     a = (5.3, 5.1, 5.6, 5.2, 5.45, 5.35)[trajectory % 6]
     u = 1.145 / (np.sqrt(3.0) * a)  # C-O distance of GFN2-xTB, Å
     atoms = crystal(["C", "O"], [(0, 0, 0), (u, u, u)], spacegroup=205, cellpar=[a, a, a, 90, 90, 90])
@@ -93,7 +93,7 @@ RECIPES = {
 
 
 def calculator(method: str = METHOD, unpaired: int = 0) -> Calculator:
-    """tblite's ASE calculator with the settings of the labels.
+    """The ASE calculator of tblite with the settings of the labels.
 
     Raises:
         ModuleNotFoundError: tblite is not installed.
@@ -184,7 +184,7 @@ def _lines(atoms: Atoms) -> Iterator[str]:
 
 
 def write(file: Path, frames: list[Atoms]) -> None:
-    """Write labelled frames as extended XYZ: positions to 1e-6 Å, energies to 1e-6 eV, forces to 1e-5 eV/Å."""
+    """Write labelled frames as extended XYZ: 1e-6 Å, 1e-6 eV, 1e-5 eV/Å, 1e-8 eV/Å^3, 1e-6 e·Å."""
     beside = file.with_name(f".{file.name}.part")
     beside.write_text("".join(f"{line}\n" for atoms in frames for line in _lines(atoms)))
     os.replace(beside, file)
@@ -197,7 +197,8 @@ def generate(name: str, folder: Path, seed: int = SEED, console: Console | None 
         ModuleNotFoundError: tblite is not installed.
     """
     recipe = RECIPES[name]
-    train, test = isolated_atoms(recipe.species), []
+    train = isolated_atoms(recipe.species)
+    test: list[Atoms] = []
     runs = [(t, n) for t in recipe.temperatures for n in range(recipe.train + recipe.test)]
     for temperature, number in track(runs, description=name, console=console, disable=console is None):
         frames = trajectory(recipe, temperature, number, seed)

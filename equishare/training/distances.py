@@ -9,7 +9,7 @@ from ase import Atoms
 from jaxtyping import Float, Int
 from vesin import NeighborList
 
-__all__ = ["Pairs", "neighbour_pairs"]
+__all__ = ["Pairs", "is_sound", "neighbour_pairs", "periodic_volume"]
 
 _DENSE = 300  # up to this many atoms without periodic images all distances are made at once
 
@@ -41,3 +41,21 @@ def neighbour_pairs(atoms: Atoms, cutoff: float) -> Pairs:
     neighbours = NeighborList(cutoff=cutoff, full_list=True)
     i, j, vectors, d = neighbours.compute(atoms.positions, cell[:], periodic, "ijDd")
     return Pairs(i.astype(np.intp), j.astype(np.intp), vectors, d)
+
+
+def periodic_volume(atoms: Atoms) -> float:
+    """Volume, area or length of the cell along its periodic directions (Å^3, Å^2, Å); inf without any."""
+    vectors = atoms.cell[:][atoms.pbc]
+    return float(np.sqrt(max(np.linalg.det(vectors @ vectors.T), 0.0))) if len(vectors) else np.inf
+
+
+def is_sound(atoms: Atoms) -> bool:
+    """Whether distances can be measured: atoms, finite numbers, room in the periodic directions of the cell.
+
+    >>> is_sound(Atoms("H")), is_sound(Atoms("H", pbc=True))
+    (True, False)
+    """
+    if not len(atoms) or not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell[:]).all()):
+        return False
+    # solid hydrogen under the pressure of Jupiter's core still has 1 Å^3 an atom
+    return periodic_volume(atoms) > (0.3 * len(atoms) if atoms.pbc.all() else 0.1)

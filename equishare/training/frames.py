@@ -230,7 +230,7 @@ def _check_extxyz(file: str, stop: int | None) -> None:
                 except ValueError:
                     raise FrameReadError(
                         f"{file}: line {number} should open frame {frame} with its number of atoms, but "
-                        f"reads {line.strip()[:40]!r}; does the frame before it have the number of atoms it says?"
+                        f"reads {line.strip()[:40]!r}; is the frame before it complete?"
                     ) from None
                 if atoms < 1:
                     raise FrameReadError(
@@ -243,7 +243,8 @@ def _check_extxyz(file: str, stop: int | None) -> None:
                     if not line or (count and not line.strip()):
                         raise FrameReadError(
                             f"{file}: frame {frame} (line {opened}) says {atoms} atoms, but ends after "
-                            f"{max(count - 1, 0)}; the file is cut short: remove that frame or read {file}@:{frame}"
+                            f"{max(count - 1, 0)}; the file is cut short: remove that frame "
+                            f"or read {file}@:{frame}"
                         )
                 frame += 1
     except (UnicodeDecodeError, EOFError, OSError) as error:

@@ -49,8 +49,8 @@ class ReferenceEnergies:
         """
         if species not in self.values:
             raise ReferenceEnergyError(
-                f"no reference energy for {species}; there are: {', '.join(self.values) or 'none'}. Add a frame of "
-                f"the isolated atom, give its energy, or add frames with {species} to the training set"
+                f"no reference energy for {species}; there are: {', '.join(self.values) or 'none'}. Add a "
+                f"frame of the isolated atom, give its energy, or train on frames with {species}"
             )
         return self.values[species]
 
@@ -144,13 +144,13 @@ def _fit(
     matrix, target = np.reshape(rows, (-1, len(missing))), np.array(targets)
     if not matrix.any(axis=0).all():
         raise ReferenceEnergyError(
-            f"E0 of {', '.join(missing)} is to be fitted, but no frame with it has an energy; add frames of the "
-            "isolated atoms, give the E0s, or check the energy key"
+            f"E0 of {', '.join(missing)} is to be fitted, but no frame with it has an energy; add frames of "
+            "the isolated atoms, give the E0s, or check the energy key"
         )
     solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=1e-8)
     if rank < len(missing):
         notes.append(
-            f"the compositions fix only {rank} of the {len(missing)} energies {', '.join(missing)}: the fit with "
-            "the least norm is taken, which serves frames of these compositions and no others"
+            f"the compositions fix only {rank} of the {len(missing)} energies {', '.join(missing)}: the fit "
+            "with the least norm is taken, which serves frames of these compositions and no others"
         )
     return dict(zip(missing, solution.tolist(), strict=True))

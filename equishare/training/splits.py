@@ -75,8 +75,8 @@ def split_frames(
         )
     if not parts.valid:
         raise SplitError(
-            "the validation part is empty: give a fraction above 0 (0.1 is usual) or a file with frames other "
-            "than isolated atoms"
+            "the validation part is empty: give a fraction above 0 (0.1 is usual) or a file with frames "
+            "other than isolated atoms"
         )
     if not parts.test and not (isinstance(test, (int, float)) and test == 0):
         raise SplitError(
@@ -88,7 +88,7 @@ def split_frames(
 def _draw(
     pool: Sequence[Frame], sizes: Sequence[int], generator: np.random.Generator
 ) -> tuple[list[Frame], list[Frame], list[Frame]]:
-    """Parts of at least the sizes asked (as long as frames last), then the rest; groups of duplicates whole."""
+    """Parts of at least the sizes asked, as long as frames last, then the rest; duplicates stay together."""
     if not pool:
         return [], [], []
     groups = group_duplicates([frame.atoms for frame in pool])

@@ -61,7 +61,7 @@ def bond_stiffness(frames: Sequence[Frame], length_unit: float = 1.0) -> float |
 
 
 def energy_over_work(frames: Sequence[Frame], length_unit: float = 1.0) -> tuple[float, float] | None:
-    r"""Slope of $\Delta E$ on $-\tfrac12 (F_1 + F_2) \cdot \Delta r$ between similar frames, and the correlation.
+    r"""Slope of $\Delta E$ on $-\tfrac12 (F_1 + F_2) \cdot \Delta r$ between like frames, and correlation.
 
     The trapezoid rule is exact for a harmonic energy. Molecules are laid upon each other first (Kabsch, Acta
     Cryst. A 32, 922 (1976)); periodic frames need equal cells. None with fewer than ten pairs.

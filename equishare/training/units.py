@@ -80,8 +80,8 @@ def unit_findings(
         yield Finding(
             "error" if contradiction else "warning",
             "units-forces",
-            f"the forces look like {name}: the stiffness of a bond between nonmetals is {stiffness:.3g} eV/Å^2 "
-            f"in the median; {_STIFFNESS[0]:g} to {_STIFFNESS[1]:g} is physical",
+            f"the forces look like {name}: the stiffness of a bond between nonmetals is {stiffness:.3g} "
+            f"eV/Å^2 in the median; {_STIFFNESS[0]:g} to {_STIFFNESS[1]:g} is physical",
             f"multiply them by {force_unit:.6g} to have eV/Å, if so",
         )
     slope = agreement[0] if agreement else None
@@ -173,7 +173,7 @@ def _energy_against_atoms(
             return Finding(
                 "warning",
                 "units-energy",
-                f"the energies look like {name}: they are what all electrons of these atoms have in that unit",
+                f"the energies look like {name}: all electrons of these atoms have that much",
                 f"multiply them by {ENERGY_UNITS[name]:.6g} to have eV, if so",
             )
     return None

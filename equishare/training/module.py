@@ -1,0 +1,160 @@
+"""The potential as a Lightning module: loss, optimiser, averaged weights, learning rate."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from equishare.errors import EquishareError
+from equishare.potential import AtomGraph, Potential, Prediction
+from equishare.training.budget import Budget, learning_rate_factor
+from equishare.training.config import OptimisationConfig
+from equishare.training.loss import batch_loss
+
+
+class DivergedError(EquishareError):
+    """The loss is no longer a number."""
+
+
+class PotentialModule(LightningModule):
+    """Fits a potential; the average of its weights is what is validated and kept.
+
+    Args:
+        potential: What to fit.
+        optimisation: Loss weights and optimiser.
+        budget: What the learning rate follows.
+        names: Of the training frames, for messages.
+        forces: Whether any training frame has forces.
+        stress: Whether any training frame has a stress.
+        started: `time.monotonic` when the run began.
+        fingerprint: Of the training frames: a checkpoint fits no others.
+    """
+
+    def __init__(
+        self,
+        potential: Potential,
+        optimisation: OptimisationConfig,
+        budget: Budget,
+        names: Sequence[str],
+        *,
+        forces: bool = True,
+        stress: bool = False,
+        started: float | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        super().__init__()
+        self.potential = potential
+        self.average = AveragedModel(potential, multi_avg_fn=self._average)
+        self.optimisation = optimisation
+        self.budget = budget
+        self.names = names
+        self.derive = {"forces": forces, "stress": stress}
+        self.started = time.monotonic() if started is None else started
+        self.fingerprint = fingerprint
+        self.loss_sum, self.loss_count = 0.0, 0
+        self.epoch_complete = False
+
+    @property
+    def averaged(self) -> Potential:
+        """The potential with the averaged weights."""
+        potential: Potential = self.average.module
+        return potential
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began, those before a resumption included."""
+        return time.monotonic() - self.started
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate at this moment of the budget."""
+        fraction = self.budget.fraction(self.global_step, self.seconds)
+        options = self.optimisation
+        return options.learning_rate * learning_rate_factor(fraction, options.warmup, options.final_learning_rate)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW with amsgrad (Reddi et al. 2018)."""
+        options = self.optimisation
+        return torch.optim.AdamW(
+            self.potential.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, amsgrad=True
+        )
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the loader which order to draw."""
+        self.epoch_complete = False
+        self.trainer.datamodule.loader.epoch = self.current_epoch  # type: ignore[attr-defined]
+
+    def on_train_batch_start(self, batch: AtomGraph, batch_idx: int) -> None:
+        """Set the learning rate by the budget."""
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.learning_rate
+
+    def training_step(self, batch: AtomGraph, batch_idx: int) -> Tensor:
+        """Loss of a batch.
+
+        Raises:
+            DivergedError: if it is not a finite number.
+        """
+        prediction = self.potential(batch, **self.derive)
+        loss = batch_loss(prediction, batch, self.optimisation, self.potential.scale)
+        value = loss.item()
+        if not value < float("inf"):
+            raise DivergedError(self._why(batch, prediction, value))
+        self.loss_sum += value
+        self.loss_count += 1
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: AtomGraph, batch_idx: int) -> None:
+        """Average the weights; stop when the budget is used."""
+        self.average.update_parameters(self.potential)
+        self.epoch_complete = batch_idx + 1 == self.trainer.num_training_batches
+        if self.budget.fraction(self.global_step, self.seconds) >= 1:
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning does not know of, in plain values."""
+        checkpoint["equishare"] = {
+            "fingerprint": self.fingerprint,
+            "seconds": self.seconds,
+            "begun": self.budget.begun,
+            "reserve": self.budget.reserve,
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take back what `on_save_checkpoint` added; time goes on from where it was."""
+        state = checkpoint["equishare"]
+        self.started -= state["seconds"]
+        self.budget.begun, self.budget.reserve = state["begun"], state["reserve"]
+        self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
+
+    def take_mean_loss(self) -> float:
+        """Mean training loss since this was last asked."""
+        mean = self.loss_sum / self.loss_count if self.loss_count else float("nan")
+        self.loss_sum, self.loss_count = 0.0, 0
+        return mean
+
+    def _average(self, averaged: Any, current: Any, count: Any) -> None:
+        """Exponential average; its memory grows with the steps made, so that it forgets the first weights."""
+        n = float(count)
+        decay = min(self.optimisation.ema_decay, (1 + n) / (10 + n))
+        get_ema_multi_avg_fn(decay)(averaged, current, count)
+
+    def _why(self, batch: AtomGraph, prediction: Prediction, value: float) -> str:
+        bad = ~torch.isfinite(prediction.energy)
+        if prediction.forces is not None:
+            atoms = (~torch.isfinite(prediction.forces)).any(dim=1)
+            bad = bad | torch.zeros_like(bad).index_put((batch.atom_batch[atoms],), torch.tensor(True, device=bad.device))
+        chosen = batch.frame[bad] if 0 < int(bad.sum()) < len(bad) else batch.frame
+        frames = [self.names[index] for index in chosen.tolist()]
+        more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
+        return (
+            f"the loss became {value} in epoch {self.current_epoch + 1}, step {self.global_step + 1}, on the frames "
+            f"{', '.join(frames[:5])}{more}. Look at them with `equishare inspect`; if they are sound, train with a lower "
+            f"optimisation.learning_rate (now {self.optimisation.learning_rate:g}). The best model so far is kept"
+        )

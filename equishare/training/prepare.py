@@ -1,0 +1,84 @@
+"""From the data section of a configuration to frames that are divided, checked and have reference energies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from equishare import datasets
+from equishare.training.config import DataConfig, TrainConfig
+from equishare.training.frames import Frame, LabelKeys, read_frames, split_isolated
+from equishare.training.inspection import Inspection, inspect
+from equishare.training.reference_energies import ReferenceEnergies, reference_energies
+from equishare.training.splits import Split, split_frames
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Frames to fit, choose and judge by, with what is known of them."""
+
+    split: Split
+    reference: ReferenceEnergies
+    inspection: Inspection
+
+    def has(self, label: str) -> bool:
+        """Whether any training frame has this label."""
+        return any(getattr(frame, label) is not None for frame in self.split.train)
+
+
+def prepare(config: TrainConfig) -> PreparedData:
+    """Read, divide and inspect the frames of a configuration.
+
+    Raises:
+        EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
+    """
+    data, cutoff = config.data, config.model.cutoff
+    frames = read(data.train, data)
+    valid = data.valid if isinstance(data.valid, float) else read(data.valid, data)
+    test = data.test if isinstance(data.test, float) else read(data.test, data)
+    split = split_frames(frames, valid, test, generator=np.random.default_rng(config.run.seed))
+    given = [part for part in (valid, test) if not isinstance(part, float)]
+    isolated = [frame for part in (frames, *given) for frame in split_isolated(part)[0]]
+    inspection = inspect((*split_isolated(frames)[0], *split.train), split.valid, split.test or None, cutoff=cutoff)
+    inspection.raise_if_errors()
+    reference = reference_energies(split.train, isolated, data.reference_energies)
+    return PreparedData(split, reference, inspection)
+
+
+def read(sources: Sequence[str], data: DataConfig) -> list[Frame]:
+    """Frames of files and bundled data sets, with the keys of the configuration."""
+    keys = LabelKeys(data.energy_key, data.forces_key, data.stress_key, data.dipole_key)
+    return read_frames([resolve(source) for source in sources], keys)
+
+
+def resolve(source: str) -> str:
+    """A source of frames as an absolute path: a bundled data set by its name, where no file has it.
+
+    >>> resolve("ethanol@:10").endswith("datasets/ethanol.xyz@:10")
+    True
+    """
+    name, at, part = source.rpartition("@") if "@" in os.path.basename(source) else (source, "", "")
+    if os.path.exists(source):
+        return os.path.abspath(source)
+    if not os.path.exists(name) and name in datasets.names():
+        return f"{datasets.path(name)}{at}{part}"
+    return f"{os.path.abspath(name)}{at}{part}"
+
+
+def data_name(config: TrainConfig) -> str:
+    """A short name of the training data, for the run folder."""
+    name = os.path.basename(config.data.train[0]).partition("@")[0]
+    return os.path.splitext(name)[0] or "run"
+
+
+def fingerprint(frames: Sequence[Frame]) -> str:
+    """A hash of geometries and labels: a checkpoint continues on the same frames only."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        for array in (frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.energy, frame.forces):
+            digest.update(np.ascontiguousarray(np.nan if array is None else array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,168 @@
+"""The folder of a training run: what it holds, and that it can be written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equishare.errors import EquishareError
+from equishare.training.config_file import write_text
+
+__all__ = ["RunFolder", "RunFolderError"]
+
+_SPACE = 30_000_000
+
+
+class RunFolderError(EquishareError):
+    """A run folder cannot be made or does not hold what it should."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run.
+
+    ===================== ============================================================
+    model.safetensors     the potential that was best on the validation frames
+    last.safetensors      the potential as it was last
+    checkpoint.ckpt       what `--resume` continues from
+    config.yaml           the complete configuration
+    metrics.csv           a row each validation; eV, eV/Å
+    report.html, plots/   the report
+    ===================== ============================================================
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The best potential."""
+        return self.path / "model.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The last potential."""
+        return self.path / "last.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """State of the training."""
+        return self.path / "checkpoint.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """The complete configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """Table of the validations."""
+        return self.path / "metrics.csv"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the report's pictures."""
+        return self.path / "plots"
+
+    @classmethod
+    def create(cls, out: str | None, data_name: str) -> RunFolder:
+        """Make the folder `out`, or ``runs/<data name>-<n>`` with the first n that is free.
+
+        Raises:
+            RunFolderError: if `out` holds something, cannot be written, or the disk is full.
+        """
+        try:
+            if out is None:
+                path = _next_free(Path("runs"), data_name)
+            else:
+                path = Path(out)
+                path.mkdir(parents=True, exist_ok=True)
+                if any(path.iterdir()):
+                    raise RunFolderError(
+                        f"{path} is not empty; name another folder, or continue the run in it with --resume {path}"
+                    )
+            folder = cls(path)
+            folder.check_writable()
+        except OSError as error:
+            raise RunFolderError(f"cannot write the run folder: {error}; name another one with --out") from error
+        return folder
+
+    @classmethod
+    def existing(cls, path: str | os.PathLike[str]) -> RunFolder:
+        """A folder with a run that can be continued.
+
+        Raises:
+            RunFolderError: if there is none.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise RunFolderError(f"no run folder at {path}")
+        for file in (folder.config, folder.checkpoint):
+            if not file.exists():
+                raise RunFolderError(
+                    f"{path} holds no {file.name}, so there is nothing to continue: "
+                    "the run ended before its first epoch was complete. Start it anew with another --out"
+                )
+        try:
+            folder.check_writable()
+        except OSError as error:
+            raise RunFolderError(f"cannot write the run folder: {error}") from error
+        return folder
+
+    def check_writable(self) -> None:
+        """Write and remove a small file.
+
+        Raises:
+            OSError: if that fails.
+            RunFolderError: if there is too little space.
+        """
+        probe = self.path / f".probe.{os.getpid()}"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+        free = shutil.disk_usage(self.path).free
+        if free < _SPACE:
+            raise RunFolderError(
+                f"{free / 1e6:.0f} MB are free for {self.path}, a run needs {_SPACE / 1e6:.0f}; make space, "
+                "or name another folder with --out"
+            )
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the table of the validations."""
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: "" if value is None else value for key, value in row.items()})
+        write_text(self.metrics, stream.getvalue())
+
+    def read_metrics(self) -> list[dict[str, float | None]]:
+        """Rows of the table of the validations; none if there is no table yet."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(encoding="utf-8", newline="") as stream:
+            return [
+                {key: None if not value else int(value) if key in ("epoch", "step") else float(value) for key, value in row.items()}
+                for row in csv.DictReader(stream)
+            ]
+
+
+def _next_free(parent: Path, name: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = parent / f"{name}-{number}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            number += 1

@@ -35,10 +35,16 @@ class Domain(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    min_distance: dict[str, float] = Field({}, description="closest pair in Å, by symbols in order: 'C-H'")
-    max_nearest: dict[str, float] = Field({}, description="farthest nearest neighbour in Å, by symbol")
-    max_force: float | None = Field(None, description="largest norm of an atom's force in eV/Å")
-    energy_per_atom: tuple[float, float] | None = Field(None, description="lowest and highest, in eV, without E0")
+    min_distance: dict[str, float] = Field(
+        default_factory=dict, description="closest pair in Å, by symbols in order: 'C-H'"
+    )
+    max_nearest: dict[str, float] = Field(
+        default_factory=dict, description="farthest nearest neighbour in Å, by symbol"
+    )
+    max_force: float | None = Field(default=None, description="largest norm of an atom's force in eV/Å")
+    energy_per_atom: tuple[float, float] | None = Field(
+        default=None, description="lowest and highest, in eV, without E0"
+    )
 
     @classmethod
     def of(
@@ -102,7 +108,7 @@ class Domain(BaseModel):
             return f"the position of atom {moved[0]} ({atoms.symbols[moved[0]]}) is not finite"
         return (
             self._check_distances(atoms, cutoff)
-            or (None if forces is None else self._check_forces(atoms, forces))
+            or (None if forces is None else self.check_forces(atoms, forces))
             or (None if energy is None else self._check_energy(energy / len(atoms)))
         )
 
@@ -134,7 +140,8 @@ class Domain(BaseModel):
             return f"atom {i} ({symbol}) has flown off: it is {where} its nearest neighbour{known}"
         return None
 
-    def _check_forces(self, atoms: Atoms, forces: np.ndarray) -> str | None:
+    def check_forces(self, atoms: Atoms, forces: np.ndarray) -> str | None:
+        """The part of `check` that looks at forces only: cheap enough for every step of a run."""
         norms = np.linalg.norm(forces, axis=1)
         i = int(np.argmax(norms))  # a NaN is the maximum
         if not np.isfinite(norms[i]):

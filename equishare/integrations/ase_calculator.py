@@ -1,0 +1,167 @@
+"""ASE calculator of a fitted potential."""
+
+import copy
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from equishare.potential import AtomGraph, Potential, load
+from equishare.potential.graph import check_structure, neighbour_list
+
+
+class EquishareCalculator(Calculator):
+    """Energy, forces, stress, energies an atom, and where the model has them dipole and charges, for ASE.
+
+    The calculator holds a frozen copy of the potential: neither its device and precision nor its calls change the
+    caller's. Neighbours are listed out to ``cutoff + skin`` and the list is kept until an atom has moved by more than half
+    the skin, or elements, cell or boundary conditions change; each call keeps the pairs within the cutoff, so that results do not
+    depend on the skin. Stress costs extra and is computed when asked for.
+
+    Args:
+        potential: A potential, or the path of a model file.
+        device: Where to run; None for the potential's own (a file: the CPU).
+        dtype: Precision; None for the potential's own.
+        skin: Margin of the neighbour list in Å.
+
+    Raises:
+        ValueError: for a negative skin.
+        ModelFileError: if the path does not hold a model.
+        UnknownSpeciesError: on calculation, for an element that the potential does not know.
+        GraphError: on calculation, for a structure that has no graph (not finite, a cell without volume).
+
+    >>> from ase.build import molecule
+    >>> from equishare.potential import ModelConfig
+    >>> water = molecule("H2O")
+    >>> water.calc = EquishareCalculator(Potential(ModelConfig.preset("small"), {"H": -13.6, "O": -430.0}))
+    >>> water.get_forces().shape
+    (3, 3)
+    """
+
+    name = "equishare"
+    implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's name and type)
+
+    def __init__(
+        self,
+        potential: Potential | str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        skin: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not skin >= 0:
+            raise ValueError(f"skin must not be negative, got {skin} Å")
+        own = copy.deepcopy(potential) if isinstance(potential, Potential) else load(potential)
+        self.potential = own.to(device=device or own.device, dtype=dtype or own.dtype).eval().requires_grad_(False)
+        self.skin = float(skin)
+        self.list_builds = 0
+        self._list: _NeighbourList | None = None
+        if self.potential.config.dipole:
+            # the class's list is the smallest; this instance can do more
+            self.implemented_properties = [*type(self).implemented_properties, "dipole", "charges"]
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Compute energy and forces, and the stress if it is among the properties asked for."""
+        super().calculate(atoms, properties, system_changes)
+        structure = self.atoms
+        if structure is None:
+            raise ValueError("expected a structure to calculate, got none; call calculate(atoms), or set atoms.calc")
+        stress = "stress" in properties
+        if stress and structure.cell.rank < 3:
+            raise PropertyNotImplementedError(
+                f"stress needs a cell with three vectors, got {np.asarray(structure.cell).tolist()}"
+            )
+        prediction = self.potential(self._graph(structure), forces=True, stress=stress)
+        energy = float(prediction.energy.detach())
+        self.results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,
+            "energies": _numpy(prediction.node_energy),
+            "forces": _numpy(prediction.forces),
+        }
+        if stress:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(_numpy(prediction.stress)[0])
+        if prediction.dipole is not None and prediction.charges is not None:
+            self.results["dipole"] = _numpy(prediction.dipole)[0]
+            self.results["charges"] = _numpy(prediction.charges)
+
+    def _graph(self, atoms: Atoms) -> AtomGraph:
+        if self._list is None or not self._list.covers(atoms, self.skin):
+            check_structure(atoms)
+            self._list = _NeighbourList.of(atoms, self.potential.cutoff + self.skin)
+            self.list_builds += 1
+        sender, receiver, shift = self._list.within(atoms, self.potential.cutoff)
+        device, dtype = self.potential.device, self.potential.dtype
+        # the model does not depend on the origin; float32 does
+        centred = atoms.positions - atoms.positions.mean(axis=0)
+        return AtomGraph(
+            numbers=torch.from_numpy(atoms.numbers.astype(np.int64)).to(device),
+            positions=torch.from_numpy(centred).to(device, dtype),
+            cell=torch.from_numpy(np.array(atoms.cell)[None]).to(device, dtype),
+            edge_index=torch.from_numpy(np.stack([sender, receiver])).to(device),
+            edge_shift=torch.from_numpy(shift).to(device, dtype),
+            num_nodes=len(atoms),
+        )
+
+
+@dataclass(frozen=True)
+class _NeighbourList:
+    """All pairs within a radius, and the structure they were listed for."""
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    sender: np.ndarray
+    receiver: np.ndarray
+    shift: np.ndarray
+
+    @classmethod
+    def of(cls, atoms: Atoms, radius: float) -> "_NeighbourList":
+        sender, receiver, shift = neighbour_list(atoms, radius)
+        return cls(
+            atoms.numbers.copy(),
+            atoms.positions.copy(),
+            np.array(atoms.cell),
+            atoms.pbc.copy(),
+            sender,
+            receiver,
+            shift.astype(np.float64),
+        )
+
+    def covers(self, atoms: Atoms, skin: float) -> bool:
+        """Whether no pair can have come within the cutoff that is not listed; False where a position is not finite."""
+        if not (
+            np.array_equal(self.numbers, atoms.numbers)
+            and np.array_equal(self.cell, atoms.cell.array)
+            and np.array_equal(self.pbc, atoms.pbc)
+        ):
+            return False
+        moved = atoms.positions - self.positions
+        return bool(np.einsum("ij,ij->i", moved, moved).max() <= (0.5 * skin) ** 2)
+
+    def within(self, atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(sender, receiver, shift) of the listed pairs that are closer than the cutoff now."""
+        vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
+        if self.pbc.any():
+            vectors += self.shift @ self.cell
+        near = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
+        return self.sender[near], self.receiver[near], self.shift[near]
+
+
+def _numpy(tensor: torch.Tensor | None) -> np.ndarray:
+    """Float64 array of a result; ASE integrates and compares in float64."""
+    if tensor is None:
+        raise TypeError("expected the model to predict this quantity, got None")
+    return tensor.detach().to("cpu", torch.float64).numpy()

@@ -1,0 +1,199 @@
+"""What a potential has seen: where its predictions are interpolation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols, covalent_radii
+from pydantic import BaseModel, ConfigDict, Field
+
+from equishare.potential.graph import neighbour_list
+
+# How far beyond the training data a structure may go. Classical bonds sampled ten times longer, or at twice the temperature,
+# stay inside; a collapse, a dissociation or a hole in the potential does not.
+DISTANCE_FACTOR = 0.85
+NEAREST_FACTOR = 1.5
+FORCE_FACTOR = 3.0
+# Share of the sum of covalent radii: below the shortest bond of any element pair (0.77, N2).
+COVALENT_FACTOR = 0.7
+
+
+class Domain(BaseModel):
+    """Ranges of the training data, stored in a model file as ``metadata["domain"]`` (`model_dump`).
+
+    Distances in Å, forces in eV/Å, energies in eV an atom without the isolated atoms' energies.
+
+    >>> from ase.build import molecule
+    >>> domain = Domain.of([molecule("H2O")])
+    >>> round(domain.min_distance["H-O"], 2)
+    0.97
+    >>> squeezed = molecule("H2O")
+    >>> squeezed.set_distance(0, 1, 0.5)
+    >>> domain.check(squeezed)
+    'atoms 0 (O) and 1 (H) are 0.500 Å apart; the closest H-O pair of the training data is 0.969 Å'
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    min_distance: dict[str, float] = Field(
+        default_factory=dict, description="closest pair in Å, by symbols in order: 'C-H'"
+    )
+    max_nearest: dict[str, float] = Field(
+        default_factory=dict, description="farthest nearest neighbour in Å, by symbol"
+    )
+    max_force: float | None = Field(default=None, description="largest norm of an atom's force in eV/Å")
+    energy_per_atom: tuple[float, float] | None = Field(
+        default=None, description="lowest and highest, in eV, without E0"
+    )
+
+    @classmethod
+    def of(
+        cls,
+        frames: Sequence[Atoms],
+        forces: Sequence[np.ndarray] | None = None,
+        energies: Sequence[float] | None = None,
+        cutoff: float = 6.0,
+    ) -> "Domain":
+        """Measure training frames.
+
+        Args:
+            frames: Structures.
+            forces: Labels ``[atoms, 3]`` of each structure in eV/Å; NaN where there is none.
+            energies: Labels in eV *without the isolated atoms' energies*; NaN where there is none. Structures of one atom
+                are left out.
+            cutoff: Distance in Å up to which pairs are looked at.
+        """
+        closest: dict[str, float] = {}
+        nearest: dict[str, float] = {}
+        for atoms in frames:
+            receiver, sender, length = pairs(atoms, cutoff)
+            for name, edge in _closest_pairs(atoms, receiver, sender, length).items():
+                closest[name] = min(float(length[edge]), closest.get(name, np.inf))
+            distance = _nearest(len(atoms), receiver, length)
+            for number in set(atoms.numbers[np.isfinite(distance)].tolist()):
+                symbol = chemical_symbols[number]
+                farthest = float(distance[(atoms.numbers == number) & np.isfinite(distance)].max())
+                nearest[symbol] = max(farthest, nearest.get(symbol, 0.0))
+        norms = [np.linalg.norm(f, axis=1) for f in forces or [] if np.isfinite(f).all() and len(f)]
+        per_atom = [
+            e / len(atoms)
+            for atoms, e in zip(frames, energies or [], strict=bool(energies))
+            if len(atoms) > 1 and np.isfinite(e)
+        ]
+        return cls(
+            min_distance=dict(sorted(closest.items())),
+            max_nearest=dict(sorted(nearest.items())),
+            max_force=float(max(n.max() for n in norms)) if norms else None,
+            energy_per_atom=(float(min(per_atom)), float(max(per_atom))) if per_atom else None,
+        )
+
+    def check(
+        self, atoms: Atoms, forces: np.ndarray | None = None, energy: float | None = None, cutoff: float = 6.0
+    ) -> str | None:
+        """Say how a structure leaves the training domain; None if it does not.
+
+        It leaves where two atoms are closer than 0.85 times the closest such pair of the training data (0.7 times the sum
+        of their covalent radii where there was none), an atom is farther than 1.5 times the largest distance seen from its nearest
+        neighbour (or alone within the cutoff), a force is over 3 times the largest seen, or the energy lies below the
+        lowest seen by more than the whole range. Higher energies are what a hotter run visits: forces guard that side.
+
+        Args:
+            atoms: Structure.
+            forces: Forces on it in eV/Å.
+            energy: Energy in eV without the isolated atoms'.
+            cutoff: Distance in Å up to which neighbours are looked for.
+        """
+        moved = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
+        if len(moved):
+            return f"the position of atom {moved[0]} ({atoms.symbols[moved[0]]}) is not finite"
+        return (
+            self._check_distances(atoms, cutoff)
+            or (None if forces is None else self.check_forces(atoms, forces))
+            or (None if energy is None else self._check_energy(energy / len(atoms)))
+        )
+
+    def _check_distances(self, atoms: Atoms, cutoff: float) -> str | None:
+        receiver, sender, length = pairs(atoms, cutoff)
+        for name, edge in _closest_pairs(atoms, receiver, sender, length).items():
+            i, j = sorted((int(receiver[edge]), int(sender[edge])))
+            seen = self.min_distance.get(name)
+            radii = covalent_radii[atoms.numbers[[i, j]]].sum()
+            if length[edge] < (COVALENT_FACTOR * radii if seen is None else DISTANCE_FACTOR * seen):
+                what = (
+                    f"the sum of their covalent radii is {radii:.3f} Å"
+                    if seen is None
+                    else f"the closest {name} pair of the training data is {seen:.3f} Å"
+                )
+                names = f"atoms {i} ({atoms.symbols[i]}) and {j} ({atoms.symbols[j]})"
+                return f"{names} are {length[edge]:.3f} Å apart; {what}"
+        if len(atoms) == 1:
+            return None
+        distance = _nearest(len(atoms), receiver, length)
+        limits = np.array([NEAREST_FACTOR * self.max_nearest.get(symbol, np.inf) for symbol in atoms.symbols])
+        gone = np.flatnonzero((distance > limits) | np.isinf(distance))
+        if len(gone):
+            i = int(gone[0])
+            symbol = atoms.symbols[i]
+            where = f"{distance[i]:.2f} Å from" if np.isfinite(distance[i]) else f"over {cutoff:g} Å from"
+            seen = self.max_nearest.get(symbol)
+            known = "" if seen is None else f"; in the training data at most {seen:.2f} Å"
+            return f"atom {i} ({symbol}) has flown off: it is {where} its nearest neighbour{known}"
+        return None
+
+    def check_forces(self, atoms: Atoms, forces: np.ndarray) -> str | None:
+        """The part of `check` that looks at forces only: cheap enough for every step of a run."""
+        norms = np.linalg.norm(forces, axis=1)
+        i = int(np.argmax(norms))  # a NaN is the maximum
+        if not np.isfinite(norms[i]):
+            return f"the force on atom {i} ({atoms.symbols[i]}) is not finite"
+        if self.max_force is not None and norms[i] > FORCE_FACTOR * self.max_force:
+            return (
+                f"the force on atom {i} ({atoms.symbols[i]}) is {norms[i]:.1f} eV/Å; "
+                f"the largest of the training data is {self.max_force:.1f} eV/Å"
+            )
+        return None
+
+    def _check_energy(self, per_atom: float) -> str | None:
+        if not np.isfinite(per_atom):
+            return "the energy is not finite"
+        if self.energy_per_atom is not None:
+            low, high = self.energy_per_atom
+            if per_atom < low - (high - low):
+                return (
+                    f"the energy without the isolated atoms' is {per_atom:.3f} eV/atom, in the training data "
+                    f"{low:.3f} to {high:.3f}: a hole in the potential"
+                )
+        return None
+
+
+def pair_name(first: int, second: int) -> str:
+    """Symbols of two elements in alphabetical order.
+
+    >>> pair_name(8, 1)
+    'H-O'
+    """
+    return "-".join(sorted((chemical_symbols[first], chemical_symbols[second])))
+
+
+def pairs(atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(receiver, sender, distance in Å) of every pair within a cutoff, both ways."""
+    sender, receiver, shift = neighbour_list(atoms, cutoff)
+    vectors = atoms.positions[sender] - atoms.positions[receiver] + shift @ np.asarray(atoms.cell)
+    return receiver, sender, np.linalg.norm(vectors, axis=1)
+
+
+def _closest_pairs(atoms: Atoms, receiver: np.ndarray, sender: np.ndarray, length: np.ndarray) -> dict[str, int]:
+    """The shortest edge of each pair of elements."""
+    low, high = np.sort(np.stack([atoms.numbers[receiver], atoms.numbers[sender]]), axis=0)
+    order = np.argsort(length, kind="stable")
+    codes, first = np.unique((low * len(chemical_symbols) + high)[order], return_index=True)
+    return {
+        pair_name(*divmod(int(code), len(chemical_symbols))): int(order[k])
+        for code, k in zip(codes, first, strict=True)
+    }
+
+
+def _nearest(n_atoms: int, receiver: np.ndarray, length: np.ndarray) -> np.ndarray:
+    distance = np.full(n_atoms, np.inf)
+    np.minimum.at(distance, receiver, length)
+    return distance

@@ -124,9 +124,10 @@ def _read_source(source: str) -> Iterator[tuple[str, int, Atoms]]:
         for atoms in iread(file, index=slice(0, stop), format=file_format, do_not_split_by_at_sign=True):
             images.append(atoms)
     except Exception as error:  # ASE's readers raise whatever their parsing meets
+        before = f", or read the frames before it with {file}@:{len(images)}" if images else ""
         raise FrameReadError(
-            f"{file}: frame {len(images)} cannot be read as {file_format}: {_reason(error)}; mend or remove "
-            f"it, or read the frames before it with {file}@:{len(images)}"
+            f"{file}: frame {len(images)} cannot be read as {file_format}: {_reason(error)}; "
+            f"mend or remove it{before}"
         ) from error
     if not images:
         raise FrameReadError(f"{file}: expected frames in the format {file_format}, found none")

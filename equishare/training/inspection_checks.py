@@ -106,7 +106,7 @@ def check_geometry(part: Part) -> Iterator[Finding]:
             "overlap",
             name,
             [part.frames[n] for n in overlapping],
-            f"atoms closer than {_OVERLAP:g} of the sum of their covalent radii in # (down to {closest:.3f} Å)",
+            f"atoms closer than {_OVERLAP:g} of the sum of covalent radii in # (down to {closest:.3f} Å)",
             "remove these frames; if it is all of them, see the unit of the positions and the cell",
         )
     lonely = [n for n, count in zip(part.sound, part.lonely, strict=True) if count]
@@ -187,7 +187,7 @@ def check_forces(part: Part) -> Iterator[Finding]:
         "outlier-forces",
         part.name,
         [frames[n] for n in order],
-        f"forces of up to {largest.max():.3g} eV/Å in #; the median over frames of the largest is {middle:.3g}",
+        f"forces of up to {largest.max():.3g} eV/Å in #; the median of the frames' largest is {middle:.3g}",
         "look at these frames: calculations that did not converge spoil the fit, and are best removed",
     )
     net = np.array([np.linalg.norm(np.asarray(f.forces).sum(axis=0)) / len(f.atoms) for f in frames])
@@ -204,7 +204,7 @@ def check_forces(part: Part) -> Iterator[Finding]:
 
 def check_reference_energies(train: Part, e0: Mapping[str, float]) -> Iterator[Finding]:
     """Species without an isolated atom."""
-    species = sorted({s for f in train.frames for s in f.atoms.symbols.species()})
+    species = sorted({s for f in train.frames for s in f.atoms.symbols.species()} - {"X"})
     missing = [s for s in species if s not in e0]
     if missing and e0:
         yield Finding(
@@ -223,6 +223,10 @@ def check_reference_energies(train: Part, e0: Mapping[str, float]) -> Iterator[F
         )
 
 
+def _place(frame: Frame) -> tuple[str, int]:
+    return frame.file, frame.index
+
+
 def check_across(parts: Sequence[Part]) -> Iterator[Finding]:
     """Duplicates within a part, geometries that are in two parts, species that were not trained on."""
     frames = [(k, f) for k, part in enumerate(parts) for f in part.frames]
@@ -231,14 +235,14 @@ def check_across(parts: Sequence[Part]) -> Iterator[Finding]:
     groups: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
     for label, item in zip(group_duplicates([f.atoms for _, f in frames]), frames, strict=True):
         groups[int(label)].append(item)
-    repeated = sorted((g for g in groups.values() if len(g) > 1), key=lambda g: frames.index(g[0]))
+    repeated = [group for group in groups.values() if len(group) > 1]
     for k, part in enumerate(parts):
         again = [[f for p, f in group if p == k] for group in repeated]
         yield from _finding(
             "warning",
             "duplicates",
             part.name,
-            [f for same in again for f in same[1:]],
+            sorted((f for same in again for f in same[1:]), key=_place),
             "# whose geometry is there already, perhaps turned",
             "they weigh double and teach nothing: remove them",
         )
@@ -248,7 +252,7 @@ def check_across(parts: Sequence[Part]) -> Iterator[Finding]:
                 "error" if len(shared) > _LEAKAGE * len(part.frames) else "warning",
                 "leakage",
                 part.name,
-                shared,
+                sorted(shared, key=_place),
                 f"# of {len(part.frames)} whose geometry is in {other.name} as well",
                 f"errors on them say nothing: remove them from {part.name} or from {other.name}",
             )

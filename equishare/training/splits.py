@@ -71,7 +71,7 @@ def split_frames(
         raise SplitError(
             f"the training part is empty: {len(frames)} frames were given, {len(frames) - len(pool)} of them "
             f"isolated atoms, {sizes[0]} asked for validation and {sizes[1]} for test; give more frames or "
-            "smaller fractions"
+            "smaller fractions (copies of one geometry stay together)"
         )
     if not parts.valid:
         raise SplitError(

@@ -68,7 +68,9 @@ def energy_over_work(frames: Sequence[Frame], length_unit: float = 1.0) -> tuple
     """
     groups: dict[tuple[bytes, bytes], list[Frame]] = defaultdict(list)
     for frame in frames:
-        if frame.energy is not None and frame.forces is not None and len(frame.atoms) > 1:
+        if frame.energy is None or frame.forces is None or len(frame.atoms) < 2:
+            continue
+        if np.isfinite(frame.energy) and np.isfinite(frame.forces).all():
             cell = np.round(frame.atoms.cell[:], 4) if frame.atoms.pbc.any() else np.zeros(1)
             groups[frame.atoms.numbers.tobytes(), cell.tobytes()].append(frame)
     values = []
@@ -79,9 +81,7 @@ def energy_over_work(frames: Sequence[Frame], length_unit: float = 1.0) -> tuple
     if len(values) < 10:
         return None
     work, change = np.array(values).T
-    finite = np.isfinite(work) & np.isfinite(change)
-    work, change = work[finite], change[finite]
-    if len(work) < 10 or not work.std() or not change.std():
+    if not work.std() or not change.std():
         return None
     return float(work @ change / (work @ work)), float(np.corrcoef(work, change)[0, 1])
 

@@ -1,55 +1,56 @@
-"""A training run from configuration to report."""
+"""A training run, from its configuration to the errors of what it fitted."""
 
 from __future__ import annotations
 
-import logging
+import inspect as python_inspect
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from rich.console import Console
 
-from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, Potential, load, save
-from equishare.training.budget import Budget, default_max_time
+from equishare.potential import AtomGraph, load, save
+from equishare.potential.domain import Domain
+from equishare.training.budget import Budget
 from equishare.training.checkpointing import CheckpointError, Checkpointing, read_checkpoint
 from equishare.training.config import TrainConfig
 from equishare.training.config_file import to_yaml, write_text
-from equishare.training.data_module import GraphDataModule, frames_per_batch
+from equishare.training.data_module import GraphDataModule
 from equishare.training.evaluate import Evaluation, evaluate_graphs
 from equishare.training.frames import Frame
+from equishare.training.initial import DTYPES, choose_device, complete, initial_potential
 from equishare.training.interruption import Interruption
-from equishare.training.labelled_graphs import labelled_graph, statistics
+from equishare.training.labelled_graphs import labelled_graph
 from equishare.training.module import PotentialModule
 from equishare.training.prepare import PreparedData, data_name, fingerprint, prepare
-from equishare.training.progress import TrainingProgress
+from equishare.training.progress import TrainingProgress, announce
+from equishare.training.quiet import quiet
 from equishare.training.run_folder import RunFolder
 from equishare.training.validation import Validation
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
 TRAIN_SAMPLE = 200
-"""Training frames that the report predicts."""
+"""Training frames that are predicted after training, to set the errors on the others against."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run that is over.
+    """A training that is over.
 
     Attributes:
         folder: Where everything is.
-        config: Complete, the budget and the batch size included.
+        config: Complete: budget and batch size included.
         data: Frames, E0s and findings.
-        evaluations: Errors of the best potential on ``valid`` and, where there is one, ``test``, and a sample of ``train``.
+        evaluations: Errors of the best potential on ``train`` (a sample), ``valid`` and, where there is one, ``test``.
         interrupted: The signal that ended it, or None.
         seconds: From start to the last prediction, those before a resumption included.
-        step_seconds: Mean of a training step, and of its atoms.
+        step_milliseconds: Median of the training steps.
+        step_atoms: Atoms in a step, on average.
+        device: Where it ran.
     """
 
     folder: RunFolder
@@ -58,17 +59,27 @@ class Run:
     evaluations: dict[str, Evaluation]
     interrupted: int | None
     seconds: float
-    atoms_per_step: float
-    step_seconds: float
+    step_milliseconds: float
+    step_atoms: float
+    device: torch.device
 
 
 @dataclass(frozen=True, eq=False)
 class _Graphs:
-    """Labelled graphs of each part."""
-
     train: list[AtomGraph]
     valid: list[AtomGraph]
     test: list[AtomGraph]
+    sample: list[int]
+
+    @property
+    def final_atoms(self) -> int:
+        """Atoms to predict after training."""
+        return atoms_in([*self.valid, *self.test, *(self.train[index] for index in self.sample)])
+
+
+def atoms_in(graphs: Sequence[AtomGraph]) -> int:
+    """Number of atoms in all."""
+    return sum(len(graph.numbers) for graph in graphs)
 
 
 def fit(
@@ -78,47 +89,41 @@ def fit(
     console: Console | None = None,
     started: float | None = None,
 ) -> Run:
-    """Train a potential, and judge it on what it has not seen; `equishare.training.report` shows the run.
+    """Train a potential, keep the best, and judge it on what it has not seen.
 
-    Torch's RNG, dtype and threads stay as they are.
+    Torch's RNG, dtype and threads stay as they are. With a budget in epochs, the same configuration gives the same weights,
+    whether the run was interrupted and resumed or not.
 
     Args:
         config: What to do.
-        resume: A run to continue; `config` is then that run's, with another budget if wanted.
+        resume: A run to continue; `config` is then that run's own, with another budget if wanted.
         console: Where to say what happens; None: nowhere.
         started: `time.monotonic` from which a budget in time counts; None: now.
 
     Raises:
-        EquishareError: where the data, the folder or the checkpoint cannot be used, or the loss is no longer a number.
+        EquishareError: if the data, the folder or the checkpoint cannot be used, or the loss is no longer a number.
         OSError: if a file cannot be written.
     """
     started = time.monotonic() if started is None else started
     console = console or Console(quiet=True)
     device = choose_device(config.run.device)
-    data = prepare(config)
     folder = resume or RunFolder.create(config.run.out, data_name(config))
-    state = read_checkpoint(folder.checkpoint) if resume else None
-    mark = fingerprint(data.split.train)
-    if state is not None and state["fingerprint"] != mark:
-        raise CheckpointError(
-            f"the training frames are not those that the run in {folder.path} was started with; "
-            "put the files back as they were, or start a new run"
-        )
-    cutoff, dtype = config.model.cutoff, DTYPES[config.run.dtype]
-    graphs = _Graphs(*(_graphs(part, cutoff, dtype) for part in (data.split.train, data.split.valid, data.split.test)))
-    config = complete(config, graphs.train)
-    potential = initial_potential(config, data, graphs.train)
-    write_text(folder.config, to_yaml(config))
-    announce(console, config, data, potential, folder, device)
-
-    loader = GraphDataModule(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
-    budget = Budget(config.budget.epochs, config.budget.max_time, len(loader.loader))
-    if state is not None:
-        done = budget.fraction(state["step"], state["seconds"]) >= 1
-        if done:
-            raise CheckpointError(
-                f"the run in {folder.path} has used its budget; give a larger one with --epochs or --max-time"
-            )
+    try:
+        data = prepare(config)
+        graphs = _graphs(config, data)
+        chosen = config.budget.max_time is None and config.budget.epochs is None
+        config = complete(config, graphs.train, str(folder.path))
+        mark = fingerprint(data.split.train)
+        potential = initial_potential(config, data, graphs.train)
+        loader = GraphDataModule(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
+        budget = Budget(config.budget.epochs, config.budget.max_time, len(loader.loader))
+        if resume is not None:
+            _check_resumption(folder, budget, mark)
+        write_text(folder.config, to_yaml(config))
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+    announce(console, config, data, potential, folder, device, chosen)
     module = PotentialModule(
         potential,
         config.optimisation,
@@ -130,21 +135,50 @@ def fit(
         fingerprint=mark,
     )
     progress = TrainingProgress(console)
-    train_atoms, valid_atoms, test_atoms = (
-        sum(len(graph.numbers) for graph in part) for part in (graphs.train, graphs.valid, graphs.test)
+    validation = Validation(
+        graphs.valid,
+        [frame.name for frame in data.split.valid],
+        folder,
+        atoms_in(graphs.train),
+        graphs.final_atoms,
+        progress.on_row,
     )
-    sample = _sample(len(graphs.train))
-    final_atoms = valid_atoms + test_atoms + round(train_atoms * len(sample) / len(graphs.train))
-    names = [frame.name for frame in data.split.valid]
-    validation = Validation(graphs.valid, names, folder, train_atoms, final_atoms, progress.on_row)
-    with Interruption(console) as interruption, quiet():
+    with Interruption(console) as interruption:
+        callbacks = [interruption, validation, Checkpointing(folder.checkpoint), progress]
+        _train(module, loader, callbacks, config, device, folder, resume is not None)
+    evaluations = _evaluate(folder, data, graphs, module, device)
+    return Run(
+        folder=folder,
+        config=config,
+        data=data,
+        evaluations=evaluations,
+        interrupted=interruption.signal,
+        seconds=module.seconds,
+        step_milliseconds=1000 * float(np.median(module.step_seconds)) if module.step_seconds else float("nan"),
+        step_atoms=atoms_in(graphs.train) / len(loader.loader),
+        device=device,
+    )
+
+
+def _train(
+    module: PotentialModule,
+    loader: GraphDataModule,
+    callbacks: list[Any],
+    config: TrainConfig,
+    device: torch.device,
+    folder: RunFolder,
+    resume: bool,
+) -> None:
+    # Lightning before 2.6 does not know the argument; the file was checked before in any case
+    safe = {"weights_only": True} if "weights_only" in python_inspect.signature(Trainer.fit).parameters else {}
+    with quiet():
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=[device.index or 0] if device.type == "cuda" else 1,
+            devices=[device.index] if device.type == "cuda" else 1,
             max_epochs=config.budget.epochs or -1,
             gradient_clip_val=config.optimisation.gradient_clip,
-            callbacks=[interruption, progress, validation, Checkpointing(folder.checkpoint)],
-            plugins=[LightningEnvironment()],  # a cluster's scheduler is not to take over
+            callbacks=callbacks,
+            plugins=[LightningEnvironment()],  # the scheduler of a cluster is not to take over
             default_root_dir=folder.path,
             logger=False,
             enable_checkpointing=False,
@@ -152,8 +186,64 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        if state is None:
-            budget.begun = module.seconds
-        trainer.fit(module, loader, ckpt_path=folder.checkpoint if resume else None, **_SAFE)
-    seconds_training = module.seconds - budget.begun
-    ...
+        module.budget.begun = module.seconds
+        trainer.fit(module, loader, ckpt_path=str(folder.checkpoint) if resume else None, **safe)
+    module.to(device)
+
+
+def _graphs(config: TrainConfig, data: PreparedData) -> _Graphs:
+    cutoff, dtype = config.model.cutoff, DTYPES[config.run.dtype]
+    parts = [
+        [labelled_graph(frame, cutoff, dtype) for frame in part]
+        for part in (data.split.train, data.split.valid, data.split.test)
+    ]
+    n = len(parts[0])
+    sample = np.unique(np.linspace(0, n - 1, min(n, TRAIN_SAMPLE)).round().astype(int)).tolist()
+    return _Graphs(*parts, sample)
+
+
+def _check_resumption(folder: RunFolder, budget: Budget, mark: str) -> None:
+    state = read_checkpoint(folder.checkpoint)
+    if state["fingerprint"] != mark:
+        raise CheckpointError(
+            f"the training frames are not those that the run in {folder.path} was started with; put the files back as they "
+            "were, or start a new run"
+        )
+    budget.begun, budget.reserve = state["begun"], state["reserve"]
+    if budget.fraction(state["step"], state["seconds"]) >= 1:
+        raise CheckpointError(
+            f"the run in {folder.path} has used its budget; give a larger one with --epochs or --max-time"
+        )
+
+
+def _evaluate(
+    folder: RunFolder, data: PreparedData, graphs: _Graphs, module: PotentialModule, device: torch.device
+) -> dict[str, Evaluation]:
+    """Judge the best potential, and write into its file what it was trained on and how well it does."""
+    best = load(folder.model, device=device)
+    names = {part: [frame.name for frame in getattr(data.split, part)] for part in ("train", "valid", "test")}
+    sample = [graphs.train[index] for index in graphs.sample]
+    evaluations = {"train": evaluate_graphs(best, sample, [names["train"][index] for index in graphs.sample])}
+    for part in ("valid", "test"):
+        if getattr(graphs, part):
+            evaluations[part] = evaluate_graphs(best, getattr(graphs, part), names[part])
+    about = {
+        "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
+        "domain": domain(data).model_dump(),
+        "files": sorted({frame.file for frame in data.split.train}),
+        "steps": module.global_step,
+        "seconds": round(module.seconds),
+    }
+    save(best, folder.model, about)
+    return evaluations
+
+
+def domain(data: PreparedData) -> Domain:
+    """Ranges of the training frames, by which molecular dynamics knows that it has left them."""
+    frames: Sequence[Frame] = data.split.train
+    nothing = [np.full((len(frame.atoms), 3), np.nan) for frame in frames]
+    forces = [none if frame.forces is None else frame.forces for frame, none in zip(frames, nothing, strict=True)]
+    energies = [
+        np.nan if frame.energy is None else frame.energy - data.reference.total(frame.atoms) for frame in frames
+    ]
+    return Domain.of([frame.atoms for frame in frames], forces, energies)

@@ -1,6 +1,7 @@
 """The potential as a Lightning module: loss, optimiser, averaged weights, learning rate."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,8 @@ class PotentialModule(LightningModule):
         self.fingerprint = fingerprint
         self.loss_sum, self.loss_count = 0.0, 0
         self.epoch_complete = False
+        self.step_seconds: deque[float] = deque(maxlen=1000)
+        self._step_begun = 0.0
 
     @property
     def averaged(self) -> Potential:
@@ -90,6 +93,7 @@ class PotentialModule(LightningModule):
 
     def on_train_batch_start(self, batch: AtomGraph, batch_idx: int) -> None:
         """Set the learning rate by the budget."""
+        self._step_begun = time.monotonic()
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate
 
@@ -111,6 +115,7 @@ class PotentialModule(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: AtomGraph, batch_idx: int) -> None:
         """Average the weights; stop when the budget is used."""
         self.average.update_parameters(self.potential)
+        self.step_seconds.append(time.monotonic() - self._step_begun)
         self.epoch_complete = batch_idx + 1 == self.trainer.num_training_batches
         if self.budget.fraction(self.global_step, self.seconds) >= 1:
             self.trainer.should_stop = True
@@ -119,6 +124,7 @@ class PotentialModule(LightningModule):
         """Add what Lightning does not know of, in plain values."""
         checkpoint["equishare"] = {
             "fingerprint": self.fingerprint,
+            "step": self.global_step,
             "seconds": self.seconds,
             "begun": self.budget.begun,
             "reserve": self.budget.reserve,

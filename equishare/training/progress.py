@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
+from equishare.potential import Potential
+from equishare.training.config import TrainConfig
 from equishare.training.durations import format_duration
 from equishare.training.module import PotentialModule
+from equishare.training.prepare import PreparedData
+from equishare.training.run_folder import RunFolder
 
 _HEADER = f"{'epoch':>7}{'time':>9}{'train loss':>12}{'E RMSE':>14}{'F RMSE':>13}{'rate':>11}"
 _UNITS = f"{'':>7}{'':>9}{'':>12}{'meV/atom':>14}{'meV/Å':>13}{'':>11}"
@@ -90,6 +97,45 @@ class TrainingProgress(Callback):
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
+
+
+def announce(
+    console: Console,
+    config: TrainConfig,
+    data: PreparedData,
+    potential: Potential,
+    folder: RunFolder,
+    device: torch.device,
+    chosen: bool,
+) -> None:
+    """Say what is going to happen; `chosen` tells that the budget was not given, but follows from the size of the data."""
+    split, reference = data.split, data.reference
+    elements = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in reference.values.items())
+    parameters = sum(parameter.numel() for parameter in potential.parameters())
+    test = f", {len(split.test)} to test" if split.test else ""
+    rows = [
+        ("Frames", f"{len(split.train)} to train on, {len(split.valid)} to validate{test}"),
+        ("E0 in eV", f"{elements} ({', '.join(sorted(set(reference.origins.values())))})"),
+        ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å"),
+        ("Steps", f"{config.optimisation.batch_size} frames each, {config.run.dtype}, on {device}"),
+        ("Budget", _budget(config, chosen)),
+        ("Folder", str(folder.path)),
+    ]
+    rows += [("Warning", f"{finding.message}. {finding.advice}") for finding in data.inspection.warnings]
+    rows += [("Note", note) for note in reference.notes]
+    table = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        table.add_row(Text(name, "bold yellow" if name == "Warning" else "bold"), Text(text))
+    console.print(table)
+    console.print()
+
+
+def _budget(config: TrainConfig, chosen: bool) -> str:
+    budget = config.budget
+    if budget.epochs is not None:
+        return f"{budget.epochs} epochs"
+    why = "; chosen by the size of the data, see --max-time and --epochs" if chosen else ""
+    return f"{format_duration(budget.max_time or 0)}, report included{why}"
 
 
 def _milli(value: float | None) -> str:

@@ -136,6 +136,11 @@ class RunFolder:
                 "or name another folder with --out"
             )
 
+    def remove_if_empty(self) -> None:
+        """Leave no empty folder behind."""
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of the validations."""
         stream = io.StringIO()

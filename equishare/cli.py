@@ -1,0 +1,70 @@
+"""The prompt: ``equishare train | eval | md | check | inspect``."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from equishare import __version__
+from equishare.commands.evaluate import evaluate
+from equishare.commands.inspect import inspect
+from equishare.commands.md import md
+from equishare.commands.train import train
+from equishare.errors import EquishareError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train molecular potentials on your own frames, run them, and check any model for its symmetry.",
+)
+app.command("train")(train)
+app.command("eval")(evaluate)
+app.command("md")(md)
+app.command("inspect")(inspect)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command("check", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+def check(context: typer.Context) -> None:
+    """Check any model for equivariance, or a potential for the laws of physics."""
+    from equishare.check.command import app as checker
+
+    checker(context.args, prog_name="equishare check")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; an error that the user can mend is one message on standard error, exit code 1."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["--version"]:
+        sys.stdout.write(f"equishare {__version__}\n")
+        sys.exit(0)
+    debug = "--debug" in given
+    try:
+        app([argument for argument in given if argument != "--debug"], prog_name="equishare")
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of a pipe is gone; Python would complain once more while it closes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (EquishareError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

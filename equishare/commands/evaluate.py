@@ -1,0 +1,70 @@
+"""``equishare eval``: errors of a fitted potential on labelled frames, and its predictions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from equishare.training.evaluate import Evaluation
+    from equishare.training.frames import Frame
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Frames, any file ASE reads.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the frames with predictions, as extended XYZ.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time. [default: by their size]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
+    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+) -> None:
+    """Evaluate a potential on labelled frames, and write its predictions.
+
+    Errors are in eV, eV/Å, eV/Å^3 and e·Å; of forces, stress and dipole they are of components.
+    """
+    import json
+
+    from rich.console import Console
+
+    from equishare.potential import load
+    from equishare.training.config import DataConfig
+    from equishare.training.evaluate import evaluate as measure
+    from equishare.training.initial import choose_device
+    from equishare.training.predictions import write_predictions
+    from equishare.training.prepare import read
+
+    keys = DataConfig(energy_key=energy_key, forces_key=forces_key, stress_key=stress_key, dipole_key=dipole_key)
+    potential = load(model, device=choose_device(device))
+    frames = read(files, keys)
+    evaluation = measure(potential, frames, batch_size)
+    if out is not None:
+        write_predictions(out, frames, evaluation)
+    if as_json:
+        typer.echo(json.dumps(evaluation.to_dict(), indent=2))
+    else:
+        _show(Console(highlight=False), evaluation, frames, out)
+
+
+def _show(console: "Console", evaluation: "Evaluation", frames: "list[Frame]", out: Path | None) -> None:
+    from rich.table import Table
+
+    from equishare.training.summary import error_table, number
+
+    console.print(error_table({"all frames": evaluation}))
+    if evaluation.elements:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("element", "atoms", "F MAE\nmeV/Å", "F RMSE\nmeV/Å"):
+            table.add_column(title, justify="left" if title == "element" else "right")
+        for symbol, error in evaluation.elements.items():
+            table.add_row(symbol, str(error.atoms), number(1000 * error.forces_mae), number(1000 * error.forces_rmse))
+        console.print()
+        console.print(table)
+    if len(frames) > 1 and evaluation.forces_rmse is not None:
+        worst = ", ".join(f"{f.name} ({number(1000 * f.forces_rmse)} meV/Å)" for f in evaluation.worst(3))
+        console.print(f"\nLargest force errors: {worst}", soft_wrap=True)
+    if out is not None:
+        console.print(f"Predictions: {out}", soft_wrap=True)

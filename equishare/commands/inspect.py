@@ -1,0 +1,40 @@
+"""``equishare inspect``: look at frames before training."""
+
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(help="Frames, any file ASE reads; FILE@:100 takes a slice.")],
+    valid: Annotated[list[str] | None, typer.Option(help="Validation frames: looks for leaks between the parts.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="Test frames.")] = None,
+    cutoff: Annotated[float, typer.Option(help="Radius in Å within which an atom should have a neighbour.")] = 5.0,
+    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
+    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at frames before training: labels, units, outliers, duplicates, leaks.
+
+    Exit code 0: fine, or warnings only; 1: errors that training would stop at.
+    """
+    import json
+
+    from rich.console import Console
+
+    from equishare.training.config import DataConfig
+    from equishare.training.inspection import inspect as look
+    from equishare.training.inspection_render import render
+    from equishare.training.prepare import read
+
+    keys = DataConfig(energy_key=energy_key, forces_key=forces_key, stress_key=stress_key, dipole_key=dipole_key)
+    parts = [read(part, keys) if part else None for part in (files, valid, test)]
+    inspection = look(parts[0] or [], parts[1], parts[2], cutoff=cutoff)
+    if as_json:
+        typer.echo(json.dumps(inspection.to_dict(), indent=2))
+    else:
+        Console(highlight=False).print(render(inspection))
+    if not inspection.ok:
+        raise typer.Exit(1)

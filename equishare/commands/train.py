@@ -1,0 +1,149 @@
+"""``equishare train``: from frames to a fitted potential and its report."""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from equishare.training.config import TrainConfig
+    from equishare.training.run_folder import RunFolder
+
+_STARTED = time.monotonic()
+BUNDLED: dict[str, Any] = {
+    "data": {"train": ["ethanol"], "test": ["ethanol_test"]},
+    "budget": {"max_time": "2m30s"},
+}
+
+
+class PresetName(StrEnum):
+    """Sizes of a model."""
+
+    small = "small"
+    default = "default"
+    accurate = "accurate"
+
+
+class DtypeName(StrEnum):
+    """Floating-point precision."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+def train(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Frames to train on, any file ASE reads; FILE@:100 takes a slice. [default: bundled ethanol]"),
+    ] = None,
+    valid: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to choose the best model by.")] = None,
+    test: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to judge the model by.")] = None,
+    preset: Annotated[PresetName | None, typer.Option(help="Size of the model. [default: default]")] = None,
+    max_time: Annotated[str | None, typer.Option(help="Time from start to report, such as 30m or 1h30m.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the frames, instead of a time.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
+    out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the split, the first weights and the order. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")] = None,
+    dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
+    cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
+    dipole: Annotated[bool | None, typer.Option("--dipole/--no-dipole", help="Learn the dipole too.")] = None,
+    e0: Annotated[str | None, typer.Option(help="Energies of the isolated atoms in eV: H=-13.6,O=-430.1.")] = None,
+    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
+    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+) -> None:
+    """Train a potential, and report how good it is.
+
+    Without a file, trains on bundled frames of ethanol in under three minutes. Ctrl-C saves and reports;
+    --resume continues.
+    """
+    from rich.console import Console
+
+    from equishare.training.fit import fit
+    from equishare.training.report import write_report
+    from equishare.training.summary import summarise
+
+    options: dict[str, Any] = {
+        "data": {
+            "train": files or None,
+            "valid": _part("--valid", valid),
+            "test": _part("--test", test),
+            "reference_energies": _energies(e0),
+            "energy_key": energy_key,
+            "forces_key": forces_key,
+            "stress_key": stress_key,
+            "dipole_key": dipole_key,
+        },
+        "model": {"preset": preset and preset.value, "cutoff": cutoff, "dipole": dipole},
+        "budget": {"max_time": max_time, "epochs": epochs},
+        "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
+    }
+    given = {
+        section: {key: value for key, value in values.items() if value is not None} for section, values in options.items()
+    }
+    console = Console(highlight=False)
+    settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
+    run = fit(settings, resume=folder, console=console, started=_STARTED)
+    report = write_report(run, console)
+    summarise(run, report, console)
+    if run.interrupted is not None:
+        raise typer.Exit(128 + run.interrupted)
+
+
+def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":
+    """Options over the file over the defaults."""
+    from equishare.training.config_file import merge, read_yaml, validate
+
+    values = read_yaml(file) if file else {}
+    if given["budget"]:
+        values = {**values, "budget": {}}
+    if "preset" in given["model"]:
+        # another size: what the file says of the old one goes
+        values = {**values, "model": {}}
+    merged = merge(values, given)
+    if not merged.get("data", {}).get("train"):
+        merged = merge(BUNDLED, {key: value for key, value in merged.items() if key != "budget" or value})
+        if merged["budget"].get("epochs"):
+            merged["budget"] = {"epochs": merged["budget"]["epochs"]}
+    return validate(merged, str(file) if file else "options")
+
+
+def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["TrainConfig", "RunFolder"]:
+    """The configuration of a run, with another budget or device if they are given."""
+    from equishare.training.config_file import merge, read_yaml, validate
+    from equishare.training.run_folder import RunFolder
+
+    fixed = [f"{section}.{key}" for section in ("data", "model") for key in given[section]]
+    fixed += [f"run.{key}" for key in given["run"] if key != "device"] + (["--config"] if file else [])
+    if fixed:
+        raise typer.BadParameter(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")
+    folder = RunFolder.existing(run)
+    values = read_yaml(folder.config)
+    if given["budget"]:
+        values["budget"] = {}
+    return validate(merge(values, given), str(folder.config)), folder
+
+
+def _part(option: str, text: str | None) -> float | list[str] | None:
+    """A fraction or files."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text.split(",") if not Path(text).exists() else [text]
+
+
+def _energies(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    try:
+        pairs = [part.split("=") for part in text.replace(",", " ").split()]
+        return {symbol.strip(): float(energy) for symbol, energy in pairs}
+    except ValueError:
+        raise typer.BadParameter(f"expected energies such as H=-13.6,O=-430.1, got {text!r}") from None

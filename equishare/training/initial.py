@@ -1,0 +1,77 @@
+"""What is fixed before the first step: the complete configuration, the device, the first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from equishare.errors import EquishareError
+from equishare.potential import AtomGraph, Potential
+from equishare.training.budget import default_max_time
+from equishare.training.config import TrainConfig
+from equishare.training.data_module import frames_per_batch
+from equishare.training.labelled_graphs import statistics
+from equishare.training.prepare import PreparedData, resolve
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def complete(config: TrainConfig, graphs: Sequence[AtomGraph], folder: str) -> TrainConfig:
+    """The configuration with everything filled in that was left open: budget, batch size, folder, absolute paths."""
+    data, optimisation, budget = config.data, config.optimisation, config.budget
+    if budget.max_time is None and budget.epochs is None:
+        atoms = sum(len(graph.numbers) for graph in graphs)
+        budget = budget.model_copy(update={"max_time": default_max_time(atoms)})
+    if optimisation.batch_size is None:
+        size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
+        optimisation = optimisation.model_copy(update={"batch_size": size})
+    paths = {}
+    for part in ("train", "valid", "test"):
+        value = getattr(data, part)
+        paths[part] = value if isinstance(value, float) else [resolve(source) for source in value]
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update=paths),
+            "optimisation": optimisation,
+            "budget": budget,
+            "run": config.run.model_copy(update={"out": folder}),
+        }
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; ``auto``: a GPU where there is one.
+
+    Raises:
+        EquishareError: if it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        index = device.index or 0
+        if index >= torch.cuda.device_count():
+            raise EquishareError(f"there is no device {name}; PyTorch sees {torch.cuda.device_count()} GPUs; try cpu")
+        device = torch.device("cuda", index)
+    return device
+
+
+def initial_potential(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph]) -> Potential:
+    """A potential with random weights of the configuration's seed, and scale, shift and neighbours of the frames.
+
+    Raises:
+        EquishareError: if a dipole is wanted, but no training frame has one.
+    """
+    architecture = config.model.architecture
+    if architecture.dipole and not data.has("dipole"):
+        raise EquishareError(
+            "model.dipole is on, but no training frame has a dipole; name it with --dipole-key, or leave it off"
+        )
+    found = statistics(data.split.train, graphs, data.reference.values)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.run.seed)
+        potential = Potential(
+            architecture, dict(data.reference.values), found.scale, found.shift, neighbours=found.neighbours
+        )
+    return potential.to(DTYPES[config.run.dtype])

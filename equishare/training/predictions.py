@@ -1,0 +1,50 @@
+"""Frames with their labels and a potential's predictions side by side, as extended XYZ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+
+from equishare.training.evaluate import Evaluation
+from equishare.training.frames import Frame
+
+
+def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], evaluation: Evaluation) -> None:
+    """Write frames with predictions as ``energy``, ``forces``, ``stress``, ``dipole``, and labels as ``REF_energy`` and so on.
+
+    Units: eV, eV/Å, eV/Å^3 (ASE's sign), e·Å. Written beside its place, then renamed.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    images = []
+    for frame, predicted in zip(frames, evaluation.frames, strict=True):
+        atoms = Atoms(
+            frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc
+        )
+        results = {"energy": predicted.energy, "forces": np.asarray(predicted.forces, dtype=np.float64)}
+        if predicted.stress is not None and frame.atoms.cell.rank == 3:
+            results["stress"] = np.asarray(predicted.stress, dtype=np.float64)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        if predicted.dipole is not None:
+            results["dipole"] = np.asarray(predicted.dipole, dtype=np.float64)
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        for name in ("energy", "stress", "dipole"):
+            label = getattr(frame, name)
+            if label is not None:
+                atoms.info[f"REF_{name}"] = label
+        if frame.forces is not None:
+            atoms.arrays["REF_forces"] = frame.forces
+        images.append(atoms)
+    try:
+        write(beside, images, format="extxyz")
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,103 @@
+"""The last lines on the terminal: errors on held-out frames, and what to do with the potential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from equishare.training.durations import format_duration
+from equishare.training.evaluate import Evaluation
+from equishare.training.fit import Run
+
+_TITLES = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def error_table(evaluations: Mapping[str, Evaluation]) -> Table:
+    """MAE and RMSE of energy, energy an atom and forces, a row each set; fits 80 columns.
+
+    >>> error_table({}).row_count
+    0
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("")
+    for title in ("frames", "E MAE\nmeV", "E RMSE\nmeV", "E RMSE\nmeV/atom", "F MAE\nmeV/Å", "F RMSE\nmeV/Å", "F RMSE\n% of RMS"):
+        table.add_column(title, justify="right")
+    for name, errors in evaluations.items():
+        spread = labelled_forces_rms(errors)
+        relative = None if errors.forces_rmse is None or not spread else 100 * errors.forces_rmse / spread
+        millis = (
+            errors.energy_mae,
+            errors.energy_rmse,
+            errors.energy_rmse_per_atom,
+            errors.forces_mae,
+            errors.forces_rmse,
+        )
+        cells = [*(number(None if value is None else 1000 * value) for value in millis), number(relative)]
+        table.add_row(_TITLES.get(name, name), str(errors.n_frames), *cells)
+    return table
+
+
+def labelled_forces_rms(evaluation: Evaluation) -> float | None:
+    """RMS of the labelled force components in eV/Å."""
+    labels = np.concatenate([frame.forces_label for frame in evaluation.frames])
+    labels = labels[~np.isnan(labels)]
+    return float(np.sqrt(np.mean(labels**2))) if labels.size else None
+
+
+def number(value: float | None) -> str:
+    """Three digits, in plain notation where that is short.
+
+    >>> number(0.01234), number(12.345), number(1234.5), number(None)
+    ('0.0123', '12.3', '1234', '-')
+    """
+    if value is None:
+        return "-"
+    if not np.isfinite(value):
+        return str(value)
+    if abs(value) >= 1e5 or 0 < abs(value) < 1e-4:
+        return f"{value:.2e}"
+    digits = 2 - int(np.floor(np.log10(abs(value)))) if value else 0
+    return f"{value:.{max(digits, 0)}f}"
+
+
+def commands(run: Run) -> list[tuple[str, str]]:
+    """What to do next: (title, command)."""
+    model = run.folder.model
+    data = run.config.data
+    held_out = data.test if isinstance(data.test, list) else data.train
+    frames = _short(held_out[0])
+    return [
+        ("predict frames", f"equishare eval {model} {frames} --out predictions.xyz"),
+        ("run dynamics", f"equishare md {model} {frames}@0 --temperature 300"),
+        ("use in Python", f'equishare.potential.load("{model}").calculator()'),
+    ]
+
+
+def _short(source: str) -> str:
+    """A path relative to the working folder, where that is shorter."""
+    name, at, _ = source.rpartition("@") if "@" in Path(source).name else (source, "", "")
+    try:
+        relative = str(Path(name).relative_to(Path.cwd()))
+    except ValueError:
+        relative = name
+    return min(name, relative, key=len)
+
+
+def summarise(run: Run, report: Path | None, console: Console) -> None:
+    """Print the errors, the files, and the next commands."""
+    held_out = {name: errors for name, errors in run.evaluations.items() if name != "train"}
+    console.print()
+    console.print(error_table(held_out))
+    console.print()
+    how = "Interrupted after" if run.interrupted else "Done in"
+    console.print(f"{how} {format_duration(round(run.seconds) or 1)}. Potential: {run.folder.model}", soft_wrap=True)
+    if report is not None:
+        console.print(f"Report: {report}", soft_wrap=True)
+    if run.interrupted and run.folder.checkpoint.exists():
+        console.print(f"Continue with: equishare train --resume {run.folder.path}", soft_wrap=True)
+    for title, command in commands(run):
+        console.print(f"To {title}: {command}", soft_wrap=True)

@@ -4,6 +4,8 @@
 must obey. Both measure, then judge, and say where it breaks.
 """
 
+from equishare.check.calculator import calculator
+from equishare.check.calculator_report import CalculatorReport, PhysicsTest
 from equishare.check.equivariance import equivariance
 from equishare.check.report import EquivarianceReport, Finding
 from equishare.check.spellings import geometric, group, image, molecule, point_cloud, set_
@@ -12,16 +14,19 @@ from equishare.check.transform import Cartesian, Image, Index, Irreps, Represent
 from equishare.check.verdict import Verdict
 
 __all__ = [
+    "CalculatorReport",
     "Cartesian",
     "EquivarianceReport",
     "Finding",
     "Image",
     "Index",
     "Irreps",
+    "PhysicsTest",
     "Represented",
     "Symmetry",
     "Transform",
     "Verdict",
+    "calculator",
     "equivariance",
     "geometric",
     "group",

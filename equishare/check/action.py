@@ -27,7 +27,7 @@ Matrix = Float[Tensor, "rows features"]
 
 
 def residual(
-    before: Sequence[Tensor], after: Sequence[Tensor], factor: Factor, elements: Sequence[Element], setting: Setting, floor: float
+    before: Sequence[Tensor], after: Sequence[Tensor], factor: Factor, g: Element, setting: Setting, floor: float
 ) -> float:
     """Return the relative distance of h(g x) from any action of g on h(x).
 
@@ -35,7 +35,7 @@ def residual(
         before: h(x), one tensor for each of several inputs x.
         after: h(g x) for the same inputs.
         factor: the subgroup that the element comes from.
-        elements: g for each input.
+        g: the element.
         setting: sizes of the index sets.
         floor: relative rounding noise of h; features that change by less count as invariant.
 
@@ -49,12 +49,12 @@ def residual(
         return float("inf")
     if not before or before[0].numel() == 0:
         return 0.0
-    direct = max(_direct(b, a, g, setting) for b, a, g in zip(before, after, elements, strict=True))
+    direct = max(_direct(b, a, g, setting) for b, a in zip(before, after, strict=True))
     if direct <= floor:
         return direct
     if not factor.mixes_features:
-        return min(direct, _unordered(before, after, setting, elements))
-    best = min([direct, *(_orthogonal(b, a, floor) for b, a in _row_views(before, after, setting, elements[0]))])
+        return min(direct, _unordered(before, after, g, setting))
+    best = min([direct, *(_orthogonal(b, a, floor) for b, a in _row_views(before, after, g, setting))])
     if best > floor and not _is_listed(before[0], setting):
         best = min(best, _spectral(before, after))
     return best
@@ -104,7 +104,7 @@ def _is_listed(x: Tensor, setting: Setting) -> bool:
     return any(n in setting.sizes.values() for n in x.shape) or (setting.image is not None and _is_map(x))
 
 
-def _row_views(before: Sequence[Tensor], after: Sequence[Tensor], setting: Setting, g: Element) -> list[tuple[Matrix, Matrix]]:
+def _row_views(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> list[tuple[Matrix, Matrix]]:
     """Ways to read h(x) and h(g x) as rows that all transform alike."""
     x = before[0]
     if setting.image is not None and _is_map(x):
@@ -149,24 +149,35 @@ def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
 
 
 def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
-    """Held-out residual of H' W H'^T = H W H^T with diagonal W between 0.1 and 10: Voigt vectors, unnormalised harmonics."""
+    """Held-out residual of H' W H'^T = H W H^T with diagonal W between 0.1 and 10: Voigt vectors, unnormalised harmonics.
+
+    Asked only of features that are linearly independent: dependent ones leave W enough freedom to fit anything.
+    """
     n, features = before.shape
-    generator = torch.Generator().manual_seed(1)
-    pairs = torch.randint(n, (2, max(400, 6 * features)), generator=generator).to(before.device)
-    old = (before[pairs[0]] * before[pairs[1]]).cpu().numpy()
-    new = (after[pairs[0]] * after[pairs[1]]).cpu().numpy()
-    half = len(old) // 2
-    weights = lsq_linear((new - old)[:half], np.zeros(half), bounds=(0.1, 10.0), max_iter=50).x
-    held_out = np.linalg.norm((new - old)[half:] @ weights)
-    return float(held_out / max(np.linalg.norm(old[half:] @ weights), 1e-300))
+    half = n // 2
+    independent = int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
+    if not independent or half * half < 8 * features:
+        return float("inf")
+
+    def products(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        generator = torch.Generator().manual_seed(1)
+        count = len(range(n)[rows])
+        pairs = torch.randint(count, (2, max(400, 6 * features)), generator=generator).to(before.device)
+        old, new = ((h[rows][pairs[0]] * h[rows][pairs[1]]).cpu().numpy() for h in (before, after))
+        return old, new
+
+    old, new = products(slice(0, half))
+    weights = lsq_linear(new - old, np.zeros(len(old)), bounds=(0.1, 10.0), max_iter=50).x
+    old, new = products(slice(half, n))
+    return float(np.linalg.norm((new - old) @ weights) / max(np.linalg.norm(old @ weights), 1e-300))
 
 
-def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], setting: Setting, elements: Sequence[Element]) -> float:
+def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> float:
     """Rows in an order of the model's own, or an index set flattened into features: compare what no order changes."""
-    named = [setting.sizes.get(name) for g in elements[:1] for name in g.permutations]
+    named = [setting.sizes.get(name) for name in g.permutations]
     if any(n in named for n in before[0].shape) or (setting.image is not None and _is_map(before[0])):
         return float("inf")
-    if elements[0].translation is not None:
+    if g.translation is not None:
         return float("inf")
     flat = [torch.stack([t.flatten() for t in tensors]) for tensors in (before, after)]
     best = difference(flat[1] @ flat[1].mT, flat[0] @ flat[0].mT)

@@ -20,8 +20,10 @@ from equishare.check.verdict import Verdict, confidence, judge
 
 Progress = Callable[[float, str], None]
 
-GRADIENT_SAMPLES = 4
+GRADIENT_SAMPLES = 8
 FLOOR_SAMPLES = 3
+REORDERING = 1e3
+"""Runs on one input may differ by this many epsilons, as atomic additions do; what differs more is random."""
 
 
 def equivariance(
@@ -49,7 +51,7 @@ def equivariance(
         model: any callable or `nn.Module`.
         inputs: one valid input; a tuple is several positional arguments. Of four atoms or more, where atoms count.
         symmetry: what is claimed, for instance `molecule(...)`, `image("C4")`.
-        samples: elements per factor; by default 8 rotations and translations, 48 permutations, all of a small group.
+        samples: elements per factor; by default 24 rotations and translations, 48 permutations, all of a small group.
         seed: of everything that is drawn; the same seed draws the same elements.
         tolerance: relative error that passes whatever the floor.
         dtype: cast a copy of the model and the inputs first.
@@ -117,10 +119,9 @@ def _prepare(
     placed: Leaves = [
         (path, leaf.detach().to(device=device, dtype=dtype if leaf.is_floating_point() else None)) for path, leaf in leaves
     ]
-    names = [path for path, _ in leaves]
-    if positional:
-        arguments = argument_names(model, len(inputs))
-        names = [".".join([arguments[int(head)], *tail]) for head, *tail in (path.split(".") for path in names)]
+    arguments = argument_names(model, len(inputs) if positional else 1)
+    paths = [path.split(".") for path, _ in leaves]
+    names = [".".join([arguments[int(path[0])], *path[1:]]) if positional else ".".join(path) or arguments[0] for path in paths]
     types = symmetry.bind_inputs(placed, names)
     setting = setting_of(placed, names, types)
     return Probe(model, placed, names, types, rebuild, positional, setting, dtype, gradients)
@@ -155,30 +156,25 @@ class _Check:
         self.probe, self.samples, self.seed, self.tolerance = probe, samples, seed, tolerance
         self.localise, self.progress, self.notes = localise, progress or (lambda fraction, message: None), notes
         self.base = probe.observe()
-        started = time.perf_counter()
-        probe.observe(gradients=False)
-        self.forward_seconds = time.perf_counter() - started
-        self.noise = Noise(probe, self.base, seed)
         self.scales = [max(rms(b), 1e-300) for b in self.base]
+        self.unstable = self._repeatability()
+        self.noise = Noise(probe, self.base, seed)
+        self.noise.floors = [max(f, s) for f, s in zip(self.noise.floors, self.unstable, strict=True)]
         self.estimate = 0.0
 
     def run(self, factors: list[Factor]) -> tuple[list[Finding], Culprit | None]:
         counts = {f.name: self._count(f) for f in factors}
         total = sum(counts.values())
-        self.estimate = self.forward_seconds * (
-            total + (GRADIENT_SAMPLES * 2 + (FLOOR_SAMPLES + 2) * self.noise.cost) * len(factors)
-        )
-        self.progress(0.0, f"about {self.estimate:.0f} s: {total} elements, {1e3 * self.forward_seconds:.0f} ms each")
-        unstable = self._repeatability()
-        if unstable:
-            culprit = find_culprit(self.probe, None, self.seed) if self.localise else None
-            return unstable, culprit
-        findings, elements, done = [], {}, 0
+        self.estimate, each = self._cost(factors, counts)
+        self.progress(0.0, f"about {self.estimate:.0f} s: {total} elements, {1e3 * each:.0f} ms each")
+        randomness = self._random_rows()
+        if randomness:
+            return randomness, find_culprit(self.probe, None, self.seed) if self.localise else None
+        findings: list[Finding] = []
+        done = 0
         for factor in factors:
             self.progress(done / total, factor.name)
-            rows, worst = self._factor(factor, counts[factor.name])
-            findings += rows
-            elements[factor.name] = worst
+            findings += self._factor(factor, counts[factor.name])
             done += counts[factor.name]
         self._vacuous(findings)
         culprit = None
@@ -192,7 +188,7 @@ class _Check:
     def _count(self, factor: Factor) -> int:
         return factor.size or self.samples or factor.samples
 
-    def _factor(self, factor: Factor, count: int) -> tuple[list[Finding], list[_Worst]]:
+    def _factor(self, factor: Factor, count: int) -> list[Finding]:
         """Try `count` elements of one factor and judge every quantity."""
         quantities = self.probe.quantities
         worst = [_Worst() for _ in quantities]
@@ -205,8 +201,7 @@ class _Check:
                     worst[i] = _Worst(error, number, g)
         for number in {*range(min(FLOOR_SAMPLES, count)), *(w.number for w in worst)}:
             self.noise.measure(factor.element(self.seed, self.probe.setting, number))
-        rows = [self._judge(i, factor, worst[i], count) for i in range(len(quantities))]
-        return rows, worst
+        return [self._judge(i, factor, worst[i], count) for i in range(len(quantities))]
 
     def _error(self, i: int, value: Tensor, g: Element) -> float:
         expected = self.probe.quantities[i].expected(self.base[i], g)
@@ -251,19 +246,39 @@ class _Check:
             return "transforms with the opposite parity"
         return ""
 
-    def _repeatability(self) -> list[Finding]:
+    def _cost(self, factors: list[Factor], counts: dict[str, int]) -> tuple[float, float]:
+        """Return the expected seconds of the whole check and of one element, from a run of each kind."""
+        g = factors[0].element(self.seed, self.probe.setting)
+        seconds = []
+        for gradients in (False, True):
+            started = time.perf_counter()
+            self.probe.observe(g, gradients=gradients)
+            seconds.append(time.perf_counter() - started)
+        with_gradients = sum(min(n, GRADIENT_SAMPLES) for n in counts.values())
+        floors = (FLOOR_SAMPLES + 1) * self.noise.cost * len(factors)
+        plain = sum(counts.values()) - with_gradients
+        return plain * seconds[0] + (with_gradients + floors) * seconds[1], seconds[0]
+
+    def _repeatability(self) -> list[float]:
         """Evaluate x again, after another input: a model with memory or dropout gives another answer."""
         self.probe.observe(leaves=self.probe.jittered(0.01, self.seed))
-        again = self.probe.observe()
+        return [
+            rms(first.to(torch.float64) - second.to(torch.float64)) if first.shape == second.shape else float("inf")
+            for first, second in zip(self.base, self.probe.observe(), strict=True)
+        ]
+
+    def _random_rows(self) -> list[Finding]:
+        """Rows for the quantities that differ from run to run by more than re-ordered sums can."""
         rows = []
-        for i, (quantity, first, second) in enumerate(zip(self.probe.quantities, self.base, again, strict=True)):
-            scatter = rms(first.to(torch.float64) - second.to(torch.float64)) if first.shape == second.shape else float("inf")
-            if scatter <= 3 * self.noise.floors[i]:
+        bound = REORDERING * torch.finfo(self.probe.dtype).eps
+        for quantity, first, scatter, scale in zip(
+            self.probe.quantities, self.base, self.unstable, self.scales, strict=True
+        ):
+            if scatter <= bound * scale:
                 if scatter > 0:
-                    self.noise.floors[i] = max(self.noise.floors[i], scatter)
-                    self.notes.append(f"{quantity.name} differs between runs, by rounding only (atomic additions?)")
+                    self.notes.append(f"{quantity.name} differs from run to run, by rounding only (atomic additions?)")
                 continue
-            finite = bool(torch.isfinite(first).all() and torch.isfinite(second).all())
+            finite = bool(torch.isfinite(first).all())
             rows.append(
                 Finding(
                     factor="repetition",
@@ -271,9 +286,9 @@ class _Check:
                     transform=quantity.transform.describe(),
                     gradient=quantity.gradient,
                     verdict=Verdict.FAIL,
-                    error=scatter / self.scales[i],
-                    noise_floor=self.noise.floors[i] / self.scales[i],
-                    ratio=scatter / self.noise.floors[i] if self.noise.floors[i] else float("inf"),
+                    error=scatter / scale,
+                    noise_floor=bound,
+                    ratio=scatter / scale / bound,
                     confidence=1.0,
                     samples=2,
                     note="not deterministic: f(x) differs from f(x)" if finite else "NaN or infinity",

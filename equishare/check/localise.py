@@ -64,7 +64,8 @@ def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int)
     try:
         search = _Repetition(probe, seed) if broken is None else _Search(probe, *broken, seed)
     except Exception as error:
-        return Culprit(type(module_of(probe.model)).__name__, type(module_of(probe.model)).__name__, f"could not be traced: {error}", float("nan"), 0.0)
+        kind = type(module_of(probe.model)).__name__
+        return Culprit(kind, kind, f"its modules could not be traced: {error}", float("nan"), 0.0)
     return search.run()
 
 
@@ -82,7 +83,7 @@ class _Search:
             self.floor_scale = torch.finfo(probe.dtype).eps / torch.finfo(narrow.dtype).eps
         self.epsilon = torch.finfo(probe.dtype).eps
         frames = [[leaf for _, leaf in probe.inputs], *(probe.jittered(JITTER, seed + i) for i in range(1, FRAMES))]
-        self.elements = [element] * len(frames)
+        self.element = element
         self.before = [trace(wide, None, leaves) for leaves in frames]
         self.after = [trace(wide, element, leaves) for leaves in frames]
         if narrow is not None:
@@ -141,25 +142,30 @@ class _Search:
         return worst
 
     def _measure(self, before: list[Tensor], after: list[Tensor], noisy: list[Tensor]) -> tuple[float, float]:
-        floor = self.epsilon
-        for n, b in zip(noisy, before, strict=False):
-            gap = difference(n.to(torch.float64), b.to(torch.float64)) if n.shape == b.shape else 0.0
-            floor = max(floor, self.floor_scale * gap) if gap < float("inf") else floor
-        return residual(before, after, self.factor, self.elements, self.setting, _RATIO * floor), floor
+        floor = self._floor(before, noisy)
+        return residual(before, after, self.factor, self.element, self.setting, _RATIO * floor), floor
+
+    def _floor(self, before: list[Tensor], noisy: list[Tensor]) -> float:
+        gaps = [
+            self.floor_scale * difference(n.to(torch.float64), b.to(torch.float64))
+            for n, b in zip(noisy, before, strict=False)
+            if n.shape == b.shape
+        ]
+        return max([self.epsilon, *(gap for gap in gaps if gap < float("inf"))])
 
     def _look_at_types(self, before: list[Call], after: list[Call], noisy: list[Call]) -> None:
         """Remember the first module whose output carries an action, but not the one that it declares."""
         declared = declared_type(before[0].module)
         if self.mistyped is not None or declared is None or len(before[0].outputs) != 1:
             return
-        element = self.elements[0]
+        element = self.element
         try:
             expected = declared.apply(before[0].outputs[0].to(torch.float64), element)
         except ValueError:
             return
         error = difference(after[0].outputs[0].to(torch.float64), expected)
-        floor = self._measure([before[0].outputs[0]], [before[0].outputs[0]], [noisy[0].outputs[0]])[1]
-        if error > _RATIO * floor and element.permutations == {}:
+        floor = self._floor([before[0].outputs[0]], [noisy[0].outputs[0]])
+        if error > _RATIO * floor and not element.permutations:
             self.mistyped = (before[0], error, floor)
 
 

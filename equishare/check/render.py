@@ -1,6 +1,7 @@
 """Reports as text and as self-contained HTML."""
 
 import io
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader
 from rich.console import Console
 
+from equishare.check.curves import figure
 from equishare.check.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,6 +25,20 @@ def save(path: str | Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
+
+
+def finite(value: Any) -> Any:
+    """Replace infinities and NaN, which JSON does not have, by None, all through a nest.
+
+    Example:
+        >>> finite({"a": float("inf"), "b": (1.0,)})
+        {'a': None, 'b': [1.0]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def text_of(report: Any) -> str:
@@ -48,7 +64,5 @@ def equivariance_fragment(report: "EquivarianceReport") -> str:
 
 def calculator_fragment(report: "CalculatorReport") -> str:
     """Render a report of `calculator`, with its curves as SVG."""
-    from equishare.check.curves import figure
-
     figures = [figure(test.curve) for test in report.tests if test.curve is not None]
     return _environment().get_template("calculator.html.jinja").render(report=report, figures=figures)

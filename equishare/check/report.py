@@ -12,7 +12,7 @@ from rich.text import Text
 
 from equishare.check.element import Element
 from equishare.check.localise import Culprit
-from equishare.check.render import COLOURS, page, save, text_of
+from equishare.check.render import COLOURS, equivariance_fragment, finite, page, save, text_of
 from equishare.check.verdict import Verdict
 
 
@@ -53,9 +53,8 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; infinities and NaN become None."""
         values = {k: v for k, v in vars(self).items() if k != "element"}
-        values["verdict"] = self.verdict.value
-        values["worst_element"] = self.element.describe() if self.element is not None else None
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        worst = self.element.describe() if self.element is not None else None
+        return finite(dict(values, verdict=self.verdict.value, worst_element=worst))
 
 
 @dataclass
@@ -128,11 +127,11 @@ class EquivarianceReport:
             breaks = dict(vars(self.breaks), modules=[list(m) for m in self.breaks.modules])
         return {
             "verdict": self.verdict.value,
-            "error": _finite(self.error),
-            "noise_floor": _finite(self.noise_floor),
+            "error": finite(self.error),
+            "noise_floor": finite(self.noise_floor),
             "culprit": self.culprit,
             "findings": [f.to_dict() for f in self.findings],
-            "breaks": _finite(breaks),
+            "breaks": finite(breaks),
             **{k: v for k, v in vars(self).items() if k not in ("findings", "breaks")},
         }
 
@@ -145,8 +144,6 @@ class EquivarianceReport:
 
     def to_html_fragment(self) -> str:
         """Return the report as HTML without a page around it."""
-        from equishare.check.render import equivariance_fragment
-
         return equivariance_fragment(self)
 
     def to_html(self, path: str | Path | None = None) -> str:
@@ -183,12 +180,3 @@ class EquivarianceReport:
         for note in self.notes:
             yield f"note: {note}"
         yield f"noise floor: {self.floor_method}; {self.seconds:.1f} s (estimated {self.estimated_seconds:.1f} s)"
-
-
-def _finite(value: Any) -> Any:
-    """Replace infinities and NaN, which JSON does not have, by None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    return [_finite(v) for v in value] if isinstance(value, list) else value

@@ -49,7 +49,7 @@ class Factor:
 
     name: str
     draw: Callable[[torch.Generator, Setting, int], Element]
-    samples: int = 8
+    samples: int = 24
     size: int | None = None
     mixes_features: bool = True
     needs: str | None = None

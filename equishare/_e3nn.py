@@ -1,4 +1,4 @@
-"""e3nn's `o3`, from 0.4.4 on: that version unpickles a slice while it is imported, which torch 2.6+ refuses unless told."""
+"""e3nn's `o3` from 0.4.4 on, which unpickles a slice while it is imported; torch 2.6+ must be told."""
 
 import torch
 

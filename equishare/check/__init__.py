@@ -1,7 +1,7 @@
 """Equivariance and physics checks of any model.
 
-`equivariance` tests any callable against a symmetry; `calculator` tests any ASE calculator against the laws that a potential
-must obey. Both measure, then judge, and say where it breaks.
+`equivariance` tests any callable against a symmetry; `calculator` tests any ASE calculator against the laws
+that a potential must obey. Both measure, then judge, and say where it breaks.
 """
 
 from equishare.check.calculator import calculator

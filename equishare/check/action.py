@@ -1,10 +1,11 @@
 """How far a hidden tensor is from carrying an action of the group.
 
-A layer of an equivariant model maps h(x) to h(g x) = M(g) h(x). Which M is not known for a foreign model. But every representation
-in use is orthogonal, and an orthogonal M exists if and only if all scalar products agree: <h_a(g x), h_b(g x)> =
-<h_a(x), h_b(x)> for all rows a, b (atoms, edges, pixels, over several inputs). That is a fit of M without fitting it: exact,
-with nothing to overfit, from as few rows as there are. A bias on vectors, which a least-squares M would absorb with the help
-of a constant feature, changes scalar products.
+A layer of an equivariant model maps h(x) to h(g x) = M(g) h(x). Which M is not known for a foreign model.
+But every representation in use is orthogonal, and an orthogonal M exists if and only if all scalar products
+agree: <h_a(g x), h_b(g x)> = <h_a(x), h_b(x)> for all rows a, b (atoms, edges, pixels, over several
+    inputs). That is a fit of M
+without fitting it: exact, with nothing to overfit, from as few rows as there are. A bias on vectors, which a
+least-squares M would absorb with the help of a constant feature, changes scalar products.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,12 @@ Matrix = Float[Tensor, "rows features"]
 
 
 def residual(
-    before: Sequence[Tensor], after: Sequence[Tensor], factor: Factor, g: Element, setting: Setting, floor: float
+    before: Sequence[Tensor],
+    after: Sequence[Tensor],
+    factor: Factor,
+    g: Element,
+    setting: Setting,
+    floor: float,
 ) -> float:
     """Return the relative distance of h(g x) from any action of g on h(x).
 
@@ -68,7 +74,7 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 
 def _direct(before: Tensor, after: Tensor, g: Element, setting: Setting) -> float:
-    """Residual where features do not mix: h is invariant, permuted, moved as positions are, or shifted as images are."""
+    """Residual where features do not mix: h is invariant, permuted, or moved as positions and images are."""
     expected = [before]
     for name, permutation in g.permutations.items():
         axes = [i for i, n in enumerate(before.shape) if n == setting.sizes.get(name)]
@@ -89,7 +95,7 @@ def _is_map(x: Tensor) -> bool:
 
 
 def _moved_maps(x: Tensor, g: Element, setting: Setting) -> list[Tensor]:
-    """g x for a feature map that may be coarser than the image; shifts scale with it where they come out whole."""
+    """Where a feature map goes; it may be coarser than the image, and shifts scale with it."""
     if g.turns % 2 and x.shape[-1] != x.shape[-2]:
         return []
     x = Image().apply(x, Element(turns=g.turns, flip=g.flip))
@@ -104,7 +110,9 @@ def _is_listed(x: Tensor, setting: Setting) -> bool:
     return any(n in setting.sizes.values() for n in x.shape) or (setting.image is not None and _is_map(x))
 
 
-def _row_views(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> list[tuple[Matrix, Matrix]]:
+def _row_views(
+    before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting
+) -> list[tuple[Matrix, Matrix]]:
     """Ways to read h(x) and h(g x) as rows that all transform alike."""
     x = before[0]
     if setting.image is not None and _is_map(x):
@@ -113,7 +121,10 @@ def _row_views(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, se
     listed = [i for i, n in enumerate(x.shape) if n in setting.sizes.values()]
     if listed:
         axis = listed[0]
-        read = [torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side]) for side in (before, after)]
+        read = [
+            torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side])
+            for side in (before, after)
+        ]
         return [(read[0], read[1])]
     whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
     views = [(whole[0], whole[1])]
@@ -138,7 +149,9 @@ def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
     if before.shape[1] == 0:
         return 0.0
     if len(before) > _ROWS:
-        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(before.device)
+        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(
+            before.device
+        )
         before, after = before[chosen], after[chosen]
     found = difference(after @ after.mT, before @ before.mT)
     if found > floor and before.shape[1] <= _SCALED_FEATURES:
@@ -149,13 +162,16 @@ def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
 
 
 def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
-    """Held-out residual of H' W H'^T = H W H^T with diagonal W between 0.1 and 10: Voigt vectors, unnormalised harmonics.
+    """Held-out residual of H' W H'^T = H W H^T with diagonal W in [0.1, 10]: Voigt vectors, harmonics.
 
-    Asked only of features that are linearly independent: dependent ones leave W enough freedom to fit anything.
+    Asked only of features that are linearly independent: dependent ones leave W enough freedom to fit
+    anything.
     """
     n, features = before.shape
     half = n // 2
-    independent = int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
+    independent = (
+        int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
+    )
     if not independent or half * half < 8 * features:
         return float("inf")
 
@@ -169,11 +185,12 @@ def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
     old, new = products(slice(0, half))
     weights = lsq_linear(new - old, np.zeros(len(old)), bounds=(0.1, 10.0), max_iter=50).x
     old, new = products(slice(half, n))
-    return float(np.linalg.norm((new - old) @ weights) / max(np.linalg.norm(old @ weights), 1e-300))
+    error, size = np.linalg.norm((new - old) @ weights), np.linalg.norm(old @ weights)
+    return float(error) / max(float(size), 1e-300)
 
 
 def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> float:
-    """Rows in an order of the model's own, or an index set flattened into features: compare what no order changes."""
+    """Rows in an order of the model's own, or flattened: compare what no order changes."""
     named = [setting.sizes.get(name) for name in g.permutations]
     if any(n in named for n in before[0].shape) or (setting.image is not None and _is_map(before[0])):
         return float("inf")

@@ -21,7 +21,7 @@ class BatchCalculator(Protocol):
 
 
 def batch_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
-    """A batch of different structures against the same ones one by one; nothing for a calculator without batches."""
+    """A batch of structures against the same ones one by one; no rows for a calculator without batches."""
     if not isinstance(evaluate.calculator, BatchCalculator):
         return []
     rng = np.random.default_rng(seed)
@@ -37,6 +37,13 @@ def batch_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
         forces = max(forces, rms(np.asarray(together["forces"]) - alone.forces))
     noise = evaluate.noise
     return [
-        judged("batch equals single", "energy", energy, noise.energy / len(evaluate.atoms), ENERGY_TOLERANCE, "eV/atom"),
+        judged(
+            "batch equals single",
+            "energy",
+            energy,
+            noise.energy / len(evaluate.atoms),
+            ENERGY_TOLERANCE,
+            "eV/atom",
+        ),
         judged("batch equals single", "forces", forces, noise.forces, FORCE_TOLERANCE, "eV/Å"),
     ]

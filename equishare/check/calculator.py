@@ -31,15 +31,17 @@ def calculator(
 ) -> CalculatorReport:
     """Check an ASE calculator against the laws of a potential, on one structure.
 
-    Rotation, reflection, translation and permutation; for periodic structures wrapping and supercells, for others two far
-    copies; forces and stress against finite differences of the energy; smoothness along a path on which neighbours
-    cross the cutoff; conservation of energy in 50 fs of dynamics; a batch against single evaluations, where the
-    calculator has `calculate_batch`. Each violation is judged by the calculator's own noise, which is measured first, and by a
-    tolerance below which it does not matter (see docs/checker.md).
+    Rotation, reflection, translation and permutation; for periodic structures wrapping and supercells, for
+    others two far copies; forces and stress against finite differences of the energy; smoothness along a
+    path on which neighbours cross the cutoff; conservation of energy in 50 fs of dynamics; a batch against
+    single evaluations, where the calculator has `calculate_batch`. Each violation is judged by the
+    calculator's own noise, which is measured first, and by a tolerance below which it does not matter (see
+    docs/checker.md).
 
     Args:
         calculator: any ASE calculator.
-        atoms: a structure it can evaluate, better not at a minimum (forces that vanish prove little); it is not changed.
+        atoms: a structure it can evaluate, better not at a minimum (forces that vanish prove little); it is
+            not changed.
         samples: transformations per law, and half the number of directions for finite differences.
         scan: test smoothness, about 250 evaluations.
         dynamics: test conservation of energy, about 300 evaluations.
@@ -77,7 +79,11 @@ def calculator(
         calculator=type(calculator).__name__,
         structure=_describe(atoms),
         precision="float32" if evaluate.single_precision else "float64",
-        noise={"energy": evaluate.noise.energy, "forces": evaluate.noise.forces, "stress": evaluate.noise.stress},
+        noise={
+            "energy": evaluate.noise.energy,
+            "forces": evaluate.noise.forces,
+            "stress": evaluate.noise.stress,
+        },
         tests=rows,
         seed=seed,
         evaluations=evaluate.calls,
@@ -106,7 +112,9 @@ def _evaluations(samples: int, scan: bool, dynamics: bool) -> int:
 def _notes(evaluate: Evaluator, scan: bool, dynamics: bool) -> list[str]:
     notes = []
     if float(np.abs(evaluate.base.forces).max(initial=0.0)) < 1e-3:
-        notes.append("all forces nearly vanish here: tests of forces prove little; give a distorted structure")
+        notes.append(
+            "all forces nearly vanish here: tests of forces prove little; give a distorted structure"
+        )
     if evaluate.atoms.pbc.any() and not evaluate.has_stress:
         notes.append("the calculator has no stress")
     left_out = [name for name, on in (("smoothness", scan), ("NVE drift", dynamics)) if not on]

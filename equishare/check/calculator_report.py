@@ -113,7 +113,11 @@ class CalculatorReport:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; infinities and NaN become None."""
         tests = [t.to_dict() for t in self.tests]
-        return {"verdict": self.verdict.value, **finite({k: v for k, v in vars(self).items() if k != "tests"}), "tests": tests}
+        return {
+            "verdict": self.verdict.value,
+            **finite({k: v for k, v in vars(self).items() if k != "tests"}),
+            "tests": tests,
+        }
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, and write it to a file if one is given."""
@@ -138,14 +142,17 @@ class CalculatorReport:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble(
-            (self.verdict.value.upper(), COLOURS[self.verdict]), f"  {self.calculator} · {self.structure} · {self.precision}"
+            (self.verdict.value.upper(), COLOURS[self.verdict]),
+            f"  {self.calculator} · {self.structure} · {self.precision}",
         )
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict", ""):
             table.add_column(column, justify="right" if column in ("error", "noise", "tolerance") else "left")
         for t in self.tests:
             numbers = (f"{t.error:.1e}", f"{t.floor:.1e}", f"{t.tolerance:.0e}")
-            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note)
+            table.add_row(
+                t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note
+            )
         yield table
         for note in self.notes:
             yield f"note: {note}"
@@ -174,4 +181,6 @@ def judged(
 def could_not_run(name: str, error: BaseException) -> PhysicsTest:
     """Say that a calculator refused a test."""
     first_line = (str(error).strip().splitlines() or [""])[0]
-    return PhysicsTest(name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}")
+    return PhysicsTest(
+        name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}"
+    )

@@ -16,7 +16,8 @@ STRESS_TOLERANCE = 1e-5
 def slope(energy: Callable[[float], float], step: float, noise: float) -> tuple[float, float]:
     """Return dE/dx at 0 and its uncertainty, from five-point differences at two steps.
 
-    The uncertainty adds what halving the step changes (truncation) and the energy's noise over the step (rounding).
+    The uncertainty adds what halving the step changes (truncation) and the energy's noise over the step
+    (rounding).
 
     Example:
         >>> value, uncertainty = slope(np.sin, 0.02, 1e-16)
@@ -53,12 +54,14 @@ def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest
 
         found, uncertainty = slope(energy, step, noise.energy)
         error = abs(-found - float(np.sum(evaluate.base.forces * u)))
-        worst = max(worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300))
+        worst = max(
+            worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300)
+        )
     return [judged("energy slope", "forces", *worst, FORCE_TOLERANCE, "eV/Å")]
 
 
 def stress_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest]:
-    """dE/dstrain / V against the stress, for random symmetric strains of unit norm; and the stress's symmetry."""
+    """dE/dstrain / V against the stress, for random symmetric strains; and the stress's symmetry."""
     stress = evaluate.base.stress
     if stress is None:
         return []
@@ -78,7 +81,11 @@ def stress_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTes
 
         found, uncertainty = slope(energy, step, noise.energy)
         error = abs(found / volume - float(np.sum(stress * strain)))
-        worst = max(worst, (error, max(uncertainty / volume, noise.stress)), key=lambda pair: pair[0] / max(pair[1], 1e-300))
+        worst = max(
+            worst,
+            (error, max(uncertainty / volume, noise.stress)),
+            key=lambda pair: pair[0] / max(pair[1], 1e-300),
+        )
     asymmetry = float(np.abs(stress - stress.T).max())
     return [
         judged("energy slope", "stress", *worst, STRESS_TOLERANCE, "eV/Å³"),

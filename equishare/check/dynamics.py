@@ -40,7 +40,8 @@ class _Counted:
 def dynamics_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
     """Drift of the total energy over 50 fs from 300 K, extrapolated to a time step of zero.
 
-    Velocity Verlet errs by step^2 on a smooth potential, so (4 E(step/2) - E(step)) / 3 is what the integrator does not
+    Velocity Verlet errs by step^2 on a smooth potential, so (4 E(step/2) - E(step)) / 3 is what the
+    integrator does not
     explain: forces that are not the energy's gradient, jumps, noise.
     """
     start = evaluate.atoms.copy()
@@ -68,4 +69,8 @@ def dynamics_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
             "step to zero (meV/atom)": 1e3 * drift,
         },
     )
-    return [judged("NVE drift", "total energy", float(np.abs(drift).max()), floor, TOLERANCE, "eV/atom", curve=curve)]
+    return [
+        judged(
+            "NVE drift", "total energy", float(np.abs(drift).max()), floor, TOLERANCE, "eV/atom", curve=curve
+        )
+    ]

@@ -13,8 +13,8 @@ from torch import Tensor
 class Element:
     """A group element g, as the parts of it that are not the identity.
 
-    Every part is optional, so that one type serves a rotation, a permutation, a shift of an image and any product of
-    them. A tensor's `Transform` reads the parts that act on it.
+    Every part is optional, so that one type serves a rotation, a permutation, a shift of an image and any
+    product of them. A tensor's `Transform` reads the parts that act on it.
 
     Attributes:
         orthogonal: R in O(3); vectors go to v R^T.

@@ -42,16 +42,19 @@ def equivariance(
 ) -> EquivarianceReport:
     r"""Check a model's claim f(g x) = g f(x) and, where it fails, find the module that breaks it.
 
-    For every factor of the symmetry, elements g are drawn and the relative error |f(g x) - g f(x)| / |f(x)| (root mean
-    squares) is compared with the noise floor: the rounding error of the model on the same inputs, |f32 - f64| for a model that
-    can be cast, else the scatter under Monte Carlo arithmetic. Gradients are tested as one more output. The model, its mode, its
-    inputs and torch's random state stay as they were.
+    For every factor of the symmetry, elements g are drawn and the relative error |f(g x) - g f(x)| / |f(x)|
+    (root mean squares) is compared with the noise floor: the rounding error of the model on the same
+    inputs, |f32 - f64| for a model that can be cast, else the scatter under Monte Carlo arithmetic.
+    Gradients are tested as one more output. The model, its mode, its inputs and torch's random state stay
+    as they were.
 
     Args:
         model: any callable or `nn.Module`.
-        inputs: one valid input; a tuple is several positional arguments. Of four atoms or more, where atoms count.
+        inputs: one valid input; a tuple is several positional arguments. Of four atoms or more, where atoms
+            count.
         symmetry: what is claimed, for instance `molecule(...)`, `image("C4")`.
-        samples: elements per factor; by default 24 rotations and translations, 48 permutations, all of a small group.
+        samples: elements per factor; by default 24 rotations and translations, 48 permutations, all of a
+            small group.
         seed: of everything that is drawn; the same seed draws the same elements.
         tolerance: relative error that passes whatever the floor.
         dtype: cast a copy of the model and the inputs first.
@@ -76,18 +79,24 @@ def equivariance(
     started = time.perf_counter()
     with isolated_rng():
         torch.manual_seed(seed)
-        probe = _prepare(model, inputs, symmetry, dtype, torch.device(device) if device is not None else None, gradients)
+        probe = _prepare(
+            model, inputs, symmetry, dtype, torch.device(device) if device is not None else None, gradients
+        )
         notes = probe.discover(symmetry, seed)
         applicable = [f for f in symmetry.factors if f.applies(probe.setting)]
         if not applicable:
-            raise ValueError(f"nothing of the symmetry {symmetry.name!r} acts on inputs typed {_typing(probe)}")
+            raise ValueError(
+                f"nothing of the symmetry {symmetry.name!r} acts on inputs typed {_typing(probe)}"
+            )
         skipped = [f.name for f in symmetry.factors if f not in applicable]
         if skipped:
             notes.append("not applicable to these inputs: " + ", ".join(skipped))
         check = _Check(probe, samples, seed, tolerance, localise, progress, notes)
         findings, culprit = check.run(applicable)
     return EquivarianceReport(
-        model=type(module_of(model) or model).__name__ if module_of(model) is not None else getattr(model, "__name__", str(model)),
+        model=type(module_of(model) or model).__name__
+        if module_of(model) is not None
+        else getattr(model, "__name__", str(model)),
         symmetry=symmetry.name,
         dtype=str(probe.dtype).removeprefix("torch."),
         device=str(next((leaf.device for _, leaf in probe.inputs), "cpu")),
@@ -103,12 +112,19 @@ def equivariance(
 
 
 def _prepare(
-    model: Model, inputs: Any, symmetry: Symmetry, dtype: torch.dtype | None, device: torch.device | None, gradients: bool
+    model: Model,
+    inputs: Any,
+    symmetry: Symmetry,
+    dtype: torch.dtype | None,
+    device: torch.device | None,
+    gradients: bool,
 ) -> Probe:
     """Copy the model, flatten and type the inputs."""
     leaves, rebuild = flatten(inputs)
     if not leaves:
-        raise ValueError(f"the inputs hold no tensor, got {type(inputs).__name__}; give one valid input of the model")
+        raise ValueError(
+            f"the inputs hold no tensor, got {type(inputs).__name__}; give one valid input of the model"
+        )
     dtype = dtype or dtype_of([leaf for _, leaf in leaves], model)
     try:
         model = private_copy(model, dtype, device)
@@ -117,11 +133,15 @@ def _prepare(
             raise
     positional = isinstance(inputs, tuple) and not hasattr(inputs, "_fields")
     placed: Leaves = [
-        (path, leaf.detach().to(device=device, dtype=dtype if leaf.is_floating_point() else None)) for path, leaf in leaves
+        (path, leaf.detach().to(device=device, dtype=dtype if leaf.is_floating_point() else None))
+        for path, leaf in leaves
     ]
     arguments = argument_names(model, len(inputs) if positional else 1)
     paths = [path.split(".") for path, _ in leaves]
-    names = [".".join([arguments[int(path[0])], *path[1:]]) if positional else ".".join(path) or arguments[0] for path in paths]
+    names = [
+        ".".join([arguments[int(path[0])], *path[1:]]) if positional else ".".join(path) or arguments[0]
+        for path in paths
+    ]
     types = symmetry.bind_inputs(placed, names)
     setting = setting_of(placed, names, types)
     return Probe(model, placed, names, types, rebuild, positional, setting, dtype, gradients)
@@ -154,7 +174,11 @@ class _Check:
         notes: list[str],
     ) -> None:
         self.probe, self.samples, self.seed, self.tolerance = probe, samples, seed, tolerance
-        self.localise, self.progress, self.notes = localise, progress or (lambda fraction, message: None), notes
+        self.localise, self.progress, self.notes = (
+            localise,
+            progress or (lambda fraction, message: None),
+            notes,
+        )
         self.base = probe.observe()
         self.scales = [max(rms(b), 1e-300) for b in self.base]
         self.unstable = self._repeatability()
@@ -179,7 +203,7 @@ class _Check:
         self._vacuous(findings)
         culprit = None
         failing = next((f for f in findings if f.verdict is not Verdict.PASS and f.element is not None), None)
-        if self.localise and failing is not None:
+        if self.localise and failing is not None and failing.element is not None:
             self.progress(1.0, "looking for the module that breaks it")
             factor = next(f for f in factors if f.name == failing.factor)
             culprit = find_culprit(self.probe, (factor, failing.element), self.seed)
@@ -218,7 +242,10 @@ class _Check:
         if relative != relative or not torch.isfinite(self.base[i]).all():
             verdict, note = Verdict.FAIL, "NaN or infinity"
         elif verdict is Verdict.FAIL and self.noise.single_precision_inside(i, worst.error):
-            verdict, note = Verdict.UNDECIDED, "single precision inside: a cast, or constants stored in float32"
+            verdict, note = (
+                Verdict.UNDECIDED,
+                "single precision inside: a cast, or constants stored in float32",
+            )
         tried = min(count, GRADIENT_SAMPLES) if quantity.gradient else count
         return Finding(
             factor=factor.name,
@@ -229,7 +256,9 @@ class _Check:
             error=relative,
             noise_floor=floor / self.scales[i],
             ratio=ratio,
-            confidence=confidence(verdict, ratio, tried, factor.size == count and tried == count, self.noise.runs),
+            confidence=confidence(
+                verdict, ratio, tried, factor.size == count and tried == count, self.noise.runs
+            ),
             samples=tried,
             number=worst.number,
             element=worst.element,
@@ -263,7 +292,9 @@ class _Check:
         """Evaluate x again, after another input: a model with memory or dropout gives another answer."""
         self.probe.observe(leaves=self.probe.jittered(0.01, self.seed))
         return [
-            rms(first.to(torch.float64) - second.to(torch.float64)) if first.shape == second.shape else float("inf")
+            rms(first.to(torch.float64) - second.to(torch.float64))
+            if first.shape == second.shape
+            else float("inf")
             for first, second in zip(self.base, self.probe.observe(), strict=True)
         ]
 
@@ -276,7 +307,9 @@ class _Check:
         ):
             if scatter <= bound * scale:
                 if scatter > 0:
-                    self.notes.append(f"{quantity.name} differs from run to run, by rounding only (atomic additions?)")
+                    self.notes.append(
+                        f"{quantity.name} differs from run to run, by rounding only (atomic additions?)"
+                    )
                 continue
             finite = bool(torch.isfinite(first).all())
             rows.append(
@@ -300,13 +333,21 @@ class _Check:
         """A model whose outputs ignore the input passes every test and proves nothing."""
         moved = self.probe.observe(leaves=self.probe.jittered(0.1, self.seed + 1), gradients=False)
         constant = [
-            rms(a.to(torch.float64) - b.to(torch.float64)) <= self.noise.floors[i] if a.shape == b.shape else False
+            rms(a.to(torch.float64) - b.to(torch.float64)) <= self.noise.floors[i]
+            if a.shape == b.shape
+            else False
             for i, (a, b) in enumerate(zip(self.base, moved, strict=False))
         ]
         for i, still in enumerate(constant):
             if still:
-                self.notes.append(f"{self.probe.quantities[i].name} does not depend on the inputs: its pass proves nothing")
+                self.notes.append(
+                    f"{self.probe.quantities[i].name} does not depend on the inputs: its pass proves nothing"
+                )
         if all(constant):
             for finding in findings:
                 if finding.verdict is Verdict.PASS:
-                    finding.verdict, finding.confidence, finding.note = Verdict.UNDECIDED, 0.5, "output is constant"
+                    finding.verdict, finding.confidence, finding.note = (
+                        Verdict.UNDECIDED,
+                        0.5,
+                        "output is constant",
+                    )

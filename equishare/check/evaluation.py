@@ -83,8 +83,8 @@ class Evaluator:
     def _measure_noise(self, generator: np.random.Generator, runs: int = 4) -> NoiseLevel:
         """Visit other structures, come back with positions rounded differently, and look at the scatter.
 
-        The detour makes iterative calculators start from another guess; the rounding moves positions by a few of the
-        calculator's own epsilons.
+        The detour makes iterative calculators start from another guess; the rounding moves positions by a
+        few of the calculator's own epsilons.
         """
         epsilon = float(np.finfo(np.float32 if self.single_precision else np.float64).eps)
         extent = max(float(np.abs(self.atoms.positions).max(initial=0.0)), 1.0)

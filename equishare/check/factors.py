@@ -35,7 +35,8 @@ def _rotation(generator: torch.Generator, setting: Setting, number: int) -> Elem
     R = random_rotation(generator)
     positions = setting.positions
     if number == 0 and positions is not None and positions.dim() == 2 and len(positions) > 1:
-        # put one interatomic vector on the z axis: spherical angles are singular there, and NaNs live at poles
+        # put one interatomic vector on the z axis: spherical angles are singular there, and NaNs live at
+        # poles
         v = (positions[1] - positions[0]).to(dtype=torch.float64, device="cpu")
         if v.norm() > 0:
             axis = v / v.norm()
@@ -46,7 +47,9 @@ def _rotation(generator: torch.Generator, setting: Setting, number: int) -> Elem
 
 
 def _reflection(generator: torch.Generator, setting: Setting, number: int) -> Element:
-    return Element(orthogonal=-torch.eye(3, dtype=torch.float64) if number == 0 else -random_rotation(generator))
+    return Element(
+        orthogonal=-torch.eye(3, dtype=torch.float64) if number == 0 else -random_rotation(generator)
+    )
 
 
 def _translation(generator: torch.Generator, setting: Setting, number: int) -> Element:
@@ -86,7 +89,6 @@ def permutation(along: str = "atoms", samples: int = 48) -> Factor:
     """Reorderings of an index set; many are drawn, because index bugs may hit few of them."""
     name = {"atoms": "permutation", "edges": "edge order"}.get(along, f"permutation of {along}")
 
-
     def draw(generator: torch.Generator, setting: Setting, number: int) -> Element:
         return _permute(along, generator, setting)
 
@@ -94,14 +96,22 @@ def permutation(along: str = "atoms", samples: int = 48) -> Factor:
 
 
 def planar(turns: int = 4, mirrors: bool = False) -> Factor:
-    """Every element but the identity of C4 (`turns=4`), C2 (2), or with mirrors D4, D2, or the mirror alone (1)."""
+    """Every element but the identity of C4 (`turns=4`), C2 (2), D4, D2 or, with 1 turn, the mirror."""
     elements = [(k * (4 // turns), m) for m in range(1 + mirrors) for k in range(turns)][1:]
 
     def draw(generator: torch.Generator, setting: Setting, number: int) -> Element:
         k, mirror = elements[number % len(elements)]
         return Element(turns=k, flip=bool(mirror))
 
-    name = "mirror" if turns == 1 else "turns and mirrors" if mirrors else "quarter turns" if turns == 4 else "half turn"
+    name = (
+        "mirror"
+        if turns == 1
+        else "turns and mirrors"
+        if mirrors
+        else "quarter turns"
+        if turns == 4
+        else "half turn"
+    )
     return Factor(name, draw, len(elements), len(elements))
 
 
@@ -122,4 +132,6 @@ def shift() -> Factor:
 def abstract(representation: Representation, samples: int = 16) -> Factor:
     """Elements of the group of a representation, drawn by its own `random`."""
     group = representation.group
-    return Factor(str(group), lambda generator, setting, _: Element(abstract=group.random(generator)), samples)
+    return Factor(
+        str(group), lambda generator, setting, _: Element(abstract=group.random(generator)), samples
+    )

@@ -1,4 +1,4 @@
-"""Laws that relate a calculator's values on two structures: rotation, translation, permutation, cells, far copies."""
+"""Laws that relate a calculator's values on two structures: moved, reordered, repeated."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,7 +51,9 @@ class Violation:
             self.stress = max(self.stress, rms(found.stress - expected.stress))
 
 
-def compare(name: str, evaluate: Evaluator, images: Iterator[Image], copies: int = 1, note: str = "") -> list[PhysicsTest]:
+def compare(
+    name: str, evaluate: Evaluator, images: Iterator[Image], copies: int = 1, note: str = ""
+) -> list[PhysicsTest]:
     """Evaluate the images of a structure and judge energy, forces and stress."""
     violation = Violation()
     for image in images:
@@ -61,7 +63,15 @@ def compare(name: str, evaluate: Evaluator, images: Iterator[Image], copies: int
         nan = float("nan")
         return [judged(name, "energy, forces", nan, 0.0, 0.0, "", note="NaN or infinity")]
     rows = [
-        judged(name, "energy", violation.energy / atoms, copies * noise.energy / atoms, ENERGY_TOLERANCE, "eV/atom", note=note),
+        judged(
+            name,
+            "energy",
+            violation.energy / atoms,
+            copies * noise.energy / atoms,
+            ENERGY_TOLERANCE,
+            "eV/atom",
+            note=note,
+        ),
         judged(name, "forces", violation.forces, noise.forces, FORCE_TOLERANCE, "eV/Å"),
     ]
     if evaluate.base.stress is not None and evaluate.has_stress:
@@ -102,7 +112,10 @@ def permuted(evaluate: Evaluator, generator: np.random.Generator, samples: int) 
     """Atoms in another order: forces follow."""
     for _ in range(samples):
         order = generator.permutation(len(evaluate.atoms))
-        yield Image(evaluate.atoms[order], Result(evaluate.base.energy, evaluate.base.forces[order], evaluate.base.stress))
+        yield Image(
+            evaluate.atoms[order],
+            Result(evaluate.base.energy, evaluate.base.forces[order], evaluate.base.stress),
+        )
 
 
 def wrapped(evaluate: Evaluator, generator: np.random.Generator, samples: int) -> Iterator[Image]:
@@ -120,7 +133,9 @@ def repeated(evaluate: Evaluator) -> Iterator[Image]:
     for axis in np.flatnonzero(evaluate.atoms.pbc):
         repeats = [2 if i == axis else 1 for i in range(3)]
         base = evaluate.base
-        yield Image(evaluate.atoms.repeat(repeats), Result(2 * base.energy, np.tile(base.forces, (2, 1)), base.stress))
+        yield Image(
+            evaluate.atoms.repeat(repeats), Result(2 * base.energy, np.tile(base.forces, (2, 1)), base.stress)
+        )
 
 
 def far_copies(evaluate: Evaluator, distance: float) -> Iterator[Image]:
@@ -138,7 +153,8 @@ def extensivity(evaluate: Evaluator) -> list[PhysicsTest]:
         return rows
     further = compare("size-extensivity", evaluate, far_copies(evaluate, 2 * FAR), copies=2)
     if all(b.error <= max(a.error / 3, 3 * b.floor) for a, b in zip(rows, further, strict=True)):
-        note = f"long-range interaction: {rows[0].error:.1e} eV/atom at {FAR:.0f} Å, {further[0].error:.1e} at {2 * FAR:.0f} Å"
+        errors = f"{rows[0].error:.1e} eV/atom at {FAR:.0f} Å, {further[0].error:.1e} at {2 * FAR:.0f} Å"
+        note = f"long-range interaction: {errors}"
         return [judged(r.name, r.quantity, r.error, r.floor, r.error, r.unit, note=note) for r in rows]
     return rows
 
@@ -151,8 +167,12 @@ def invariance_tests(evaluate: Evaluator, seed: int, samples: int) -> dict[str, 
     rng = np.random.default_rng(seed)
     torch_rng = torch.Generator().manual_seed(seed)
     tests: dict[str, Test] = {
-        "rotation": lambda: compare("rotation", evaluate, rotated(evaluate, torch_rng, samples, improper=False)),
-        "reflection": lambda: compare("reflection", evaluate, rotated(evaluate, torch_rng, samples, improper=True)),
+        "rotation": lambda: compare(
+            "rotation", evaluate, rotated(evaluate, torch_rng, samples, improper=False)
+        ),
+        "reflection": lambda: compare(
+            "reflection", evaluate, rotated(evaluate, torch_rng, samples, improper=True)
+        ),
         "translation": lambda: compare("translation", evaluate, translated(evaluate, rng, samples)),
         "permutation": lambda: compare("permutation", evaluate, permuted(evaluate, rng, 2 * samples)),
     }

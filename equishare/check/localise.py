@@ -46,10 +46,10 @@ class Culprit:
 def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int) -> Culprit | None:
     """Follow the calls of a failing model down to the module where the break begins.
 
-    Starting at the model, of all calls that a module makes the first whose output carries no action of the group any
-    more is followed; where a call's inputs are already broken, or no call is, the break is in the module's own code. Modules
-    inside one whose output is sound are never accused. Activations are compared in float64 where the model can be cast, against the
-    difference that float32 makes to them.
+    Starting at the model, of all calls that a module makes the first whose output carries no action of the
+    group any more is followed; where a call's inputs are already broken, or no call is, the break is in the
+    module's own code. Modules inside one whose output is sound are never accused. Activations are compared in
+    float64 where the model can be cast, against the difference that float32 makes to them.
 
     Args:
         probe: the failing model.
@@ -82,7 +82,10 @@ class _Search:
         elif narrow is not None:
             self.floor_scale = torch.finfo(probe.dtype).eps / torch.finfo(narrow.dtype).eps
         self.epsilon = torch.finfo(probe.dtype).eps
-        frames = [[leaf for _, leaf in probe.inputs], *(probe.jittered(JITTER, seed + i) for i in range(1, FRAMES))]
+        frames = [
+            [leaf for _, leaf in probe.inputs],
+            *(probe.jittered(JITTER, seed + i) for i in range(1, FRAMES)),
+        ]
         self.element = element
         self.before = [trace(wide, None, leaves) for leaves in frames]
         self.after = [trace(wide, element, leaves) for leaves in frames]
@@ -94,7 +97,9 @@ class _Search:
         self.mistyped: tuple[Call, float, float] | None = None
 
     def run(self) -> Culprit | None:
-        before, after, noisy = ([c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy))
+        before, after, noisy = (
+            [c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy)
+        )
         if not before:
             return None
         found = self._descend(before, after, noisy)
@@ -113,7 +118,9 @@ class _Search:
                 break
             error, floor = self._compare(b, a, n, "inputs")
             if error > _RATIO * floor:
-                return self._own(here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}")
+                return self._own(
+                    here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}"
+                )
             error, floor = self._compare(b, a, n, "outputs")
             self.modules.append((b[0].path, error, floor))
             if error > _RATIO * floor:
@@ -124,13 +131,20 @@ class _Search:
         return self._own(here, error, floor, where)
 
     def _own(self, call: Call, error: float, floor: float, where: str) -> Culprit:
-        return self._culprit(call, error, floor, where if call.children or not call.path else "its output breaks, its input does not")
+        return self._culprit(
+            call,
+            error,
+            floor,
+            where if call.children or not call.path else "its output breaks, its input does not",
+        )
 
     def _culprit(self, call: Call, error: float, floor: float, reason: str) -> Culprit:
         kind = type(call.module).__name__
         return Culprit(call.path or kind, kind, reason, error, floor, self.modules)
 
-    def _compare(self, before: list[Call], after: list[Call], noisy: list[Call], side: str) -> tuple[float, float]:
+    def _compare(
+        self, before: list[Call], after: list[Call], noisy: list[Call], side: str
+    ) -> tuple[float, float]:
         """Return residual and floor of the worst tensor of a call."""
         lists = [[getattr(c, side) for c in calls] for calls in (before, after, noisy)]
         worst = (0.0, self.epsilon)
@@ -201,7 +215,7 @@ def declared_type(module: nn.Module) -> Transform | None:
         '2x0e+1x1o'
     """
     irreps = getattr(module, "irreps_out", None)
-    if irreps is not None and not isinstance(irreps, (list, tuple)) or type(irreps).__name__ == "Irreps":
+    if (irreps is not None and not isinstance(irreps, (list, tuple))) or type(irreps).__name__ == "Irreps":
         return Irreps(str(irreps))
     representation = getattr(module, "rep_out", None)
     if representation is not None and hasattr(representation, "matrix"):

@@ -13,9 +13,9 @@ STOCHASTIC_RUNS = 6
 class Noise:
     """Floors of every quantity, as root mean squares in the quantity's own unit.
 
-    A model in float32 is compared with its copy in float64; a model in float64 with its copy in float32, whose
-    difference is scaled by the ratio of the two epsilons. Where a copy cannot be cast (a function with float32 constants inside,
-    compiled code), the scatter under Monte Carlo arithmetic takes its place.
+    A model in float32 is compared with its copy in float64; a model in float64 with its copy in float32,
+    whose difference is scaled by the ratio of the two epsilons. Where a copy cannot be cast (a function with
+    float32 constants inside, compiled code), the scatter under Monte Carlo arithmetic takes its place.
 
     Args:
         probe: the model and its inputs.

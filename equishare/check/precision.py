@@ -21,18 +21,23 @@ COUNTERPART = {
 """The other precision that a model is compared with."""
 
 # results of these are exact, or are constants: rounding does not touch them
-_EXACT = (
-    "clone copy _to_copy index index_select gather cat stack where neg abs max min amax amin relu zeros ones full arange sign "
-    "zeros_like ones_like full_like scalar_tensor sort topk round floor ceil threshold_backward embedding maximum minimum "
-    "max_pool2d_with_indices constant_pad_nd flip roll new_zeros new_ones empty empty_like masked_fill clamp scatter repeat"
-).split()
+# fmt: off
+_EXACT = {
+    "clone", "copy", "_to_copy", "index", "index_select", "gather", "cat", "stack", "where", "neg", "abs",
+    "max", "min", "amax", "amin", "relu", "zeros", "ones", "full", "arange", "sign", "zeros_like",
+    "ones_like", "full_like", "scalar_tensor", "sort", "topk", "round", "floor", "ceil",
+    "threshold_backward", "embedding", "maximum", "minimum", "max_pool2d_with_indices", "constant_pad_nd",
+    "flip", "roll", "new_zeros", "new_ones", "empty", "empty_like", "masked_fill", "clamp", "scatter",
+    "repeat",
+}
+# fmt: on
 
 
 class StochasticArithmetic(TorchDispatchMode):
-    """Monte Carlo arithmetic: every rounded result is multiplied by 1 + u, u uniform in +-2 units of rounding.
+    """Monte Carlo arithmetic: every rounded result is multiplied by 1 + u, |u| up to two units of rounding.
 
-    The scatter of a model's outputs over a few runs is the size of its rounding errors (Parker 1997). It works on any
-    torch code without casting it, at the price of a few times the work.
+    The scatter of a model's outputs over a few runs is the size of its rounding errors (Parker 1997). It
+    works on any torch code without casting it, at the price of a few times the work.
 
     Args:
         dtype: the precision whose rounding is imitated; tensors of a lower one are left alone, so that a
@@ -65,7 +70,9 @@ class StochasticArithmetic(TorchDispatchMode):
     def _perturb(self, tensor: Tensor) -> None:
         if tensor.device not in self.generators:
             self.generators[tensor.device] = torch.Generator(tensor.device).manual_seed(self.seed)
-        noise = torch.rand(tensor.shape, generator=self.generators[tensor.device], dtype=torch.float32, device=tensor.device)
+        noise = torch.rand(
+            tensor.shape, generator=self.generators[tensor.device], dtype=torch.float32, device=tensor.device
+        )
         tensor.copy_(tensor + tensor * ((2 * noise - 1) * self.epsilon).to(tensor.dtype))
 
 
@@ -116,5 +123,9 @@ def argument_names(model: Model, count: int) -> list[str]:
         parameters = inspect.signature(module).parameters.values()
     except (TypeError, ValueError):
         return [str(i) for i in range(count)]
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"]
+    names = [
+        p.name
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
+    ]
     return [names[i] if i < len(names) else str(i) for i in range(count)]

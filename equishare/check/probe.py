@@ -24,7 +24,7 @@ class Quantity:
     gradient: bool = False
 
     def expected(self, at_identity: Tensor, g: Element) -> Tensor:
-        """g f(x), in float64 for float32 and float64 alike: the comparison must not add noise of its own."""
+        """G f(x), in float64 for float32 and float64 alike: the comparison must not add noise of its own."""
         x = at_identity.to(torch.float64)
         return self.transform.linear(x, g) if self.gradient else self.transform.apply(x, g)
 
@@ -85,15 +85,18 @@ class Probe:
         ]
 
     def discover(self, symmetry: Symmetry, seed: int) -> list[str]:
-        """Run once, type the outputs, and settle whether gradients can be taken; return notes for the report."""
+        """Run once, type the outputs, settle whether gradients can be taken; return notes for the report."""
         notes: list[str] = []
         outputs = self._forward(self.arguments(), with_grad=False)[0]
         transforms = symmetry.bind_outputs(outputs, self.setting)
         self.kept = [i for i, t in enumerate(transforms) if t is not None]
-        self.quantities = [Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None]
+        self.quantities = [
+            Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None
+        ]
         if not self.quantities:
             raise ValueError(
-                f"no output could be typed; the model returned {[p for p, _ in outputs]}: give `outputs` to the symmetry"
+                f"no output could be typed; the model returned {[p for p, _ in outputs]}: "
+                "give `outputs` to the symmetry"
             )
         skipped = [path for i, (path, _) in enumerate(outputs) if i not in self.kept]
         if skipped:
@@ -109,14 +112,19 @@ class Probe:
                 observed = self._observe(None, None)
             except Exception as error:
                 self.gradients = False
-                notes.append(f"gradients not tested: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+                notes.append(
+                    f"gradients not tested: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                )
             else:
                 if len(observed) == len(self.quantities):
                     self.gradients = False
-                    notes.append("gradients not tested: the outputs do not depend differentiably on the inputs")
+                    notes.append(
+                        "gradients not tested: the outputs do not depend differentiably on the inputs"
+                    )
                 else:
                     self.quantities += [
-                        Quantity(f"gradient by {self.names[i]}", self.types[i], gradient=True) for i in self.differentiable()
+                        Quantity(f"gradient by {self.names[i]}", self.types[i], gradient=True)
+                        for i in self.differentiable()
                     ]
         return notes
 
@@ -132,7 +140,11 @@ class Probe:
         return self._observe(g, leaves, stochastic, gradients)
 
     def _observe(
-        self, g: Element | None, leaves: Sequence[Tensor] | None, stochastic: int | None = None, gradients: bool = True
+        self,
+        g: Element | None,
+        leaves: Sequence[Tensor] | None,
+        stochastic: int | None = None,
+        gradients: bool = True,
     ) -> list[Tensor]:
         arguments = self.arguments(g, leaves)
         with StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else nullcontext():

@@ -103,7 +103,9 @@ class EquivarianceReport:
     def worst(self) -> Finding:
         """The row with the gravest verdict, and among those the largest error in units of noise."""
         gravity = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}
-        return max(self.findings, key=lambda f: (gravity[f.verdict], f.ratio if f.ratio == f.ratio else math.inf))
+        return max(
+            self.findings, key=lambda f: (gravity[f.verdict], f.ratio if f.ratio == f.ratio else math.inf)
+        )
 
     @property
     def error(self) -> float:
@@ -158,19 +160,25 @@ class EquivarianceReport:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble(
-            (self.verdict.value.upper(), COLOURS[self.verdict]), f"  {self.model} · {self.symmetry} · {self.dtype} on {self.device}"
+            (self.verdict.value.upper(), COLOURS[self.verdict]),
+            f"  {self.model} · {self.symmetry} · {self.dtype} on {self.device}",
         )
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("symmetry", "quantity", "type", "error", "floor", "ratio", "verdict", "sure", ""):
-            table.add_column(column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left")
+            table.add_column(
+                column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left"
+            )
         for f in self.findings:
             numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.3g}")
             verdict = Text(f.verdict.value, COLOURS[f.verdict])
-            table.add_row(f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note)
+            table.add_row(
+                f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note
+            )
         yield table
         worst = self.worst
         if worst.verdict is not Verdict.PASS and worst.element is not None:
-            yield f"worst: {worst.element.describe()} (seed {self.seed}, element {worst.number} of {worst.factor})"
+            place = f"seed {self.seed}, element {worst.number} of {worst.factor}"
+            yield f"worst: {worst.element.describe()} ({place})"
         if self.breaks is not None:
             b = self.breaks
             yield Text.assemble("breaks at ", (b.path, "bold"), f" ({b.kind}): {b.reason}")
@@ -179,4 +187,5 @@ class EquivarianceReport:
             yield "inputs: " + ", ".join(f"{name} = {kind}" for name, kind in self.inputs.items())
         for note in self.notes:
             yield f"note: {note}"
-        yield f"noise floor: {self.floor_method}; {self.seconds:.1f} s (estimated {self.estimated_seconds:.1f} s)"
+        took = f"{self.seconds:.1f} s (estimated {self.estimated_seconds:.1f} s)"
+        yield f"noise floor: {self.floor_method}; {took}"

@@ -46,10 +46,10 @@ def _choose(evaluate: Evaluator, seed: int) -> tuple[_Path, float]:
 
 
 def smoothness_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
-    """Scan the path, then halve the intervals that look worst: over a jump the difference stays, elsewhere it vanishes.
+    """Scan a path, then halve the intervals that look worst: over a jump the difference stays.
 
-    A potential whose energy jumps where a neighbour crosses the cutoff does not conserve energy; where the force jumps, integrators
-    lose their order.
+    A potential whose energy jumps where a neighbour crosses the cutoff does not conserve energy; where the
+    force jumps, integrators lose their order.
     """
     path, length = _choose(evaluate, seed)
     x = np.linspace(0.0, length, POINTS)
@@ -76,7 +76,7 @@ def smoothness_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
 
 
 def _largest_jump(path: _Path, x: np.ndarray, values: np.ndarray, column: int) -> tuple[float, float, float]:
-    """Return size and place of the largest jump of one column, and how much a smooth curve changes over as short a way."""
+    """Return size and place of the largest jump of one column, and the change that the trend explains."""
     y, best = values[:, column], (0.0, 0.0, 0.0)
     steps = np.diff(y)
     for i in _suspects(y, x, values[:, 1] if column == 0 else None):
@@ -94,7 +94,7 @@ def _largest_jump(path: _Path, x: np.ndarray, values: np.ndarray, column: int) -
 
 
 def _suspects(y: np.ndarray, x: np.ndarray, force: np.ndarray | None) -> list[int]:
-    """Intervals whose step is least explained by what surrounds them: for energies by the force, else by neighbours."""
+    """Intervals whose step is least explained by the force (for energies) or by neighbouring steps."""
     step = np.diff(y)
     if force is not None:
         surprise = np.abs(step + (force[1:] + force[:-1]) / 2 * np.diff(x))

@@ -37,14 +37,30 @@ ROLES: Mapping[str, Transform] = {
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "positions": ("pos", "position", "coords", "coord", "coordinates", "r", "xyz", "points"),
-    "species": ("z", "atomic_numbers", "numbers", "node_attrs", "types", "atom_types", "elements", "node_attr"),
+    "species": (
+        "z",
+        "atomic_numbers",
+        "numbers",
+        "node_attrs",
+        "types",
+        "atom_types",
+        "elements",
+        "node_attr",
+    ),
     "edges": ("edge_index", "edge", "edge_indices", "senders", "receivers", "idx_i", "idx_j"),
     "batch": ("batch", "idx_m"),
     "cell": ("cells", "lattice"),
     "forces": ("force", "velocities", "velocity", "vel", "momenta", "magmoms"),
     "stress": ("virial", "virials", "polarizability", "polarisability", "quadrupole", "stresses"),
     "edge_vectors": ("edge_vec", "shifts", "edge_vectors", "offsets", "rij", "_rij"),
-    "edge_scalars": ("edge_attr", "unit_shifts", "edge_cell_shift", "edge_weight", "edge_lengths", "cell_shifts"),
+    "edge_scalars": (
+        "edge_attr",
+        "unit_shifts",
+        "edge_cell_shift",
+        "edge_weight",
+        "edge_lengths",
+        "cell_shifts",
+    ),
     "energy": ("energies", "total_energy", "ptr", "y"),
 }
 _BY_NAME = {name: role for role, names in _ALIASES.items() for name in names} | {role: role for role in ROLES}
@@ -67,7 +83,9 @@ def parse(text: str) -> Transform:
     found = _SPELLING.match(text)
     if found and re.fullmatch(r"[\dxeo+ ]+", found[2]):
         return Irreps(found[2].replace(" ", ""), along=found[1])
-    raise ValueError(f"{text!r} is neither one of {sorted(ROLES)} nor e3nn irreps such as '8x0e+4x1o' or 'atoms: 1o'")
+    raise ValueError(
+        f"{text!r} is neither one of {sorted(ROLES)} nor e3nn irreps such as '8x0e+4x1o' or 'atoms: 1o'"
+    )
 
 
 def _infer_input(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
@@ -109,9 +127,11 @@ def molecule(inputs: Spec = None, outputs: Spec = None, *, improper: bool = True
     """Rotations, reflections, translations, reordering of atoms, and of edges where there are any.
 
     Args:
-        inputs: types shaped like the inputs, for instance `("species", "positions", "edges")`; what is left out is inferred from
-            argument names (`z`, `pos`, `edge_index`, ...) and shapes, and the report says how.
-        outputs: likewise, for instance `"energy"`, `{"energy": "energy", "forces": "forces"}` or `"atoms: 8x0e+4x1o"`.
+        inputs: types shaped like the inputs, for instance `("species", "positions", "edges")`; what is left
+            out is inferred from argument names (`z`, `pos`, `edge_index`, ...) and shapes, and the report
+            says how.
+        outputs: likewise, for instance `"energy"`, `{"energy": "energy", "forces": "forces"}` or `"atoms:
+            8x0e+4x1o"`.
         improper: test reflections too.
 
     Example:
@@ -125,7 +145,11 @@ def molecule(inputs: Spec = None, outputs: Spec = None, *, improper: bool = True
 
 def point_cloud(inputs: Spec = "positions", outputs: Spec = None, *, improper: bool = True) -> Symmetry:
     """The symmetry of a molecule for models whose inputs are points, without edges."""
-    chosen = [factors.rotation()] + [factors.reflection()] * improper + [factors.translation(), factors.permutation("atoms")]
+    chosen = (
+        [factors.rotation()]
+        + [factors.reflection()] * improper
+        + [factors.translation(), factors.permutation("atoms")]
+    )
     return Symmetry("point cloud", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse)
 
 
@@ -137,17 +161,28 @@ def geometric(inputs: Spec, outputs: Spec, *, improper: bool = True) -> Symmetry
         'O(3)'
     """
     chosen = [factors.rotation()] + [factors.reflection()] * improper
-    return Symmetry("O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse)
+    return Symmetry(
+        "O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse
+    )
 
 
-_PLANAR = {"C1": (1, False), "C2": (2, False), "C4": (4, False), "D1": (1, True), "D2": (2, True), "D4": (4, True)}
+_PLANAR = {
+    "C1": (1, False),
+    "C2": (2, False),
+    "C4": (4, False),
+    "D1": (1, True),
+    "D2": (2, True),
+    "D4": (4, True),
+}
 
 
-def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False) -> Symmetry:
+def image(
+    group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False
+) -> Symmetry:
     """Quarter turns and mirrors of images (the last two axes), and circular shifts.
 
-    Inputs with three or more axes are images. Outputs with a square of pixels are feature maps with invariant channels, all
-    others are invariant; give `Image(group_axis=...)` for regular feature maps.
+    Inputs with three or more axes are images. Outputs with a square of pixels are feature maps with
+    invariant channels, all others are invariant; give `Image(group_axis=...)` for regular feature maps.
 
     Args:
         group: "C2", "C4", "D1" (mirror alone), "D2", "D4", or "C1" (with `translations`).
@@ -167,7 +202,9 @@ def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, trans
     turns, mirrors = _PLANAR[group]
     chosen = [factors.planar(turns, mirrors)] if group != "C1" else []
     chosen += [factors.shift()] * translations
-    return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image)
+    return Symmetry(
+        f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image
+    )
 
 
 def _infer_image(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
@@ -181,11 +218,12 @@ def _parse_image(text: str) -> Transform:
 
 
 def set_(inputs: Spec = None, outputs: Spec = None, *, axis: int = 0) -> Symmetry:
-    """Reordering of one axis of the inputs, whose members are a set: "members" (permuted along) or "invariant".
+    """Reordering of one axis, whose members are a set: types are "members" (permuted along) and "invariant".
 
     Args:
         inputs: types; by default every input is permuted along `axis`.
-        outputs: types; by default an output with as many entries on `axis` is permuted along, others are invariant.
+        outputs: types; by default an output with as many entries on `axis` is permuted along, others are
+            invariant.
         axis: the axis that runs over the set.
 
     Example:
@@ -204,7 +242,13 @@ def set_(inputs: Spec = None, outputs: Spec = None, *, axis: int = 0) -> Symmetr
         return members if runs else Cartesian()
 
     return Symmetry(
-        "set", (factors.permutation("members"),), inputs, outputs, lambda path, tensor, sizes: members, output, spelled
+        "set",
+        (factors.permutation("members"),),
+        inputs,
+        outputs,
+        lambda path, tensor, sizes: members,
+        output,
+        spelled,
     )
 
 

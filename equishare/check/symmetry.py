@@ -41,9 +41,11 @@ class Factor:
         name: "rotation", "permutation", ...
         draw: makes an element from a generator, the inputs' setting, and its number in the series.
         samples: how many elements are drawn unless the caller says otherwise.
-        size: the order of a small finite group whose elements `draw` enumerates by number; None where it draws at random.
-        mixes_features: hidden features may be mixed by an action that is not known beforehand (rotations do, permutations
-            and translations do not); where a model breaks is then found by fitting that action.
+        size: the order of a small finite group whose elements `draw` enumerates by number; None where it
+            draws at random.
+        mixes_features: hidden features may be mixed by an action that is not known beforehand (rotations
+            do, permutations and translations do not); where a model breaks is then found by fitting that
+            action.
         needs: the index set, "positions" or "image" that inputs must have for the factor to mean anything.
     """
 
@@ -61,7 +63,7 @@ class Factor:
         return self.needs is None or setting.sizes.get(self.needs, 0) > 1
 
     def element(self, seed: int, setting: Setting, number: int = 0) -> Element:
-        """Draw element `number` of the series that `seed` starts; the same arguments give the same element."""
+        """Draw element `number` of the series that `seed` starts; the same arguments, the same element."""
         mixed = zlib.crc32(f"{self.name}/{seed}/{number}".encode())
         return self.draw(torch.Generator().manual_seed(mixed), setting, number)
 
@@ -73,7 +75,8 @@ class Symmetry:
     Args:
         name: for reports.
         factors: the subgroups to test.
-        inputs: types of the inputs, shaped like them; leaves that are left out are inferred from name and shape.
+        inputs: types of the inputs, shaped like them; leaves that are left out are inferred from name and
+            shape.
         outputs: types of the outputs; with a mapping, outputs that are left out are not tested.
         infer_input: gives the type of a leaf that is not in `inputs`.
         infer_output: gives the type of an output where `outputs` is None, or None for "do not test".
@@ -111,8 +114,8 @@ class Symmetry:
         types = [self._lookup(self.outputs, path, path) for path, _ in leaves]
         if not any(types):
             raise ValueError(
-                f"the symmetry types outputs {self.outputs!r}, but the model returned {[p for p, _ in leaves]}; "
-                "shape `outputs` like what the model returns"
+                f"the symmetry types outputs {self.outputs!r}, but the model returned "
+                f"{[p for p, _ in leaves]}; shape `outputs` like what the model returns"
             )
         return types
 
@@ -132,7 +135,9 @@ class Symmetry:
             head, _, tail = path.partition(".")
             number = int(head) if head.isdigit() else 0
             return self._lookup(spec[number], tail, name) if number < len(spec) else None
-        raise TypeError(f"a type is a Transform, a string, a tuple or a mapping of them; got {type(spec).__name__}")
+        raise TypeError(
+            f"a type is a Transform, a string, a tuple or a mapping of them; got {type(spec).__name__}"
+        )
 
 
 def _no_spelling(text: str) -> Transform:
@@ -145,10 +150,14 @@ def _learn_sizes(sizes: dict[str, int], transform: Transform | None, tensor: Ten
     if along is None:
         return
     if not -tensor.dim() <= axis < tensor.dim():
-        raise ValueError(f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}")
+        raise ValueError(
+            f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}"
+        )
     size = tensor.shape[axis]
     if sizes.setdefault(along, size) != size:
-        raise ValueError(f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}")
+        raise ValueError(
+            f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}"
+        )
 
 
 def setting_of(leaves: Leaves, names: Sequence[str], types: Sequence[Transform]) -> Setting:

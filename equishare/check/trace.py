@@ -38,7 +38,7 @@ def _keep(tree: Any) -> list[Tensor]:
 
 
 class Tracer:
-    """Hooks on every module of a model while it is a context manager; `root` is the call of the model itself."""
+    """Hooks on every module of a model, inside a `with`; `root` is the call of the model itself."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -76,7 +76,10 @@ class Tracer:
 
 
 def trace(
-    probe: Probe, g: Element | None = None, leaves: Sequence[Tensor] | None = None, stochastic: int | None = None
+    probe: Probe,
+    g: Element | None = None,
+    leaves: Sequence[Tensor] | None = None,
+    stochastic: int | None = None,
 ) -> Call | None:
     """Run the model at g x and return what its modules saw; None for a callable without modules."""
     module = module_of(probe.model)

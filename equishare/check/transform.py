@@ -15,19 +15,23 @@ from equishare.check.element import Element
 class Representation(Protocol):
     """What the checker needs of a group representation (see `equishare.groups`)."""
 
-    group: Any
-    size: int
+    @property
+    def group(self) -> Any:
+        """The group, with `random(generator)`."""
 
-    def matrix(self, element: Any) -> Tensor:
-        """Return rho(element), [size, size]."""
-        ...
+    @property
+    def size(self) -> int:
+        """The dimension of the space that it acts on."""
+
+    def matrix(self, g: Any, /) -> Tensor:
+        """Return rho(g), [size, size]."""
 
 
 class Transform(ABC):
     """The action of a group on one tensor; final subclasses say which.
 
-    `apply` is the action x -> g x. `linear` is its derivative, the action on differences and gradients: it differs only for
-    positions, which translations move and whose gradients they do not.
+    `apply` is the action x -> g x. `linear` is its derivative, the action on differences and gradients: it
+    differs only for positions, which translations move and whose gradients they do not.
     """
 
     @abstractmethod
@@ -53,8 +57,8 @@ def permute(x: Shaped[Tensor, "..."], g: Element, along: str | None, axis: int) 
 class Cartesian(Transform):
     """A Cartesian tensor over the last `rank` axes, each of size 3: T -> det(R)^pseudo (R x ... x R) T.
 
-    Rank 0 is a scalar: invariant under rotations (a pseudoscalar changes sign under improper ones), permuted if it runs along
-    an index set.
+    Rank 0 is a scalar: invariant under rotations (a pseudoscalar changes sign under improper ones),
+    permuted if it runs along an index set.
 
     Args:
         rank: number of Cartesian axes, the last ones.
@@ -100,7 +104,11 @@ class Cartesian(Transform):
     def describe(self) -> str:
         """Name the tensor's kind and what it runs along."""
         kinds = {0: "scalar", 1: "vector", 2: "matrix"}
-        kind = "positions" if self.moves else ("pseudo" if self.pseudo else "") + kinds.get(self.rank, f"rank-{self.rank} tensor")
+        kind = (
+            "positions"
+            if self.moves
+            else ("pseudo" if self.pseudo else "") + kinds.get(self.rank, f"rank-{self.rank} tensor")
+        )
         kind = "invariant" if kind == "scalar" and self.along is None else kind
         return kind + (f" per {self.along.removesuffix('s')}" if self.along and not self.moves else "")
 
@@ -120,7 +128,8 @@ class Irreps(Transform):
 
     Example:
         >>> import torch
-        >>> Irreps("0e+1o").apply(torch.ones(4), Element(orthogonal=-torch.eye(3, dtype=torch.float64))).round().tolist()
+        >>> inversion = Element(orthogonal=-torch.eye(3, dtype=torch.float64))
+        >>> Irreps("0e+1o").apply(torch.ones(4), inversion).round().tolist()
         [1.0, -1.0, -1.0, -1.0]
     """
 
@@ -137,13 +146,15 @@ class Irreps(Transform):
             irreps = o3.Irreps(self.irreps)
             if x.shape[self.fibre] != irreps.dim:
                 raise ValueError(
-                    f"irreps {self.irreps} have dimension {irreps.dim}, but axis {self.fibre} of the tensor with shape "
-                    f"{tuple(x.shape)} has size {x.shape[self.fibre]}"
+                    f"irreps {self.irreps} have dimension {irreps.dim}, but axis {self.fibre} of the tensor "
+                    f"with shape {tuple(x.shape)} has size {x.shape[self.fibre]}"
                 )
             y, blocks, start = x.movedim(self.fibre, -1), [], 0
             for multiplicity, irrep in irreps:
                 size = multiplicity * irrep.dim
-                block = y[..., start : start + size].unflatten(-1, (multiplicity, irrep.dim)) if size else None
+                block = (
+                    y[..., start : start + size].unflatten(-1, (multiplicity, irrep.dim)) if size else None
+                )
                 if block is not None:
                     blocks.append((block @ wigner_d(irrep.l, irrep.p, g.orthogonal).to(x).mT).flatten(-2))
                 start += size
@@ -176,8 +187,8 @@ class Represented(Transform):
         if g.abstract is not None:
             if x.shape[self.fibre] != self.representation.size:
                 raise ValueError(
-                    f"the representation has size {self.representation.size}, but axis {self.fibre} of the tensor with "
-                    f"shape {tuple(x.shape)} has size {x.shape[self.fibre]}"
+                    f"the representation has size {self.representation.size}, but axis {self.fibre} of the "
+                    f"tensor with shape {tuple(x.shape)} has size {x.shape[self.fibre]}"
                 )
             rho = torch.as_tensor(self.representation.matrix(g.abstract)).to(x)
             x = (x.movedim(self.fibre, -1) @ rho.mT).movedim(-1, self.fibre)
@@ -190,7 +201,7 @@ class Represented(Transform):
 
 @dataclass(frozen=True)
 class Index(Transform):
-    """Integers that name members of an index set, such as an `edge_index` [2, edges]: permuted atoms are renamed.
+    """Integers that name members of an index set, such as an `edge_index` [2, edges].
 
     Args:
         of: the index set that the entries name.
@@ -226,8 +237,9 @@ class Image(Transform):
 
     Args:
         axes: the rows' and the columns' axis.
-        group_axis: an axis of size 4 (or 8) that holds the regular representation of C4 (or D4): entry r + 4 m is the response
-            to the filter turned r times after m mirrors. None where channels are invariant.
+        group_axis: an axis of size 4 (or 8) that holds the regular representation of C4 (or D4): entry r +
+            4 m is the response to the filter turned r times after m mirrors. None where channels are
+            invariant.
 
     Raises:
         ValueError: the image is not square.
@@ -269,7 +281,9 @@ class Image(Transform):
 @cache
 def _points(degree: int) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "m points"]]:
     """Fixed directions, and the pseudo-inverse of their spherical harmonics."""
-    points = torch.randn(4 * degree + 8, 3, generator=torch.Generator().manual_seed(degree), dtype=torch.float64)
+    points = torch.randn(
+        4 * degree + 8, 3, generator=torch.Generator().manual_seed(degree), dtype=torch.float64
+    )
     return points, torch.linalg.pinv(_harmonics(degree, points))
 
 
@@ -282,8 +296,8 @@ def _harmonics(degree: int, points: Float[Tensor, "points 3"]) -> Float[Tensor, 
 def wigner_d(degree: int, parity: int, R: Float[Tensor, "3 3"]) -> Float[Tensor, "m m"]:
     """Return D^(l, p)(R) in e3nn's basis, to the last digit.
 
-    Solved from Y_l(R x) = D_l(R) Y_l(x): e3nn's own route through Euler angles keeps six digits only, which would drown
-    what a float64 check can see.
+    Solved from Y_l(R x) = D_l(R) Y_l(x): e3nn's own route through Euler angles keeps six digits only, which
+    would drown what a float64 check can see.
 
     Example:
         >>> import torch

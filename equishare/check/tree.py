@@ -15,8 +15,8 @@ Rebuild = Callable[[list[Tensor]], Any]
 def flatten(tree: Any) -> tuple[Leaves, Rebuild]:
     """Split a nest of tensors into (path, tensor) pairs and a function that puts new tensors back.
 
-    Knows tuples (named ones too), lists, mappings, dataclasses, PyG `Data`, escnn's `GeometricTensor`, numpy arrays and floats.
-    Whatever else is found stays where it is.
+    Knows tuples (named ones too), lists, mappings, dataclasses, PyG `Data`, escnn's `GeometricTensor`,
+    numpy arrays and floats. Whatever else is found stays where it is.
 
     Example:
         >>> leaves, rebuild = flatten({"a": torch.ones(2), "b": (torch.zeros(1), "text")})

@@ -10,8 +10,9 @@ FAIL_RATIO = 10.0
 PASS_RATIO = 3.0
 """An error of up to three noise floors passes; what lies between is undecided.
 
-Where the floor is |f32 - f64| on the inputs that the error was taken on, the triangle inequality bounds the ratio of an exactly
-equivariant model by 2: |f32(g x) - g f32(x)| <= |f32(g x) - f64(g x)| + |g f64(x) - g f32(x)|.
+Where the floor is |f32 - f64| on the inputs that the error was taken on, the triangle inequality bounds the
+ratio of an exactly equivariant model by 2: |f32(g x) - g f32(x)| <= |f32(g x) - f64(g x)| + |g f64(x) - g
+f32(x)|.
 """
 
 RARE_FAULT = 0.1
@@ -49,12 +50,15 @@ def judge(ratio: float, accepted: bool = False) -> Verdict:
     return Verdict.UNDECIDED if ratio <= FAIL_RATIO else Verdict.FAIL
 
 
-def confidence(verdict: Verdict, ratio: float, samples: int, exhaustive: bool, floor_runs: int | None) -> float:
+def confidence(
+    verdict: Verdict, ratio: float, samples: int, exhaustive: bool, floor_runs: int | None
+) -> float:
     """Return how sure the verdict is, between 0 and 1.
 
-    A pass: the probability to have drawn at least one bad element if one in ten is bad, 1 - 0.9^samples (1 where every
-    element of the group was tried). A failure: 1 where the floor bounds rounding (`floor_runs` None), else the
-    probability, under Student's t with `floor_runs` - 1 degrees of freedom, that noise stays below the error.
+    A pass: the probability to have drawn at least one bad element if one in ten is bad, 1 - 0.9^samples (1
+    where every element of the group was tried). A failure: 1 where the floor bounds rounding (`floor_runs`
+    None), else the probability, under Student's t with `floor_runs` - 1 degrees of freedom, that noise
+    stays below the error.
 
     Example:
         >>> round(confidence(Verdict.PASS, 1.0, 48, False, None), 3)

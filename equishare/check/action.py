@@ -1,0 +1,212 @@
+"""How far a hidden tensor is from carrying an action of the group.
+
+A layer of an equivariant model maps h(x) to h(g x) = M(g) h(x). Which M is not known for a foreign model.
+But every representation in use is orthogonal, and an orthogonal M exists if and only if all scalar products
+agree: <h_a(g x), h_b(g x)> = <h_a(x), h_b(x)> for all rows a, b (atoms, edges, pixels, over several
+    inputs). That is a fit of M
+without fitting it: exact, with nothing to overfit, from as few rows as there are. A bias on vectors, which a
+least-squares M would absorb with the help of a constant feature, changes scalar products.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.optimize import lsq_linear
+from torch import Tensor
+
+from equishare.check.element import Element
+from equishare.check.symmetry import Factor, Setting
+from equishare.check.transform import Image
+
+_ROWS = 256
+_SCALED_FEATURES = 192
+
+Matrix = Float[Tensor, "rows features"]
+
+
+def residual(
+    before: Sequence[Tensor],
+    after: Sequence[Tensor],
+    factor: Factor,
+    g: Element,
+    setting: Setting,
+    floor: float,
+) -> float:
+    """Return the relative distance of h(g x) from any action of g on h(x).
+
+    Args:
+        before: h(x), one tensor for each of several inputs x.
+        after: h(g x) for the same inputs.
+        factor: the subgroup that the element comes from.
+        g: the element.
+        setting: sizes of the index sets.
+        floor: relative rounding noise of h; features that change by less count as invariant.
+
+    Returns:
+        The residual, of the order of the relative error of h; infinity where shapes cannot match.
+    """
+    if any(a.shape != b.shape for a, b in zip(before, after, strict=True)):
+        return float("inf")
+    before, after = [b.to(torch.float64) for b in before], [a.to(torch.float64) for a in after]
+    if not all(torch.isfinite(t).all() for t in after):
+        return float("inf")
+    if not before or before[0].numel() == 0:
+        return 0.0
+    direct = max(_direct(b, a, g, setting) for b, a in zip(before, after, strict=True))
+    if direct <= floor:
+        return direct
+    if not factor.mixes_features:
+        return min(direct, _unordered(before, after, g, setting))
+    best = min([direct, *(_orthogonal(b, a, floor) for b, a in _row_views(before, after, g, setting))])
+    if best > floor and not _is_listed(before[0], setting):
+        best = min(best, _spectral(before, after))
+    return best
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """Root mean square of a - b over that of b, 0 where both vanish."""
+    scale = b.square().mean().sqrt()
+    gap = (a - b).square().mean().sqrt()
+    return float(gap / scale) if scale > 0 else (0.0 if gap == 0 else float("inf"))
+
+
+def _direct(before: Tensor, after: Tensor, g: Element, setting: Setting) -> float:
+    """Residual where features do not mix: h is invariant, permuted, or moved as positions and images are."""
+    expected = [before]
+    for name, permutation in g.permutations.items():
+        axes = [i for i, n in enumerate(before.shape) if n == setting.sizes.get(name)]
+        for chosen in product((False, True), repeat=min(len(axes), 3)):
+            moved = before
+            for axis, take in zip(axes, chosen, strict=False):
+                moved = moved.index_select(axis, permutation.to(before.device)) if take else moved
+            expected.append(moved)
+    if g.translation is not None and before.shape[-1:] == (3,):
+        expected.append(before + g.translation.to(before))
+    if setting.image is not None and _is_map(before):
+        expected = _moved_maps(before, g, setting)
+    return min((difference(after, e) for e in expected), default=float("inf"))
+
+
+def _is_map(x: Tensor) -> bool:
+    return x.dim() >= 3 and min(x.shape[-2:]) > 1
+
+
+def _moved_maps(x: Tensor, g: Element, setting: Setting) -> list[Tensor]:
+    """Where a feature map goes; it may be coarser than the image, and shifts scale with it."""
+    if g.turns % 2 and x.shape[-1] != x.shape[-2]:
+        return []
+    x = Image().apply(x, Element(turns=g.turns, flip=g.flip))
+    rows, columns = setting.image or (1, 1)
+    down, right = g.shift[0] * x.shape[-2] / rows, g.shift[1] * x.shape[-1] / columns
+    floors = [(int(np.floor(down)) + i, int(np.floor(right)) + j) for i, j in product((0, 1), repeat=2)]
+    return [torch.roll(x, shift, (-2, -1)) for shift in floors]
+
+
+def _is_listed(x: Tensor, setting: Setting) -> bool:
+    """Whether an axis runs over an index set whose order the inputs fix."""
+    return any(n in setting.sizes.values() for n in x.shape) or (setting.image is not None and _is_map(x))
+
+
+def _row_views(
+    before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting
+) -> list[tuple[Matrix, Matrix]]:
+    """Ways to read h(x) and h(g x) as rows that all transform alike."""
+    x = before[0]
+    if setting.image is not None and _is_map(x):
+        moved = [_moved_maps(t, g, setting) for t in before]
+        return [(_pixels([m[0] for m in moved]), _pixels(after))] if all(moved) else []
+    listed = [i for i, n in enumerate(x.shape) if n in setting.sizes.values()]
+    if listed:
+        axis = listed[0]
+        read = [
+            torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side])
+            for side in (before, after)
+        ]
+        return [(read[0], read[1])]
+    whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
+    views = [(whole[0], whole[1])]
+    if x.dim() > 1:
+        read = [torch.cat([t.flatten(1) for t in side]) for side in (before, after)]
+        views.append((read[0], read[1]))
+    return views
+
+
+def _pixels(maps: Sequence[Tensor]) -> Matrix:
+    """[batch, channels..., rows, columns] to one row a pixel."""
+    return torch.cat([m.reshape(m.shape[0], -1, m.shape[-2] * m.shape[-1]).mT.flatten(0, 1) for m in maps])
+
+
+def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
+    """Residual of the best orthogonal action on rows, up to a positive scale for each feature."""
+    if before.shape != after.shape:
+        return float("inf")
+    scale = before.square().mean().sqrt()
+    changed = (after - before).square().mean(0).sqrt() > floor * scale
+    before, after = before[:, changed], after[:, changed]
+    if before.shape[1] == 0:
+        return 0.0
+    if len(before) > _ROWS:
+        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(
+            before.device
+        )
+        before, after = before[chosen], after[chosen]
+    found = difference(after @ after.mT, before @ before.mT)
+    if found > floor and before.shape[1] <= _SCALED_FEATURES:
+        scaled = _orthogonal_up_to_scale(before, after)
+        # the scales may hide a broken feature by a factor of 100; only a far better fit is another basis
+        found = scaled if scaled < 1e-3 * found else found
+    return found
+
+
+def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
+    """Held-out residual of H' W H'^T = H W H^T with diagonal W in [0.1, 10]: Voigt vectors, harmonics.
+
+    Asked only of features that are linearly independent: dependent ones leave W enough freedom to fit
+    anything.
+    """
+    n, features = before.shape
+    half = n // 2
+    independent = (
+        int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
+    )
+    if not independent or half * half < 8 * features:
+        return float("inf")
+
+    def products(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        generator = torch.Generator().manual_seed(1)
+        count = len(range(n)[rows])
+        pairs = torch.randint(count, (2, max(400, 6 * features)), generator=generator).to(before.device)
+        old, new = ((h[rows][pairs[0]] * h[rows][pairs[1]]).cpu().numpy() for h in (before, after))
+        return old, new
+
+    old, new = products(slice(0, half))
+    weights = lsq_linear(new - old, np.zeros(len(old)), bounds=(0.1, 10.0), max_iter=50).x
+    old, new = products(slice(half, n))
+    error, size = np.linalg.norm((new - old) @ weights), np.linalg.norm(old @ weights)
+    return float(error) / max(float(size), 1e-300)
+
+
+def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> float:
+    """Rows in an order of the model's own, or flattened: compare what no order changes."""
+    named = [setting.sizes.get(name) for name in g.permutations]
+    if any(n in named for n in before[0].shape) or (setting.image is not None and _is_map(before[0])):
+        return float("inf")
+    if g.translation is not None:
+        return float("inf")
+    flat = [torch.stack([t.flatten() for t in tensors]) for tensors in (before, after)]
+    best = difference(flat[1] @ flat[1].mT, flat[0] @ flat[0].mT)
+    if before[0].dim() > 1 and before[0].shape[0] > 1 and named:
+        columns = [[t.flatten(1).mT @ t.flatten(1) for t in tensors] for tensors in (before, after)]
+        best = min(best, max([difference(a, b) for b, a in zip(*columns, strict=True)]))
+    return best
+
+
+def _spectral(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
+    """Singular values: what neither an orthogonal action nor a reordering of the rows changes."""
+    if before[0].dim() < 2 or before[0].shape[0] < 2:
+        return float("inf")
+    values = [[torch.linalg.svdvals(t.flatten(1)[:2048]) for t in tensors] for tensors in (before, after)]
+    return max([difference(a, b) for b, a in zip(*values, strict=True)])

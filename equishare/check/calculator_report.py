@@ -1,0 +1,186 @@
+"""What a check of a calculator found."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from numpy import ndarray
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from equishare.check.render import COLOURS, calculator_fragment, finite, page, save, text_of
+from equishare.check.verdict import Verdict, judge
+
+
+@dataclass
+class Curve:
+    """Numbers along a path, for a plot.
+
+    Attributes:
+        title: what is shown.
+        x_label: axis, with unit.
+        x: abscissae.
+        series: label (with unit) to values.
+        marks: abscissae to mark, such as jumps.
+    """
+
+    title: str
+    x_label: str
+    x: Float[ndarray, " points"]
+    series: dict[str, Float[ndarray, " points"]]
+    marks: list[float] = field(default_factory=list)
+
+
+@dataclass
+class PhysicsTest:
+    """One law, one quantity.
+
+    Attributes:
+        name: the law, such as "rotation".
+        quantity: "energy", "forces", "stress", ...
+        verdict: pass, fail or undecided.
+        error: largest violation, in `unit`.
+        floor: the calculator's noise in the same unit, or the uncertainty of the reference.
+        tolerance: violations below it are too small to matter and pass.
+        unit: of error, floor and tolerance.
+        note: what else there is to say.
+        curve: numbers for a plot.
+    """
+
+    name: str
+    quantity: str
+    verdict: Verdict
+    error: float = 0.0
+    floor: float = 0.0
+    tolerance: float = 0.0
+    unit: str = ""
+    note: str = ""
+    curve: Curve | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        values = dict(vars(self), verdict=self.verdict.value)
+        if self.curve is not None:
+            series = {k: v.tolist() for k, v in self.curve.series.items()}
+            values["curve"] = dict(vars(self.curve), x=self.curve.x.tolist(), series=series)
+        return finite(values)
+
+
+@dataclass
+class CalculatorReport:
+    """The result of `calculator`.
+
+    Attributes:
+        calculator: name of its class.
+        structure: formula, with the periodic directions.
+        precision: "float32" or "float64", as its numbers tell.
+        noise: its scatter on one structure: energy (eV), forces (eV/Å), stress (eV/Å^3).
+        tests: one row for each law and quantity.
+        seed: reproduces every drawn transformation.
+        evaluations: how often the calculator was called.
+        seconds: what that took.
+        notes: what was left out, and why.
+    """
+
+    calculator: str
+    structure: str
+    precision: str
+    noise: dict[str, float]
+    tests: list[PhysicsTest]
+    seed: int = 0
+    evaluations: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Fail if any test fails, else undecided if any is, else pass."""
+        return Verdict.worst([t.verdict for t in self.tests])
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passes."""
+        return self.verdict is Verdict.PASS
+
+    @property
+    def failures(self) -> list[PhysicsTest]:
+        """The tests that fail."""
+        return [t for t in self.tests if t.verdict is Verdict.FAIL]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values; infinities and NaN become None."""
+        tests = [t.to_dict() for t in self.tests]
+        return {
+            "verdict": self.verdict.value,
+            **finite({k: v for k, v in vars(self).items() if k != "tests"}),
+            "tests": tests,
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the report as JSON, and write it to a file if one is given."""
+        text = json.dumps(self.to_dict(), indent=2)
+        if path is not None:
+            save(path, text + "\n")
+        return text
+
+    def to_html_fragment(self) -> str:
+        """Return the report as HTML, plots as SVG inside, without a page around it."""
+        return calculator_fragment(self)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return a self-contained page, and write it to a file if one is given."""
+        text = page(f"{self.calculator}: {self.structure}", self.to_html_fragment())
+        if path is not None:
+            save(path, text)
+        return text
+
+    def __str__(self) -> str:
+        return text_of(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text.assemble(
+            (self.verdict.value.upper(), COLOURS[self.verdict]),
+            f"  {self.calculator} · {self.structure} · {self.precision}",
+        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict", ""):
+            table.add_column(column, justify="right" if column in ("error", "noise", "tolerance") else "left")
+        for t in self.tests:
+            numbers = (f"{t.error:.1e}", f"{t.floor:.1e}", f"{t.tolerance:.0e}")
+            table.add_row(
+                t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note
+            )
+        yield table
+        for note in self.notes:
+            yield f"note: {note}"
+        yield f"{self.evaluations} evaluations in {self.seconds:.1f} s; seed {self.seed}"
+
+
+def judged(
+    name: str,
+    quantity: str,
+    error: float,
+    floor: float,
+    tolerance: float,
+    unit: str,
+    *,
+    note: str = "",
+    curve: Curve | None = None,
+) -> PhysicsTest:
+    """Judge a violation: up to 3 noise floors, or below the tolerance, passes; above both, 10 floors fail."""
+    ratio = error / floor if floor > 0 else (0.0 if error == 0 else float("inf"))
+    verdict = judge(ratio, error <= tolerance)
+    if not note and verdict is Verdict.PASS and ratio > 10:
+        note = f"{ratio:.0f} times the noise, too small to matter"
+    return PhysicsTest(name, quantity, verdict, error, floor, tolerance, unit, note, curve)
+
+
+def could_not_run(name: str, error: BaseException) -> PhysicsTest:
+    """Say that a calculator refused a test."""
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    return PhysicsTest(
+        name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}"
+    )

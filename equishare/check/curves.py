@@ -1,0 +1,30 @@
+"""Plots of a report, as SVG text."""
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from equishare.check.calculator_report import Curve
+
+
+def figure(curve: "Curve") -> str:
+    """Draw a curve, one panel for each series, with marks as dashed lines; returns an `<svg>` element.
+
+    matplotlib is imported here, since only reports in HTML need it, and its global state is left alone.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(8, 1.2 + 1.8 * len(curve.series)), layout="constrained")
+    FigureCanvasSVG(drawing)
+    panels = drawing.subplots(len(curve.series), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (label, values) in zip(panels, curve.series.items(), strict=True):
+        panel.plot(curve.x, values, linewidth=1.2)
+        panel.set_ylabel(label)
+        for mark in curve.marks:
+            panel.axvline(mark, color="tab:red", linestyle="--", linewidth=1)
+    panels[0].set_title(curve.title)
+    panels[-1].set_xlabel(curve.x_label)
+    text = io.StringIO()
+    drawing.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]

@@ -66,7 +66,7 @@ def train(
 
     from equishare.training.fit import fit
     from equishare.training.report import write_report
-    from equishare.training.summary import summarise
+    from equishare.training.summary import print_errors, print_next
 
     options: dict[str, Any] = {
         "data": {
@@ -89,8 +89,9 @@ def train(
     console = Console(highlight=False)
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
     run = fit(settings, resume=folder, console=console, started=_STARTED)
-    report = write_report(run, console)
-    summarise(run, report, console)
+    print_errors(run, console)
+    console.print("Checking the potential and writing the report ...")
+    print_next(run, write_report(run), console)
     if run.interrupted is not None:
         raise typer.Exit(128 + run.interrupted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,39 +66,41 @@ def number(value: float | None) -> str:
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
-    """What to do next: (title, command)."""
+    """What to do with the potential: (purpose, command)."""
     model = run.folder.model
-    data = run.config.data
-    held_out = data.test if isinstance(data.test, list) else data.train
-    frames = _short(held_out[0])
+    split, data = run.data.split, run.config.data
+    frame = (split.test or split.valid)[0]
+    frames = data.test[0] if isinstance(data.test, list) else frame.file
     return [
-        ("predict frames", f"equishare eval {model} {frames} --out predictions.xyz"),
-        ("run dynamics", f"equishare md {model} {frames}@0 --temperature 300"),
-        ("use in Python", f'equishare.potential.load("{model}").calculator()'),
+        ("predict frames", f"equishare eval {model} {_short(frames)} --out predictions.xyz"),
+        ("run molecular dynamics", f"equishare md {model} {_short(frame.file)}@{frame.index} --temperature 300"),
+        ("use it in Python", f'atoms.calc = equishare.potential.load("{model}").calculator()'),
     ]
 
 
 def _short(source: str) -> str:
     """A path relative to the working folder, where that is shorter."""
-    name, at, _ = source.rpartition("@") if "@" in Path(source).name else (source, "", "")
-    try:
-        relative = str(Path(name).relative_to(Path.cwd()))
-    except ValueError:
-        relative = name
-    return min(name, relative, key=len)
+    return min(source, os.path.relpath(source), key=len)
 
 
-def summarise(run: Run, report: Path | None, console: Console) -> None:
-    """Print the errors, the files, and the next commands."""
-    held_out = {name: errors for name, errors in run.evaluations.items() if name != "train"}
+def print_errors(run: Run, console: Console) -> None:
+    """Print the errors on held-out frames."""
     console.print()
-    console.print(error_table(held_out))
+    console.print(error_table({name: errors for name, errors in run.evaluations.items() if name != "train"}))
     console.print()
-    how = "Interrupted after" if run.interrupted else "Done in"
-    console.print(f"{how} {format_duration(round(run.seconds) or 1)}. Potential: {run.folder.model}", soft_wrap=True)
-    if report is not None:
-        console.print(f"Report: {report}", soft_wrap=True)
+
+
+def print_next(run: Run, report: Path, console: Console) -> None:
+    """Print where everything is, and what to do with it."""
+    how = "Interrupted after" if run.interrupted else "Trained in"
+    lines = [
+        f"{how} {format_duration(round(run.seconds) or 1)}.",
+        f"Potential  {run.folder.model}",
+        f"Report     {report}",
+        "",
+        *(f"To {purpose}:\n  {command}" for purpose, command in commands(run)),
+    ]
     if run.interrupted and run.folder.checkpoint.exists():
-        console.print(f"Continue with: equishare train --resume {run.folder.path}", soft_wrap=True)
-    for title, command in commands(run):
-        console.print(f"To {title}: {command}", soft_wrap=True)
+        lines.append(f"To continue:\n  equishare train --resume {run.folder.path}")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)

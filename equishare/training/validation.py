@@ -12,12 +12,13 @@ from equishare.training.budget import Budget
 from equishare.training.evaluate import evaluate_graphs
 from equishare.training.loss import evaluation_loss
 from equishare.training.module import PotentialModule
+from equishare.training.physics import expected_seconds, seconds_allowed
 from equishare.training.run_folder import RunFolder
 
 Row = dict[str, Any]
 
-REPORT_SECONDS = 12.0
-"""What the report takes beside the predictions, on a slow core."""
+PLOT_SECONDS = 8.0
+"""What the report's pictures take, on a slow core."""
 
 
 class Validation(Callback):
@@ -103,7 +104,9 @@ class Validation(Callback):
             save(module.averaged, self.folder.model, about)
         save(module.averaged, self.folder.last, about)
         self.last_seconds, self.duration = module.seconds, time.monotonic() - begun
-        module.budget.reserve = REPORT_SECONDS + self.duration * self.final_atoms / self.valid_atoms
+        # a frame alone costs about twice what it costs in a batch
+        check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(module.budget.max_time))
+        module.budget.reserve = PLOT_SECONDS + check + self.duration * self.final_atoms / self.valid_atoms
         self.on_row(row, is_best)
 
     def _due(self, module: PotentialModule, epoch: int, share: float) -> bool:

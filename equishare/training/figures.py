@@ -1,0 +1,87 @@
+"""Figures that follow the page: text in the page's font, ink in its colours, light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by the colour-blind; each has a lighter twin on dark pages (see report.html.jinja)
+BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
+INK, FAINT = "#24292f", "#d9dce1"
+
+_VARIABLES = {
+    INK: "--ink", FAINT: "--rule", BLUE: "--blue", VERMILLION: "--vermillion", GREEN: "--green", PURPLE: "--purple",
+    GREY: "--grey",
+}  # fmt: skip
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "equishare",
+}
+
+
+@contextmanager
+def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3)) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure in the report's style, and its axes in reading order; matplotlib's global state is left alone."""
+    import matplotlib
+    from matplotlib.figure import Figure as NewFigure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = NewFigure(figsize=size, layout="constrained")
+        yield figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+
+
+def to_svg(figure: Figure, title: str) -> str:
+    """The figure as an ``<svg>`` element without fixed size, for pages whose CSS has the variables of `_VARIABLES`."""
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(stream, format="svg", transparent=True, dpi=160, metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    for colour, variable in _VARIABLES.items():
+        text = re.sub(colour, f"var({variable})", text, flags=re.IGNORECASE)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
+    label = title.replace('"', "'")
+    return re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1)
+
+
+def to_png(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG on white."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(path, dpi=200)

@@ -1,0 +1,175 @@
+"""The pictures of a training: learning curves, parity, errors by element and by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equishare.training.evaluate import Evaluation
+from equishare.training.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MANY = 3000
+
+
+def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss, and RMSE of energy and forces on the validation frames, against the epoch."""
+    epochs = np.array([row["epoch"] for row in rows], dtype=float)
+    best = int(np.argmin([row["valid_loss"] for row in rows]))
+    panels: list[tuple[str, str, float, str]] = [("valid_loss", "Loss", 1.0, BLUE)]
+    if rows[-1].get("valid_forces_rmse") is not None:
+        panels.append(("valid_forces_rmse", "Force RMSE, meV/Å", 1000.0, BLUE))
+    if rows[-1].get("valid_energy_rmse_per_atom") is not None:
+        panels.append(("valid_energy_rmse_per_atom", "Energy RMSE, meV/atom", 1000.0, BLUE))
+    with new_figure(1, len(panels), size=(3.1 * len(panels), 3.0)) as (figure, axes):
+        for axis, (key, title, factor, colour) in zip(axes, panels, strict=True):
+            values = factor * np.array([row[key] for row in rows], dtype=float)
+            marker = "o" if len(rows) < 3 else None
+            if key == "valid_loss":
+                train = np.array([np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float)
+                axis.plot(epochs, train, color=GREY, linewidth=1.1, label="training", marker=marker)
+            axis.plot(epochs, values, color=colour, label="validation", marker=marker)
+            axis.plot(epochs[best], values[best], "o", color=colour, markersize=6, label="best")
+            axis.set_yscale("log")
+            _plain_log(axis)
+            axis.set_title(title)
+            axis.set_xlabel("epoch")
+        axes[0].legend(loc="upper right", fontsize=8.5)
+        return figure
+
+
+def energy_parity(evaluation: Evaluation) -> Figure:
+    """Predicted against labelled energy an atom (relative to the mean label), and the error below."""
+    frames = [frame for frame in evaluation.frames if not np.isnan(frame.energy_label)]
+    sizes = np.array([len(frame.numbers) for frame in frames])
+    label = np.array([frame.energy_label for frame in frames]) / sizes
+    error = np.array([frame.energy_error for frame in frames]) / sizes
+    centre = label.mean()
+    return _parity(label - centre, error, "Energy relative to the mean, eV/atom", "error\nmeV/atom", "Energy")
+
+
+def forces_parity(evaluation: Evaluation) -> Figure:
+    """Predicted against labelled force components, and the error below."""
+    label = np.concatenate([frame.forces_label.ravel() for frame in evaluation.frames]).astype(float)
+    predicted = np.concatenate([frame.forces.ravel() for frame in evaluation.frames]).astype(float)
+    known = ~np.isnan(label)
+    return _parity(label[known], (predicted - label)[known], "Labelled force component, eV/Å", "error\nmeV/Å", "Forces")
+
+
+def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str, title: str) -> Figure:
+    with new_figure(2, 1, size=(4.6, 4.6)) as (figure, (top, bottom)):
+        grid = top.get_gridspec()
+        grid.set_height_ratios([2.4, 1])
+        low, high = float(label.min()), float(label.max())
+        margin = 0.04 * (high - low) or 0.01
+        top.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, linewidth=0.8, zorder=1)
+        bottom.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
+        for axis, values in ((top, label + error), (bottom, 1000 * error)):
+            _cloud(axis, label, values)
+            axis.set_xlim(low - margin, high + margin)
+        top.set_ylim(low - margin, high + margin)
+        top.tick_params(labelbottom=False)
+        top.set_ylabel("predicted")
+        top.set_title(title)
+        bottom.set_ylabel(error_label)
+        bottom.set_xlabel(x_label)
+        rmse, mae = np.sqrt(np.mean(error**2)), np.mean(np.abs(error))
+        unit = error_label.partition("\n")[2]
+        text = f"MAE {1000 * mae:.3g} {unit}\nRMSE {1000 * rmse:.3g} {unit}"
+        top.text(0.03, 0.97, text, transform=top.transAxes, va="top", color=INK, linespacing=1.5)
+        return figure
+
+
+def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Points; the densest drawn last and darkest where they are many."""
+    if len(x) <= _MANY:
+        axis.plot(x, y, "o", color=BLUE, markersize=2.6, alpha=0.45, markeredgewidth=0, rasterized=len(x) > 500)
+        return
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=120)
+    column = np.clip(np.searchsorted(x_edges, x, side="right") - 1, 0, 119)
+    row = np.clip(np.searchsorted(y_edges, y, side="right") - 1, 0, 119)
+    density = np.log(counts[column, row])
+    order = np.argsort(density, kind="stable")
+    if len(order) > 40_000:
+        order = order[:: len(order) // 40_000 + 1]
+    axis.scatter(
+        x[order], y[order], c=density[order], cmap="viridis", vmin=-0.2 * density.max(), s=3, linewidths=0, rasterized=True
+    )
+
+
+def element_errors(evaluation: Evaluation) -> Figure:
+    """MAE and RMSE of the force components, an element a line."""
+    symbols = list(evaluation.elements)
+    with new_figure(size=(4.6, 1.3 + 0.42 * len(symbols))) as (figure, (axis,)):
+        for place, symbol in enumerate(symbols):
+            error = evaluation.elements[symbol]
+            mae, rmse = 1000 * error.forces_mae, 1000 * error.forces_rmse
+            axis.plot([0, rmse], [place, place], color=FAINT, linewidth=5, zorder=1)
+            axis.plot(mae, place, "o", color=GREEN, markersize=8, label="MAE" if place == 0 else None)
+            axis.plot(rmse, place, "D", color=BLUE, markersize=7, label="RMSE" if place == 0 else None)
+        axis.set_yticks(range(len(symbols)), [f"{s}  ({evaluation.elements[s].atoms:,})" for s in symbols])
+        axis.set_ylim(len(symbols) - 0.4, -0.6)
+        axis.set_xlim(left=0)
+        axis.grid(axis="y", visible=False)
+        axis.set_xlabel("force error, meV/Å")
+        axis.set_title("Error by element (atoms)")
+        axis.legend(loc="lower right", ncols=2, fontsize=8.5, bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+        return figure
+
+
+def frame_errors(evaluation: Evaluation) -> Figure:
+    """Force and energy error of each frame, the worst named."""
+    names = [frame.name for frame in evaluation.frames]
+    forces = 1000 * np.array([frame.forces_rmse for frame in evaluation.frames])
+    energy = 1000 * np.abs([frame.energy_error / len(frame.numbers) for frame in evaluation.frames])
+    with_forces = evaluation.forces_rmse is not None
+    values, label = (forces, "force RMSE, meV/Å") if with_forces else (energy, "energy error, meV/atom")
+    with new_figure(size=(4.6, 3.0)) as (figure, (axis,)):
+        axis.plot(values, "o", color=BLUE, markersize=3.4, alpha=0.6, markeredgewidth=0)
+        for index in np.argsort(-np.nan_to_num(values, nan=-1))[: min(3, len(values))]:
+            axis.plot(index, values[index], "o", color=VERMILLION, markersize=5)
+            right = index > 0.6 * len(values)
+            axis.annotate(
+                names[index],
+                (float(index), values[index]),
+                textcoords="offset points",
+                xytext=(-7 if right else 7, 0),
+                ha="right" if right else "left",
+                va="center",
+                fontsize=8.5,
+            )
+        axis.set_ylim(bottom=0)
+        axis.set_xlabel("frame")
+        axis.set_ylabel(label)
+        axis.set_title("Error by frame")
+        return figure
+
+
+def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np.ndarray]) -> Figure:
+    """A curve of the physics check, a panel for each quantity."""
+    with new_figure(len(series), 1, size=(4.6, 0.9 + 1.5 * len(series))) as (figure, axes):
+        for axis, (label, values) in zip(axes, series.items(), strict=True):
+            axis.plot(x, values, color=BLUE)
+            axis.set_ylabel(label)
+            axis.tick_params(labelbottom=axis is axes[-1])
+        axes[0].set_title(title)
+        axes[-1].set_xlabel(x_label)
+        return figure
+
+
+def _plain_log(axis: Axes) -> None:
+    """Numbers instead of powers on a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_ylim()
+    subs = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    axis.yaxis.set_major_locator(LogLocator(subs=subs))
+    plain: Callable[[float, Any], str] = lambda value, _: f"{value:g}"  # noqa: E731
+    axis.yaxis.set_major_formatter(FuncFormatter(plain))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()

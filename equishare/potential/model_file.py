@@ -60,7 +60,10 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     try:
+        beside.touch()
+        mode = beside.stat().st_mode
         safetensors.torch.save_file(weights, str(beside), metadata={"equishare": header.model_dump_json()})
+        os.chmod(beside, mode)  # safetensors leaves its files to their owner alone; others may read a potential
         os.replace(beside, target)
     except safetensors.SafetensorError as error:
         raise OSError(f"cannot write {target}: {error}") from error
@@ -105,9 +108,10 @@ def load(
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except safetensors.SafetensorError as error:
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
-    potential = Potential(
-        header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
-    )
+    with torch.random.fork_rng(devices=[]):  # the first weights are drawn, then replaced
+        potential = Potential(
+            header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
+        )
     saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
     potential = potential.to(device=device, dtype=dtype or saved)
     try:

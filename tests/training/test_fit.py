@@ -1,0 +1,195 @@
+"""A whole run: it learns, it can be reproduced and resumed exactly, it keeps to its time, it stops in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+import yaml
+
+from equishare.errors import EquishareError
+from equishare.potential import load, read_header
+from equishare.training.checkpointing import CheckpointError
+from equishare.training.config_file import merge, validate
+from equishare.training.fit import fit
+from equishare.training.module import DivergedError, PotentialModule
+from equishare.training.run_folder import RunFolder, RunFolderError
+
+TINY = {
+    "data": {"train": "ethanol@:43", "valid": 0.1, "test": 0.1},
+    "model": {"preset": "small", "channels": 4, "n_basis": 4, "n_hidden": 4, "l_density": 1, "body_order": 3, "cutoff": 3.0},
+    "optimisation": {"batch_size": 8},
+    "budget": {"epochs": 4},
+    "run": {"device": "cpu"},
+}
+
+
+def tiny(**sections):
+    return validate(merge(TINY, sections))
+
+
+def rows_without_time(folder):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in folder.read_metrics()]
+
+
+def same_weights(first, second):
+    a, b = load(first).state_dict(), load(second).state_dict()
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return fit(tiny(run={"out": str(tmp_path_factory.mktemp("run") / "whole")}))
+
+
+def test_run_folder_holds_what_it_promises(uninterrupted):
+    folder = uninterrupted.folder
+    for file in (folder.model, folder.last, folder.checkpoint, folder.config, folder.metrics):
+        assert file.exists()
+    assert not list(folder.path.glob(".*"))
+    assert len(folder.read_metrics()) == 4
+    about = read_header(folder.model).metadata
+    assert about["errors"]["valid"]["forces_rmse"] == pytest.approx(uninterrupted.evaluations["valid"].forces_rmse)
+    assert about["domain"]["max_force"] > 0
+    best = min(row["valid_loss"] for row in folder.read_metrics())
+    row = next(row for row in folder.read_metrics() if row["valid_loss"] == best)
+    assert uninterrupted.evaluations["valid"].forces_rmse == pytest.approx(row["valid_forces_rmse"], rel=1e-5)
+
+
+def test_global_state_is_left_alone(tmp_path):
+    before = torch.random.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads()
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    fit(tiny(budget={"epochs": 1}, run={"out": str(tmp_path / "run"), "dtype": "float64"}))
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == before[1:]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_the_written_config_repeats_the_run(uninterrupted, tmp_path):
+    values = yaml.safe_load(uninterrupted.folder.config.read_text())
+    config = validate(merge(values, {"run": {"out": str(tmp_path / "again")}}))
+    again = fit(config)
+    assert rows_without_time(again.folder) == rows_without_time(uninterrupted.folder)
+    assert same_weights(again.folder.last, uninterrupted.folder.last)
+
+
+@pytest.mark.parametrize("step", [7, 12])
+def test_a_killed_run_resumes_exactly(uninterrupted, tmp_path, monkeypatch, step):
+    original = PotentialModule.training_step
+
+    def killed(self, batch, batch_idx):
+        if self.global_step == step:
+            raise RuntimeError("killed")
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(PotentialModule, "training_step", killed)
+    config = tiny(run={"out": str(tmp_path / "run")})
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(config)
+    monkeypatch.setattr(PotentialModule, "training_step", original)
+    folder = RunFolder.existing(tmp_path / "run")
+    resumed = fit(config, resume=folder)
+    assert rows_without_time(resumed.folder) == rows_without_time(uninterrupted.folder)
+    assert same_weights(resumed.folder.last, uninterrupted.folder.last)
+    assert same_weights(resumed.folder.model, uninterrupted.folder.model)
+
+
+def test_a_finished_run_needs_a_larger_budget(uninterrupted):
+    with pytest.raises(CheckpointError, match="larger"):
+        fit(uninterrupted.config, resume=uninterrupted.folder)
+
+
+def test_other_frames_are_not_resumed(uninterrupted):
+    config = validate(merge(TINY, {"data": {"train": "ethanol@:44"}, "budget": {"epochs": 9}}))
+    with pytest.raises(CheckpointError, match="training frames are not those"):
+        fit(config, resume=uninterrupted.folder)
+
+
+def test_a_pickle_posing_as_a_checkpoint_is_refused(uninterrupted, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.config.write_text(uninterrupted.folder.config.read_text())
+    torch.save({"equishare": Bomb()}, folder.checkpoint)
+    with pytest.raises(CheckpointError):
+        fit(tiny(budget={"epochs": 9}), resume=folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_it_learns(tmp_path):
+    run = fit(
+        tiny(
+            data={"train": "ethanol@:15", "valid": 0.1, "test": 0.0},
+            model={"channels": 8, "l_density": 2, "cutoff": 4.0},
+            optimisation={"batch_size": 2},
+            budget={"epochs": 60},
+            run={"out": str(tmp_path / "run")},
+        )
+    )
+    rows = run.folder.read_metrics()
+    assert "test" not in run.evaluations
+    assert run.evaluations["train"].forces_rmse < 0.15 * run.data.inspection.summary["parts"]["train"]["force_rms"]
+    assert rows[-1]["train_loss"] < 0.02 * rows[0]["train_loss"]
+
+
+def test_loss_that_is_no_number_stops_with_the_frames(tmp_path):
+    config = tiny(optimisation={"learning_rate": 1e30, "warmup": 0.0}, run={"out": str(tmp_path / "run")})
+    with pytest.raises(DivergedError, match=r"ethanol\.xyz@\d+.*learning_rate"):
+        fit(config)
+
+
+def test_time_budget_is_kept(tmp_path):
+    begun = time.monotonic()
+    run = fit(tiny(budget={"epochs": None, "max_time": 6.0}, run={"out": str(tmp_path / "run")}))
+    assert time.monotonic() - begun < 8.0
+    rates = [row["learning_rate"] for row in run.folder.read_metrics()]
+    assert rates[-1] == pytest.approx(0.01 * run.config.optimisation.learning_rate, rel=0.2)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_a_folder_in_use_is_not_overwritten(uninterrupted):
+    with pytest.raises(RunFolderError, match="not empty"):
+        fit(tiny(run={"out": str(uninterrupted.folder.path)}))
+
+
+def test_data_that_cannot_be_used_leaves_no_folder(tmp_path):
+    with pytest.raises(EquishareError):
+        fit(tiny(data={"train": "nowhere.xyz"}, run={"out": str(tmp_path / "run")}))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends_in_order(tmp_path, number):
+    timer = threading.Timer(2.5, os.kill, (os.getpid(), number))
+    timer.start()
+    run = fit(tiny(budget={"epochs": 100_000}, run={"out": str(tmp_path / "run")}))
+    assert run.interrupted == number
+    assert run.evaluations["valid"].n_frames > 0
+    assert load(run.folder.last).species == ("H", "C", "O")
+
+
+@pytest.mark.slow
+def test_killed_process_resumes_at_the_prompt(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(merge(TINY, {"budget": {"epochs": 400}})))
+    command = [sys.executable, "-m", "equishare.cli", "train"]
+    running = subprocess.Popen([*command, "--config", str(config), "--out", str(tmp_path / "run")])
+    while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+        time.sleep(0.1)
+    time.sleep(1.0)
+    running.kill()
+    running.wait()
+    folder = RunFolder.existing(tmp_path / "run")
+    assert len(folder.read_metrics()) < 200
+    done = subprocess.run([*command, "--resume", str(folder.path)], capture_output=True, text=True, check=True)
+    assert "Trained in" in done.stdout
+    whole = fit(tiny(budget={"epochs": 400}, run={"out": str(tmp_path / "whole")}))
+    assert rows_without_time(folder) == rows_without_time(whole.folder)
+    assert same_weights(folder.last, whole.folder.last)

@@ -87,7 +87,7 @@ def check_geometry(part: Part) -> Iterator[Finding]:
         name,
         [f for f in finite if periodic_volume(f.atoms) <= (0.3 * len(f.atoms) if f.atoms.pbc.all() else 0.1)],
         "# said to be periodic, but with a cell of next to no volume",
-        'give the cell (Lattice="..." in extended XYZ), or pbc="F F F" for molecules',
+        'give the cell (Lattice="..." in extended XYZ) in Å, or pbc="F F F" for molecules',
     )
     yield from _finding(
         "error",

@@ -115,7 +115,7 @@ def check_geometry(part: Part) -> Iterator[Finding]:
         "no-neighbours",
         name,
         [part.frames[n] for n in lonely],
-        f"{sum(part.lonely)} atoms without a neighbour within {part.cutoff:g} Å in #",
+        f"{sum(part.lonely)} atom{'s' * (sum(part.lonely) != 1)} without a neighbour within {part.cutoff:g} Å in #",
         "their energy will not depend on where they are: take a longer cutoff, or see that they belong there",
     )
 
@@ -138,14 +138,14 @@ def check_labels(part: Part) -> Iterator[Finding]:
                 name,
                 without,
                 f"no {label} in # of {len(wanted)}",
-                f"remove these frames, or say where the {label} is with --{label}-key",
+                f"remove these frames, or name the key with --{label}-key",
             )
         elif without and needed:
             yield Finding(
                 "error" if label == "energy" else "warning",
                 f"missing-{label}",
                 f"{name}: no frame has {'an energy' if label == 'energy' else 'forces'}",
-                f"say where it is with --{label}-key"
+                f"name the key with --{label}-key"
                 + ("; a potential fitted to energies alone needs many more frames" * (label == "forces")),
             )
         yield from _finding(

@@ -109,13 +109,14 @@ def check_geometry(part: Part) -> Iterator[Finding]:
             f"atoms closer than {_OVERLAP:g} of the sum of covalent radii in # (down to {closest:.3f} Å)",
             "remove these frames; if it is all of them, see the unit of the positions and the cell",
         )
-    lonely = [n for n, count in zip(part.sound, part.lonely, strict=True) if count]
+    lonely = [n for n, atoms in zip(part.sound, part.lonely, strict=True) if atoms]
+    count = sum(part.lonely)
     yield from _finding(
         "warning",
         "no-neighbours",
         name,
         [part.frames[n] for n in lonely],
-        f"{sum(part.lonely)} atom{'s' * (sum(part.lonely) != 1)} without a neighbour within {part.cutoff:g} Å in #",
+        f"{count} atom{'s' * (count != 1)} without a neighbour within {part.cutoff:g} Å in #",
         "their energy will not depend on where they are: take a longer cutoff, or see that they belong there",
     )
 

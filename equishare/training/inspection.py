@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,13 +114,13 @@ def inspect(
         if part.sound:
             ratios = np.concatenate(part.nearest_ratios)
             found = list(unit_findings([part.frames[n] for n in part.sound], ratios, e0))
-            findings += found
+            findings += [replace(f, message=f"{part.name}: {f.message}") for f in found]
             if not any(f.code in {"units-forces", "units-positions"} for f in found):
                 findings += check_forces(part)
     findings += check_reference_energies(parts[0], e0)
     findings += check_across(parts)
-    if len(parts) > 1:
-        findings = list(dict.fromkeys(findings))
+    if len(parts) == 1:
+        findings = [replace(f, message=f.message.removeprefix("train: ")) for f in findings]
     findings.sort(key=lambda f: _GRAVITY.index(f.level))
     summary = {"cutoff": cutoff, "e0": e0, "parts": {part.name: _summary(part) for part in parts}}
     return Inspection(tuple(findings), summary)

@@ -87,7 +87,7 @@ def check_geometry(part: Part) -> Iterator[Finding]:
         name,
         [f for f in finite if periodic_volume(f.atoms) <= (0.3 * len(f.atoms) if f.atoms.pbc.all() else 0.1)],
         "# said to be periodic, but with a cell of next to no volume",
-        'give the cell (Lattice="..." in extended XYZ), or pbc="F F F" for molecules',
+        'give the cell (Lattice="..." in extended XYZ) in Å, or pbc="F F F" for molecules',
     )
     yield from _finding(
         "error",
@@ -109,13 +109,14 @@ def check_geometry(part: Part) -> Iterator[Finding]:
             f"atoms closer than {_OVERLAP:g} of the sum of covalent radii in # (down to {closest:.3f} Å)",
             "remove these frames; if it is all of them, see the unit of the positions and the cell",
         )
-    lonely = [n for n, count in zip(part.sound, part.lonely, strict=True) if count]
+    lonely = [n for n, atoms in zip(part.sound, part.lonely, strict=True) if atoms]
+    count = sum(part.lonely)
     yield from _finding(
         "warning",
         "no-neighbours",
         name,
         [part.frames[n] for n in lonely],
-        f"{sum(part.lonely)} atoms without a neighbour within {part.cutoff:g} Å in #",
+        f"{count} atom{'s' * (count != 1)} without a neighbour within {part.cutoff:g} Å in #",
         "their energy will not depend on where they are: take a longer cutoff, or see that they belong there",
     )
 
@@ -138,14 +139,14 @@ def check_labels(part: Part) -> Iterator[Finding]:
                 name,
                 without,
                 f"no {label} in # of {len(wanted)}",
-                f"remove these frames, or say where the {label} is with --{label}-key",
+                f"remove these frames, or name the key with --{label}-key",
             )
         elif without and needed:
             yield Finding(
                 "error" if label == "energy" else "warning",
                 f"missing-{label}",
                 f"{name}: no frame has {'an energy' if label == 'energy' else 'forces'}",
-                f"say where it is with --{label}-key"
+                f"name the key with --{label}-key"
                 + ("; a potential fitted to energies alone needs many more frames" * (label == "forces")),
             )
         yield from _finding(

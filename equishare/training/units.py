@@ -1,7 +1,7 @@
 r"""Are the numbers in eV and Å? Three measurements on the data, each with a value that physics knows.
 
 - lengths: the distance to the nearest atom over the sum of the covalent radii, near 1 wherever atoms bond;
-- forces: the stiffness $-\partial f/\partial d$ of single covalent bonds, 10 to 130 eV/Å^2 from H-I to C#N;
+- forces: the stiffness $-\partial f/\partial d$ of covalent bonds over that of Badger's rule, about 1;
 - energies: $\Delta E$ between similar frames over the work $-\tfrac12 (F_1 + F_2) \cdot \Delta r$ of their
   forces, which is 1; and their sum against isolated atoms, or against the all-electron energy of the atoms.
 """
@@ -21,8 +21,8 @@ from equishare.training.unit_measures import (
     BONDED,
     NONMETALS,
     all_electron_energy,
-    bond_stiffness,
     energy_over_work,
+    stiffness_over_badger,
 )
 
 __all__ = ["unit_findings"]
@@ -36,7 +36,7 @@ ENERGY_UNITS = {
 }
 NOBLE_GASES = (2, 10, 18, 36, 54, 86)
 
-_STIFFNESS = (8.0, 150.0)  # eV/Å^2; stretching force constants of covalent bonds, with room on both sides
+_STIFFNESS = (0.35, 2.8)  # over Badger's rule
 
 
 def unit_findings(
@@ -56,12 +56,12 @@ def unit_findings(
     length_unit, finding = _length_unit(frames, ratios)
     if finding:
         yield finding
-    stiffness = bond_stiffness(frames, length_unit)
+    stiffness = stiffness_over_badger(frames, length_unit)
     agreement = energy_over_work(frames, length_unit)
     if agreement and abs(agreement[1]) < 0.7:
         agreement = None  # the frames are too far apart for the trapezoid
     if (stiffness and stiffness < 0) or (agreement and agreement[0] < 0):
-        seen = f"bonds have the stiffness {stiffness:.3g} eV/Å^2" if stiffness and stiffness < 0 else ""
+        seen = "the stiffness of bonds is negative" if stiffness and stiffness < 0 else ""
         if agreement and agreement[0] < 0:
             seen += (
                 " and " * bool(seen) + f"energies change by {agreement[0]:.3g} times the work of the forces"
@@ -76,12 +76,12 @@ def unit_findings(
     contradiction = agreement is not None and not 0.4 < agreement[0] < 2.5
     force_unit = 1.0
     if stiffness and not _STIFFNESS[0] < stiffness < _STIFFNESS[1]:
-        name, force_unit = _nearest_unit(stiffness, _force_units(), 30.0)
+        name, force_unit = _nearest_unit(stiffness, _force_units())
         yield Finding(
             "error" if contradiction else "warning",
             "units-forces",
-            f"the forces look like {name}: the stiffness of a bond between nonmetals is {stiffness:.3g} "
-            f"eV/Å^2 in the median; {_STIFFNESS[0]:g} to {_STIFFNESS[1]:g} is physical",
+            f"the forces look like {name}: bonds between nonmetals are {stiffness:.3g} times as stiff as "
+            "Badger's rule has it, in the median; 1 is usual",
             f"multiply them by {force_unit:.6g} to have eV/Å, if so",
         )
     slope = agreement[0] if agreement else None
@@ -96,8 +96,8 @@ def _force_units() -> dict[str, float]:
     return units | {"Hartree/Bohr": Hartree / Bohr, "Rydberg/Bohr": Hartree / 2 / Bohr}
 
 
-def _nearest_unit(value: float, units: Mapping[str, float], true: float) -> tuple[str, float]:
-    return min(units.items(), key=lambda item: abs(math.log(value * item[1] / true)))
+def _nearest_unit(value: float, units: Mapping[str, float]) -> tuple[str, float]:
+    return min(units.items(), key=lambda item: abs(math.log(value * item[1])))
 
 
 def _length_unit(
@@ -107,7 +107,7 @@ def _length_unit(
     if all(np.isin(frame.atoms.numbers, NOBLE_GASES).all() for frame in frames) or not bonding.size:
         return 1.0, None
     low, middle = np.quantile(bonding, [0.05, 0.5])
-    if low > 1.4 and 1.6 < middle < 2.4:
+    if low > 1.35 and 1.45 < middle < 2.4:
         name, unit = "Bohr", Bohr
     elif middle < 0.25:
         name, unit = "nm", 10.0
@@ -128,7 +128,7 @@ def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) 
     in_ev = slope / force_unit  # 1 if the energies are in eV
     if 0.4 < in_ev < 2.5:
         return None
-    name, unit = _nearest_unit(in_ev, ENERGY_UNITS, 1.0)
+    name, unit = _nearest_unit(in_ev, ENERGY_UNITS)
     message, advice = f"the energies look like {name}", f"multiply them by {unit:.6g} to have eV, if so"
     if not forces_known:
         other, force = min(_force_units().items(), key=lambda item: abs(math.log(slope / item[1])))

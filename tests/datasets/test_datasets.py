@@ -159,3 +159,22 @@ def test_the_same_seed_gives_the_same_file(tmp_path, monkeypatch, name):
         texts.append([f.read_text() for f in files])
     assert texts[0] == texts[1]
     assert texts[0] != texts[2]
+
+
+def test_trajectories_start_from_sound_geometries():
+    torsions, volumes = set(), []
+    for number in range(4):
+        rng = np.random.default_rng(number)
+        molecule = generate.ethanol(number, rng)
+        bonds = np.sort(molecule.get_all_distances()[np.triu_indices(9, 1)])[:8]
+        assert bonds.min() > 0.9
+        assert bonds.max() < 1.6
+        distances = molecule.get_all_distances()
+        hydroxyl = 3 + int(np.argmin(distances[2, 3:]))
+        torsions.add(round(min(t := molecule.get_dihedral(0, 1, 2, hydroxyl), 360 - t)) if number else 180)
+        crystal = generate.dry_ice(number, rng)
+        assert np.sort(crystal.get_all_distances(mic=True)[0])[1:3] == pytest.approx(1.145, abs=0.05)
+        volumes.append(crystal.get_volume())
+    assert torsions == {60, 180}
+    assert volumes[0] == pytest.approx(5.3**3)
+    assert len(set(volumes)) == 4

@@ -151,7 +151,7 @@ def test_isolated_atoms_are_told_apart():
     assert not Frame(Atoms("H2", info={"config_type": "isolated_atom"})).is_isolated_atom
 
 
-# --- broken inputs: name -> (contents or None, source, keys, error, words of its message) --------------------
+# Broken inputs: name -> (contents or None, source, keys, error, words of its message)
 
 FLAG = "ran.txt"
 

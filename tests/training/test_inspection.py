@@ -75,7 +75,7 @@ DEFECTS = {
     "no-neighbours": (
         "warning",
         lambda f: changed(f, geometry=lambda a: a.positions.__setitem__(8, 30.0)),
-        "1 atoms without a neighbour within 5 Å in 1 frame",
+        "1 atom without a neighbour within 5 Å in 1 frame",
     ),
     "missing-energy": ("error", lambda f: replace(f, energy=None), "no energy in 1 frame of"),
     "missing-forces": ("error", lambda f: replace(f, forces=None), "no forces in 1 frame of"),

@@ -14,7 +14,7 @@ from ase.units import Bohr, Hartree, kcal, kJ, mol
 from equishare.datasets import path
 from equishare.training.frames import Frame, read_frames, split_isolated
 from equishare.training.inspection import inspect
-from equishare.training.unit_measures import all_electron_energy, bond_stiffness, energy_over_work
+from equishare.training.unit_measures import all_electron_energy, energy_over_work, stiffness_over_badger
 
 SETS = ("ethanol", "dry_ice")
 
@@ -73,7 +73,6 @@ WRONG = {
             "units-energy": ("warning", "Hartree"),
         },
     ),
-    "nm": ((1, 1, 10.0), {"units-positions": ("warning", "nm"), "overlap": ("error", "")}),
     "gradients": ((1, -1, 1), {"forces-sign": ("error", "uphill")}),
 }
 
@@ -89,6 +88,17 @@ def test_wrong_units_are_named(frames, name):
         }
         for code, (_, unit) in expected.items():
             assert unit in found[code].message
+
+
+def test_nanometres():
+    molecules = unit_codes(convert(read_frames(f"{path('ethanol_test')}@:50"), length=10.0))
+    assert {code: f.level for code, f in molecules.items()} == {
+        "units-positions": "warning",
+        "overlap": "error",
+    }
+    assert "look like nm" in molecules["units-positions"].message
+    (finding,) = inspect(convert(read_frames(path("dry_ice_test")), length=10.0)).errors
+    assert finding.code == "zero-volume"
 
 
 def test_right_units_raise_no_alarm(frames):
@@ -150,8 +160,9 @@ def test_the_measures_do_not_see_units_that_agree():
     assert correlation > 0.9
     again = energy_over_work(convert(frames, kcal / mol, kcal / mol))
     assert again == pytest.approx((slope, correlation))
-    assert bond_stiffness(convert(frames, forces=kcal / mol)) == pytest.approx(
-        bond_stiffness(frames) * mol / kcal
+    assert stiffness_over_badger(frames) == pytest.approx(1.0, abs=0.3)
+    assert stiffness_over_badger(convert(frames, forces=kcal / mol)) == pytest.approx(
+        stiffness_over_badger(frames) * mol / kcal
     )
 
 
@@ -194,12 +205,10 @@ def test_wrong_units_of_published_data_are_named(shared, name):
         assert {code: found[code].level for code in found} == {
             code: level for code, (level, _) in expected.items()
         }
-    # a metal: energies and forces against each other, and lengths
+    # a metal has no such bonds: lengths are known, and energies against forces beyond a factor of 2.5
     lithium = unit_codes(convert(read_frames(shared / "mlearn_li/train.xyz"), *factors))
-    one_sided = (
-        {"units-energy", "forces-sign"} if abs(factors[0]) != abs(factors[1]) or factors[1] < 0 else set()
-    )
-    assert bool(lithium) == bool(one_sided or factors[2] != 1), lithium
+    energy, forces, length = factors
+    assert bool(lithium) == (not 0.4 < forces / energy < 2.5 or length != 1), lithium
 
 
 @pytest.mark.slow

@@ -121,10 +121,7 @@ def _row_views(
     listed = [i for i, n in enumerate(x.shape) if n in setting.sizes.values()]
     if listed:
         axis = listed[0]
-        read = [
-            torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side])
-            for side in (before, after)
-        ]
+        read = [torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side]) for side in (before, after)]
         return [(read[0], read[1])]
     whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
     views = [(whole[0], whole[1])]
@@ -149,9 +146,7 @@ def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
     if before.shape[1] == 0:
         return 0.0
     if len(before) > _ROWS:
-        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(
-            before.device
-        )
+        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(before.device)
         before, after = before[chosen], after[chosen]
     found = difference(after @ after.mT, before @ before.mT)
     if found > floor and before.shape[1] <= _SCALED_FEATURES:
@@ -169,9 +164,7 @@ def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
     """
     n, features = before.shape
     half = n // 2
-    independent = (
-        int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
-    )
+    independent = int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
     if not independent or half * half < 8 * features:
         return float("inf")
 

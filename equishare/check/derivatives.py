@@ -54,9 +54,7 @@ def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest
 
         found, uncertainty = slope(energy, step, noise.energy)
         error = abs(-found - float(np.sum(evaluate.base.forces * u)))
-        worst = max(
-            worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300)
-        )
+        worst = max(worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300))
     return [judged("energy slope", "forces", *worst, FORCE_TOLERANCE, "eV/Å")]
 
 

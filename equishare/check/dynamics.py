@@ -69,8 +69,4 @@ def dynamics_test(evaluate: Evaluator, seed: int) -> list[PhysicsTest]:
             "step to zero (meV/atom)": 1e3 * drift,
         },
     )
-    return [
-        judged(
-            "NVE drift", "total energy", float(np.abs(drift).max()), floor, TOLERANCE, "eV/atom", curve=curve
-        )
-    ]
+    return [judged("NVE drift", "total energy", float(np.abs(drift).max()), floor, TOLERANCE, "eV/atom", curve=curve)]

@@ -85,9 +85,7 @@ def equivariance(
         notes = probe.discover(symmetry, seed)
         applicable = [f for f in symmetry.factors if f.applies(probe.setting)]
         if not applicable:
-            raise ValueError(
-                f"nothing of the symmetry {symmetry.name!r} acts on inputs typed {_typing(probe)}"
-            )
+            raise ValueError(f"nothing of the symmetry {symmetry.name!r} acts on inputs typed {_typing(probe)}")
         skipped = [f.name for f in symmetry.factors if f not in applicable]
         if skipped:
             notes.append("not applicable to these inputs: " + ", ".join(skipped))
@@ -122,9 +120,7 @@ def _prepare(
     """Copy the model, flatten and type the inputs."""
     leaves, rebuild = flatten(inputs)
     if not leaves:
-        raise ValueError(
-            f"the inputs hold no tensor, got {type(inputs).__name__}; give one valid input of the model"
-        )
+        raise ValueError(f"the inputs hold no tensor, got {type(inputs).__name__}; give one valid input of the model")
     dtype = dtype or dtype_of([leaf for _, leaf in leaves], model)
     try:
         model = private_copy(model, dtype, device)
@@ -256,9 +252,7 @@ class _Check:
             error=relative,
             noise_floor=floor / self.scales[i],
             ratio=ratio,
-            confidence=confidence(
-                verdict, ratio, tried, factor.size == count and tried == count, self.noise.runs
-            ),
+            confidence=confidence(verdict, ratio, tried, factor.size == count and tried == count, self.noise.runs),
             samples=tried,
             number=worst.number,
             element=worst.element,
@@ -292,9 +286,7 @@ class _Check:
         """Evaluate x again, after another input: a model with memory or dropout gives another answer."""
         self.probe.observe(leaves=self.probe.jittered(0.01, self.seed))
         return [
-            rms(first.to(torch.float64) - second.to(torch.float64))
-            if first.shape == second.shape
-            else float("inf")
+            rms(first.to(torch.float64) - second.to(torch.float64)) if first.shape == second.shape else float("inf")
             for first, second in zip(self.base, self.probe.observe(), strict=True)
         ]
 
@@ -307,9 +299,7 @@ class _Check:
         ):
             if scatter <= bound * scale:
                 if scatter > 0:
-                    self.notes.append(
-                        f"{quantity.name} differs from run to run, by rounding only (atomic additions?)"
-                    )
+                    self.notes.append(f"{quantity.name} differs from run to run, by rounding only (atomic additions?)")
                 continue
             finite = bool(torch.isfinite(first).all())
             rows.append(
@@ -333,9 +323,7 @@ class _Check:
         """A model whose outputs ignore the input passes every test and proves nothing."""
         moved = self.probe.observe(leaves=self.probe.jittered(0.1, self.seed + 1), gradients=False)
         constant = [
-            rms(a.to(torch.float64) - b.to(torch.float64)) <= self.noise.floors[i]
-            if a.shape == b.shape
-            else False
+            rms(a.to(torch.float64) - b.to(torch.float64)) <= self.noise.floors[i] if a.shape == b.shape else False
             for i, (a, b) in enumerate(zip(self.base, moved, strict=False))
         ]
         for i, still in enumerate(constant):

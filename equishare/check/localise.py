@@ -97,9 +97,7 @@ class _Search:
         self.mistyped: tuple[Call, float, float] | None = None
 
     def run(self) -> Culprit | None:
-        before, after, noisy = (
-            [c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy)
-        )
+        before, after, noisy = ([c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy))
         if not before:
             return None
         found = self._descend(before, after, noisy)
@@ -118,9 +116,7 @@ class _Search:
                 break
             error, floor = self._compare(b, a, n, "inputs")
             if error > _RATIO * floor:
-                return self._own(
-                    here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}"
-                )
+                return self._own(here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}")
             error, floor = self._compare(b, a, n, "outputs")
             self.modules.append((b[0].path, error, floor))
             if error > _RATIO * floor:
@@ -142,9 +138,7 @@ class _Search:
         kind = type(call.module).__name__
         return Culprit(call.path or kind, kind, reason, error, floor, self.modules)
 
-    def _compare(
-        self, before: list[Call], after: list[Call], noisy: list[Call], side: str
-    ) -> tuple[float, float]:
+    def _compare(self, before: list[Call], after: list[Call], noisy: list[Call], side: str) -> tuple[float, float]:
         """Return residual and floor of the worst tensor of a call."""
         lists = [[getattr(c, side) for c in calls] for calls in (before, after, noisy)]
         worst = (0.0, self.epsilon)

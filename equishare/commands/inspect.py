@@ -7,7 +7,9 @@ import typer
 
 def inspect(
     files: Annotated[list[str], typer.Argument(help="Frames, any file ASE reads; FILE@:100 takes a slice.")],
-    valid: Annotated[list[str] | None, typer.Option(help="Validation frames: looks for leaks between the parts.")] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="Validation frames: looks for leaks between the parts.")
+    ] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test frames.")] = None,
     cutoff: Annotated[float, typer.Option(help="Radius in Å within which an atom should have a neighbour.")] = 5.0,
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,

@@ -36,9 +36,13 @@ class DtypeName(StrEnum):
 def train(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Frames to train on, any file ASE reads; FILE@:100 takes a slice. [default: bundled ethanol]"),
+        typer.Argument(
+            help="Frames to train on, any file ASE reads; FILE@:100 takes a slice. [default: bundled ethanol]"
+        ),
     ] = None,
-    valid: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to choose the best model by.")] = None,
+    valid: Annotated[
+        str | None, typer.Option(help="Fraction of the frames, or a file, to choose the best model by.")
+    ] = None,
     test: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to judge the model by.")] = None,
     preset: Annotated[PresetName | None, typer.Option(help="Size of the model. [default: default]")] = None,
     max_time: Annotated[str | None, typer.Option(help="Time from start to report, such as 30m or 1h30m.")] = None,
@@ -46,7 +50,9 @@ def train(
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split, the first weights and the order. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the split, the first weights and the order. [default: 0]")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")] = None,
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
@@ -84,7 +90,8 @@ def train(
         "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
     }
     given = {
-        section: {key: value for key, value in values.items() if value is not None} for section, values in options.items()
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in options.items()
     }
     console = Console(highlight=False)
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)

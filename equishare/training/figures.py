@@ -52,7 +52,9 @@ _STYLE = {
 
 
 @contextmanager
-def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3)) -> Iterator[tuple[Figure, list[Axes]]]:
+def new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3)
+) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure in the report's style, and its axes in reading order; matplotlib's global state is left alone."""
     import matplotlib
     from matplotlib.figure import Figure as NewFigure
@@ -76,7 +78,12 @@ def to_svg(figure: Figure, title: str) -> str:
         text = re.sub(colour, f"var({variable})", text, flags=re.IGNORECASE)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
     label = title.replace('"', "'")
-    return re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1)
+    return re.sub(
+        r'<svg [^>]*?viewBox="([^"]+)"[^>]*>',
+        rf'<svg viewBox="\1" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">',
+        text,
+        count=1,
+    )
 
 
 def to_png(figure: Figure, path: Path) -> None:

@@ -35,7 +35,9 @@ def options(
     """Options of every command."""
 
 
-@app.command("check", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@app.command(
+    "check", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
+)
 def check(context: typer.Context) -> None:
     """Check any model for equivariance, or a potential for the laws of physics."""
     from equishare.check.command import app as checker

@@ -7,7 +7,9 @@ import typer
 
 def inspect(
     files: Annotated[list[str], typer.Argument(help="Frames, any file ASE reads; FILE@:100 takes a slice.")],
-    valid: Annotated[list[str] | None, typer.Option(help="Validation frames: looks for leaks between the parts.")] = None,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="Validation frames: looks for leaks between the parts.")
+    ] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test frames.")] = None,
     cutoff: Annotated[float, typer.Option(help="Radius in Å within which an atom should have a neighbour.")] = 5.0,
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
@@ -24,12 +26,12 @@ def inspect(
 
     from rich.console import Console
 
-    from equishare.training.config import DataConfig
+    from equishare.training.frames import LabelKeys
     from equishare.training.inspection import inspect as look
     from equishare.training.inspection_render import render
     from equishare.training.prepare import read
 
-    keys = DataConfig(energy_key=energy_key, forces_key=forces_key, stress_key=stress_key, dipole_key=dipole_key)
+    keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
     parts = [read(part, keys) if part else None for part in (files, valid, test)]
     inspection = look(parts[0] or [], parts[1], parts[2], cutoff=cutoff)
     if as_json:

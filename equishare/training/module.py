@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -64,8 +64,7 @@ class PotentialModule(LightningModule):
     @property
     def averaged(self) -> Potential:
         """The potential with the averaged weights."""
-        potential: Potential = self.average.module
-        return potential
+        return cast(Potential, self.average.module)
 
     @property
     def seconds(self) -> float:
@@ -155,7 +154,9 @@ class PotentialModule(LightningModule):
         bad = ~torch.isfinite(prediction.energy)
         if prediction.forces is not None:
             atoms = (~torch.isfinite(prediction.forces)).any(dim=1)
-            bad = bad | torch.zeros_like(bad).index_put((batch.atom_batch[atoms],), torch.tensor(True, device=bad.device))
+            bad = bad | torch.zeros_like(bad).index_put(
+                (batch.atom_batch[atoms],), torch.tensor(True, device=bad.device)
+            )
         chosen = batch.frame[bad] if 0 < int(bad.sum()) < len(bad) else batch.frame
         frames = [self.names[index] for index in chosen.tolist()]
         more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""

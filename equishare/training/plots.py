@@ -31,7 +31,9 @@ def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
             values = factor * np.array([row[key] for row in rows], dtype=float)
             marker = "o" if len(rows) < 3 else None
             if key == "valid_loss":
-                train = np.array([np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float)
+                train = np.array(
+                    [np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float
+                )
                 axis.plot(epochs, train, color=GREY, linewidth=1.1, label="training", marker=marker)
             axis.plot(epochs, values, color=colour, label="validation", marker=marker)
             axis.plot(epochs[best], values[best], "o", color=colour, markersize=6, label="best")
@@ -62,9 +64,7 @@ def forces_parity(evaluation: Evaluation) -> Figure:
 
 
 def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str, title: str) -> Figure:
-    with new_figure(2, 1, size=(4.6, 4.6)) as (figure, (top, bottom)):
-        grid = top.get_gridspec()
-        grid.set_height_ratios([2.4, 1])
+    with new_figure(2, 1, size=(4.6, 4.6), heights=(2.4, 1)) as (figure, (top, bottom)):
         low, high = float(label.min()), float(label.max())
         margin = 0.04 * (high - low) or 0.01
         top.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, linewidth=0.8, zorder=1)
@@ -98,7 +98,14 @@ def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
     if len(order) > 40_000:
         order = order[:: len(order) // 40_000 + 1]
     axis.scatter(
-        x[order], y[order], c=density[order], cmap="viridis", vmin=-0.2 * density.max(), s=3, linewidths=0, rasterized=True
+        x[order],
+        y[order],
+        c=density[order],
+        cmap="viridis",
+        vmin=-0.2 * density.max(),
+        s=3,
+        linewidths=0,
+        rasterized=True,
     )
 
 

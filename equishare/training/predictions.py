@@ -27,9 +27,7 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     images = []
     for frame, predicted in zip(frames, evaluation.frames, strict=True):
-        atoms = Atoms(
-            frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc
-        )
+        atoms = Atoms(frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
         results = {"energy": predicted.energy, "forces": np.asarray(predicted.forces, dtype=np.float64)}
         if predicted.stress is not None and frame.atoms.cell.rank == 3:
             results["stress"] = np.asarray(predicted.stress, dtype=np.float64)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

@@ -59,7 +59,10 @@ class TrainingProgress(Callback):
                 rest = (seconds - module.budget.begun) * (1 - self.fraction) / self.fraction
                 left = f", {format_duration(max(1, round(rest)))} left"
             self.bar.update(
-                self.task, completed=self.fraction, description=f"epoch {trainer.current_epoch + 1}{left}", refresh=False
+                self.task,
+                completed=self.fraction,
+                description=f"epoch {trainer.current_epoch + 1}{left}",
+                refresh=False,
             )
 
     def on_row(self, row: dict[str, Any], is_best: bool) -> None:

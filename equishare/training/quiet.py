@@ -18,7 +18,9 @@ def quiet() -> Iterator[None]:
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
-            warnings.filterwarnings("ignore", message=r".*(TorchScript|torch\.jit|does not have many workers|lr_scheduler).*")
+            warnings.filterwarnings(
+                "ignore", message=r".*(TorchScript|torch\.jit|does not have many workers|lr_scheduler).*"
+            )
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

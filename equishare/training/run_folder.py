@@ -156,7 +156,10 @@ class RunFolder:
             return []
         with self.metrics.open(encoding="utf-8", newline="") as stream:
             return [
-                {key: None if not value else int(value) if key in ("epoch", "step") else float(value) for key, value in row.items()}
+                {
+                    key: None if not value else int(value) if key in ("epoch", "step") else float(value)
+                    for key, value in row.items()
+                }
                 for row in csv.DictReader(stream)
             ]
 

@@ -25,7 +25,15 @@ def error_table(evaluations: Mapping[str, Evaluation]) -> Table:
     """
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("")
-    for title in ("frames", "E MAE\nmeV", "E RMSE\nmeV", "E RMSE\nmeV/atom", "F MAE\nmeV/Å", "F RMSE\nmeV/Å", "F RMSE\n% of RMS"):
+    for title in (
+        "frames",
+        "E MAE\nmeV",
+        "E RMSE\nmeV",
+        "E RMSE\nmeV/atom",
+        "F MAE\nmeV/Å",
+        "F RMSE\nmeV/Å",
+        "F RMSE\n% of RMS",
+    ):
         table.add_column(title, justify="right")
     for name, errors in evaluations.items():
         spread = labelled_forces_rms(errors)

@@ -22,7 +22,15 @@ from equishare.training.run_folder import RunFolder, RunFolderError
 
 TINY = {
     "data": {"train": "ethanol@:43", "valid": 0.1, "test": 0.1},
-    "model": {"preset": "small", "channels": 4, "n_basis": 4, "n_hidden": 4, "l_density": 1, "body_order": 3, "cutoff": 3.0},
+    "model": {
+        "preset": "small",
+        "channels": 4,
+        "n_basis": 4,
+        "n_hidden": 4,
+        "l_density": 1,
+        "body_order": 3,
+        "cutoff": 3.0,
+    },
     "optimisation": {"batch_size": 8},
     "budget": {"epochs": 4},
     "run": {"device": "cpu"},

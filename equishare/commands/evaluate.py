@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from equishare.training.evaluate import Evaluation
     from equishare.training.frames import Frame
 
@@ -31,13 +33,13 @@ def evaluate(
     from rich.console import Console
 
     from equishare.potential import load
-    from equishare.training.config import DataConfig
     from equishare.training.evaluate import evaluate as measure
+    from equishare.training.frames import LabelKeys
     from equishare.training.initial import choose_device
     from equishare.training.predictions import write_predictions
     from equishare.training.prepare import read
 
-    keys = DataConfig(energy_key=energy_key, forces_key=forces_key, stress_key=stress_key, dipole_key=dipole_key)
+    keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
     potential = load(model, device=choose_device(device))
     frames = read(files, keys)
     evaluation = measure(potential, frames, batch_size)

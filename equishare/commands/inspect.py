@@ -26,12 +26,12 @@ def inspect(
 
     from rich.console import Console
 
-    from equishare.training.config import DataConfig
+    from equishare.training.frames import LabelKeys
     from equishare.training.inspection import inspect as look
     from equishare.training.inspection_render import render
     from equishare.training.prepare import read
 
-    keys = DataConfig(energy_key=energy_key, forces_key=forces_key, stress_key=stress_key, dipole_key=dipole_key)
+    keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
     parts = [read(part, keys) if part else None for part in (files, valid, test)]
     inspection = look(parts[0] or [], parts[1], parts[2], cutoff=cutoff)
     if as_json:

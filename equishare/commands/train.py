@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from equishare.training.run_folder import RunFolder
 
 _STARTED = time.monotonic()
-BUNDLED: dict[str, Any] = {
-    "data": {"train": ["ethanol"], "test": ["ethanol_test"]},
-    "budget": {"max_time": "2m30s"},
-}
+BUNDLED_DATA = {"train": ["ethanol"], "test": ["ethanol_test"]}
+BUNDLED_TIME = "2m30s"
 
 
 class PresetName(StrEnum):
@@ -44,7 +42,10 @@ def train(
         str | None, typer.Option(help="Fraction of the frames, or a file, to choose the best model by.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to judge the model by.")] = None,
-    preset: Annotated[PresetName | None, typer.Option(help="Size of the model. [default: default]")] = None,
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(help="Size of the model; replaces the model section of --config. [default: default]"),
+    ] = None,
     max_time: Annotated[str | None, typer.Option(help="Time from start to report, such as 30m or 1h30m.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the frames, instead of a time.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
@@ -74,6 +75,8 @@ def train(
     from equishare.training.report import write_report
     from equishare.training.summary import print_errors, print_next
 
+    if max_time is not None and epochs is not None:
+        raise typer.BadParameter("give --max-time or --epochs, not both")
     options: dict[str, Any] = {
         "data": {
             "train": files or None,
@@ -108,17 +111,14 @@ def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":
     from equishare.training.config_file import merge, read_yaml, validate
 
     values = read_yaml(file) if file else {}
-    if given["budget"]:
-        values = {**values, "budget": {}}
-    if "preset" in given["model"]:
-        # another size: what the file says of the old one goes
-        values = {**values, "model": {}}
-    merged = merge(values, given)
-    if not merged.get("data", {}).get("train"):
-        merged = merge(BUNDLED, {key: value for key, value in merged.items() if key != "budget" or value})
-        if merged["budget"].get("epochs"):
-            merged["budget"] = {"epochs": merged["budget"]["epochs"]}
-    return validate(merged, str(file) if file else "options")
+    # a budget or a preset at the prompt replaces what the file says of it
+    for section in [key for key, new in (("budget", given["budget"]), ("model", "preset" in given["model"])) if new]:
+        values.pop(section, None)
+    values = merge(values, given)
+    if not (values.get("data") or {}).get("train"):
+        values = merge({"data": BUNDLED_DATA}, values)
+        values["budget"] = values.get("budget") or {"max_time": BUNDLED_TIME}
+    return validate(values, str(file) if file else "options")
 
 
 def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["TrainConfig", "RunFolder"]:

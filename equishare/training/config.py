@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -111,8 +112,15 @@ class RunConfig(_Section):
 
     out: str | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
     seed: int = Field(0, ge=0, description="of the split, the first weights and the order of the frames")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<n>")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of the weights")
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ValueError("expected auto, cpu, cuda or cuda:<n>")
+        return value
 
 
 class TrainConfig(_Section):

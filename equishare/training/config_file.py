@@ -107,7 +107,7 @@ def _explain(item: Any) -> str:
     if item["type"] != "extra_forbidden":
         message = item["msg"].removeprefix("Value error, ")
         return f"{path}: {message[0].lower()}{message[1:]}, got {item['input']!r:.60}"
-    known = [name for name in TrainConfig.model_fields]
+    known = list(TrainConfig.model_fields)
     for name, info in TrainConfig.model_fields.items():
         section: Any = info.annotation
         known += [f"{name}.{field.alias or key}" for key, field in section.model_fields.items()]

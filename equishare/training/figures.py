@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ _VARIABLES = {
     GREY: "--grey",
 }  # fmt: skip
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.5,
     "text.color": INK,
@@ -53,7 +53,7 @@ _STYLE = {
 
 @contextmanager
 def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3)
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3), heights: Sequence[float] | None = None
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure in the report's style, and its axes in reading order; matplotlib's global state is left alone."""
     import matplotlib
@@ -61,7 +61,7 @@ def new_figure(
 
     with matplotlib.rc_context(_STYLE):
         figure = NewFigure(figsize=size, layout="constrained")
-        yield figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+        yield figure, list(figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel())
 
 
 def to_svg(figure: Figure, title: str) -> str:

@@ -112,7 +112,7 @@ def fit(
         data = prepare(config)
         graphs = _graphs(config, data)
         chosen = config.budget.max_time is None and config.budget.epochs is None
-        config = complete(config, graphs.train, str(folder.path))
+        config = complete(config, graphs.train)
         mark = fingerprint(data.split.train)
         potential = initial_potential(config, data, graphs.train)
         loader = GraphDataModule(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
@@ -170,7 +170,9 @@ def _train(
     resume: bool,
 ) -> None:
     # Lightning before 2.6 does not know the argument; the file was checked before in any case
-    safe = {"weights_only": True} if "weights_only" in python_inspect.signature(Trainer.fit).parameters else {}
+    safe: dict[str, Any] = (
+        {"weights_only": True} if "weights_only" in python_inspect.signature(Trainer.fit).parameters else {}
+    )
     with quiet():
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -199,7 +201,7 @@ def _graphs(config: TrainConfig, data: PreparedData) -> _Graphs:
     ]
     n = len(parts[0])
     sample = np.unique(np.linspace(0, n - 1, min(n, TRAIN_SAMPLE)).round().astype(int)).tolist()
-    return _Graphs(*parts, sample)
+    return _Graphs(parts[0], parts[1], parts[2], sample)
 
 
 def _check_resumption(folder: RunFolder, budget: Budget, mark: str) -> None:

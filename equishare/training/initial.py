@@ -17,8 +17,11 @@ from equishare.training.prepare import PreparedData, resolve
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def complete(config: TrainConfig, graphs: Sequence[AtomGraph], folder: str) -> TrainConfig:
-    """The configuration with everything filled in that was left open: budget, batch size, folder, absolute paths."""
+def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
+    """The configuration with everything filled in that was left open: budget, batch size; paths absolute.
+
+    The folder is left out: the same configuration makes a run of its own.
+    """
     data, optimisation, budget = config.data, config.optimisation, config.budget
     if budget.max_time is None and budget.epochs is None:
         atoms = sum(len(graph.numbers) for graph in graphs)
@@ -35,7 +38,7 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph], folder: str) -> T
             "data": data.model_copy(update=paths),
             "optimisation": optimisation,
             "budget": budget,
-            "run": config.run.model_copy(update={"out": folder}),
+            "run": config.run.model_copy(update={"out": None}),
         }
     )
 

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -65,8 +65,7 @@ class PotentialModule(LightningModule):
     @property
     def averaged(self) -> Potential:
         """The potential with the averaged weights."""
-        potential: Potential = self.average.module
-        return potential
+        return cast(Potential, self.average.module)
 
     @property
     def seconds(self) -> float:

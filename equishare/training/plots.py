@@ -64,9 +64,7 @@ def forces_parity(evaluation: Evaluation) -> Figure:
 
 
 def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str, title: str) -> Figure:
-    with new_figure(2, 1, size=(4.6, 4.6)) as (figure, (top, bottom)):
-        grid = top.get_gridspec()
-        grid.set_height_ratios([2.4, 1])
+    with new_figure(2, 1, size=(4.6, 4.6), heights=(2.4, 1)) as (figure, (top, bottom)):
         low, high = float(label.min()), float(label.max())
         margin = 0.04 * (high - low) or 0.01
         top.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, linewidth=0.8, zorder=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equishare import datasets
-from equishare.training.config import DataConfig, TrainConfig
+from equishare.training.config import TrainConfig
 from equishare.training.frames import Frame, LabelKeys, read_frames, split_isolated
 from equishare.training.inspection import Inspection, inspect
 from equishare.training.reference_energies import ReferenceEnergies, reference_energies
@@ -37,9 +37,10 @@ def prepare(config: TrainConfig) -> PreparedData:
         EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
     """
     data, cutoff = config.data, config.model.cutoff
-    frames = read(data.train, data)
-    valid = data.valid if isinstance(data.valid, float) else read(data.valid, data)
-    test = data.test if isinstance(data.test, float) else read(data.test, data)
+    keys = LabelKeys(data.energy_key, data.forces_key, data.stress_key, data.dipole_key)
+    frames = read(data.train, keys)
+    valid = data.valid if isinstance(data.valid, float) else read(data.valid, keys)
+    test = data.test if isinstance(data.test, float) else read(data.test, keys)
     split = split_frames(frames, valid, test, generator=np.random.default_rng(config.run.seed))
     given = [part for part in (valid, test) if not isinstance(part, float)]
     isolated = [frame for part in (frames, *given) for frame in split_isolated(part)[0]]
@@ -49,9 +50,8 @@ def prepare(config: TrainConfig) -> PreparedData:
     return PreparedData(split, reference, inspection)
 
 
-def read(sources: Sequence[str], data: DataConfig) -> list[Frame]:
-    """Frames of files and bundled data sets, with the keys of the configuration."""
-    keys = LabelKeys(data.energy_key, data.forces_key, data.stress_key, data.dipole_key)
+def read(sources: Sequence[str], keys: LabelKeys) -> list[Frame]:
+    """Frames of files and bundled data sets."""
     return read_frames([resolve(source) for source in sources], keys)
 
 

@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from equishare.nn import backend
+from equishare.nn.kernels.backend import uses_numba
+
+
+def test_choices_nest_and_are_undone():
+    assert uses_numba(torch.zeros(1))
+    with backend("torch"):
+        assert not uses_numba(torch.zeros(1))
+        with backend("numba"):
+            assert uses_numba(torch.zeros(1))
+        assert not uses_numba(torch.zeros(1))
+    assert uses_numba(torch.zeros(1))
+
+
+def test_auto_leaves_other_types_to_torch():
+    assert not uses_numba(torch.zeros(1, dtype=torch.bfloat16))
+    assert not uses_numba(torch.zeros(1, device="meta"))
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="'fortran'"), backend("fortran"):
+        pass
+    with backend("numba"), pytest.raises(ValueError, match=r"float16 on cpu"):
+        uses_numba(torch.zeros(1, dtype=torch.float16))
+
+
+def test_sums_do_not_depend_on_the_number_of_threads():
+    """Forward sums run per atom: the same bits with one thread and two."""
+    code = """
+import torch
+from equishare.nn import DensityConv
+torch.manual_seed(0)
+conv = DensityConv("4x0e", 2, 3)
+index = torch.randint(9, (2, 50))
+x, b, y = torch.randn(9, 1, 4), torch.randn(50, 3), torch.randn(50, 9)
+one = torch.set_num_threads(1) or conv(x, b, y, index)
+two = torch.set_num_threads(2) or conv(x, b, y, index)
+raise SystemExit(0 if torch.equal(one, two) else 1)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

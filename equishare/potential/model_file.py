@@ -60,10 +60,8 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     try:
-        safetensors.torch.save_file(weights, str(beside), metadata={"equishare": header.model_dump_json()})
+        beside.write_bytes(safetensors.torch.save(weights, metadata={"equishare": header.model_dump_json()}))
         os.replace(beside, target)
-    except safetensors.SafetensorError as error:
-        raise OSError(f"cannot write {target}: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -105,9 +103,10 @@ def load(
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except safetensors.SafetensorError as error:
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
-    potential = Potential(
-        header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
-    )
+    with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten: the caller's numbers stay
+        potential = Potential(
+            header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
+        )
     saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
     potential = potential.to(device=device, dtype=dtype or saved)
     try:

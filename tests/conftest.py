@@ -1,7 +1,20 @@
-"""Shared test set-up: reproducible seeds and random group elements."""
+"""Shared test set-up: shapes of jaxtyping signatures are checked, seeds are reproducible, group elements are drawn."""
+
+from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
+
+PACKAGE = Path(__file__).parent.parent / "equishare"
+# before anything imports them: every annotated call of the tests is checked, shapes included; numba cannot compile the checks
+CHECKED = [
+    ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for floor in ("nn", "potential")
+    for path in sorted((PACKAGE / floor).rglob("*.py"))
+    if path.stem != "__init__" and not path.stem.endswith("_numba")
+]
+install_import_hook(CHECKED, "beartype.beartype")
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "equishare"
 # before anything imports them: every annotated call of the tests is checked, shapes included; numba cannot compile the checks
@@ -22,6 +22,14 @@ def _seed():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture
+def unchecked():
+    """Without the check of signatures: for tests of the errors that a user sees."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

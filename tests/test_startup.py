@@ -19,7 +19,3 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize("code", ["import equishare", "import equishare.commands.md"])
 def test_starting_is_light(code):
     assert not loaded_by(code) & HEAVY
-
-
-def test_subpackages_load_on_first_use():
-    assert "torch" in loaded_by("import equishare; equishare.nn")

@@ -51,7 +51,7 @@ class Domain(BaseModel):
         cls,
         frames: Sequence[Atoms],
         forces: Sequence[np.ndarray] | None = None,
-        energies: Sequence[float] | None = None,
+        energies: Sequence[float] | np.ndarray | None = None,
         cutoff: float = 6.0,
     ) -> "Domain":
         """Measure training frames.

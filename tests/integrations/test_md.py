@@ -2,6 +2,7 @@
 
 import csv
 import math
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -11,13 +12,15 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 
-from equishare.integrations import MDError, run_md
+from equishare.integrations import MDError, MDResult, MDRow, run_md
 from equishare.integrations import md as module
 from equishare.integrations.md import default_timestep, draw_velocities
 from equishare.potential import GraphError, ModelConfig, Potential, UnknownSpeciesError, save
 from equishare.potential.domain import Domain
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
+
+LITHIUM = Domain(max_force=1e9, min_distance={"Li-Li": 0.0})
 
 
 @pytest.fixture
@@ -35,9 +38,9 @@ def water():
 def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
     """Halving the time step divides the fluctuation of the total energy by four: forces are the energy's derivative."""
     spread = []
-    for k, timestep in enumerate((1.0, 0.5)):
+    for k, timestep in enumerate((0.5, 0.25)):
         result = run_md(
-            *(potential, water, 40 * 2**k, tmp_path / str(k)),
+            *(potential, water, 30 * 2**k, tmp_path / str(k)),
             ensemble="nve",
             timestep=timestep,
             interval=2**k,
@@ -47,9 +50,13 @@ def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
         spread.append(np.ptp(energies))
         assert result.stopped is None
         assert np.ptp([row.potential_energy for row in result.rows]) > 1e-3
-        assert abs(result.drift) < 5
-    assert spread[0] < 1e-3
-    assert spread[1] == pytest.approx(spread[0] / 4, rel=0.3)
+    assert spread[1] == pytest.approx(spread[0] / 4, rel=0.2)
+
+
+def test_drift_is_the_slope_of_the_total_energy():
+    rows = [MDRow(k, 0.5 * k, 300.0, -10.0 + 0.002 * k, 1.0, 0.0, 1.0) for k in range(9)]
+    assert MDResult(Path("x"), "nve", 4, rows).drift == pytest.approx(0.002 / 0.5e-3 * 1000 / 4)  # meV/atom/ps
+    assert math.isnan(MDResult(Path("x"), "nve", 4, rows[:2]).drift)
 
 
 def test_files(potential, water, tmp_path):
@@ -83,15 +90,17 @@ def test_same_seed_same_run(potential, water, tmp_path):
     assert water.calc is None
 
 
-def test_langevin_reaches_its_temperature(tmp_path):
-    """Free atoms: the kinetic energy's mean is 3/2 kT, from a start at zero."""
+def test_langevin_samples_its_temperature(tmp_path):
+    """Hardly any forces: the temperature's mean is the one asked for, its spread that of the canonical ensemble."""
     config = ModelConfig(
-        channels=1, l_density=1, l_features=0, layers=1, body_order=2, n_basis=1, n_hidden=1, cutoff=1.0
+        channels=1, l_density=1, l_features=0, layers=1, body_order=2, n_basis=1, n_hidden=1, cutoff=3.5
     )
-    potential = Potential(config, {"Li": -200.0})
-    atoms = bulk("Li", cubic=True).repeat(3)
-    result = run_md(potential, atoms, 200, tmp_path, temperature=400, friction=0.05, interval=1)
-    assert np.mean([row.temperature for row in result.rows[50:]]) == pytest.approx(400, rel=0.1)
+    atoms = bulk("Li", cubic=True).repeat((2, 2, 1))
+    potential = Potential(config, {"Li": -200.0}, scale=1e-6)
+    result = run_md(potential, atoms, 400, tmp_path, temperature=400, friction=0.1, interval=1, domain=LITHIUM)
+    kelvin = np.array([row.temperature for row in result.rows[50:]])
+    assert kelvin.mean() == pytest.approx(400, rel=0.15)
+    assert kelvin.std() == pytest.approx(400 * (2 / 24) ** 0.5, rel=0.5)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +156,7 @@ def test_stops_where_atoms_collide(potential, water, tmp_path):
     [
         (np.full((3, 3), 80.0), "force of 139 eV/Å: the run explodes"),
         (np.full((3, 3), np.nan), "is not finite"),
+        (np.diag([50.0, -50.0, 50.0]), "K: the run explodes"),
     ],
 )
 def test_stops_where_it_explodes(potential, water, tmp_path, monkeypatch, forces, message):
@@ -158,14 +168,8 @@ def test_stops_where_it_explodes(potential, water, tmp_path, monkeypatch, forces
 
     monkeypatch.setattr(Atoms, "get_forces", get_forces)
     result = run_md(potential, water, 10, tmp_path, ensemble="nve", interval=1)
-    assert "stopped at step 3" in result.stopped
+    assert result.rows[-1].step in (3, 4)
     assert message in result.stopped
-
-
-def test_stops_where_it_overheats(potential, water, tmp_path):
-    result = run_md(potential, water, 50, tmp_path, ensemble="nve", timestep=60.0, temperature=3000, domain=WIDE)
-    fast = run_md(potential, water, 500, tmp_path / "2", friction=0.05, temperature=10, domain=WIDE, timestep=40.0)
-    assert any("explodes" in (run.stopped or "") or "not finite" in (run.stopped or "") for run in (result, fast))
 
 
 def test_interrupted(potential, water, tmp_path):

@@ -36,6 +36,7 @@ def test_no_edges():
     assert torch.equal(out, torch.zeros(2, 9, 3))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_errors():
     for irreps, l_max in [("4x0e+4x1e", 2), ("4x1o", 2), ("4x0e+4x1o+4x2e", 1), ("4x0e+4x2e", 2)]:
         with pytest.raises(ValueError, match="natural parity"):

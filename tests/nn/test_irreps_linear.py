@@ -21,7 +21,7 @@ def test_span_is_every_equivariant_map(orthogonal):
     for improper in (False, False, True):
         g = orthogonal(improper)
         d_in, d_out = (
-            torch.block_diag(*(Layout.of([(1, ir)]).matrix(g) for mul, ir in o3.Irreps(irreps) for _ in range(mul)))
+            torch.block_diag(*(Layout.of(str(ir)).matrix(g) for mul, ir in o3.Irreps(irreps) for _ in range(mul)))
             for irreps in (IN, OUT)
         )
         rows.append(torch.kron(d_out.contiguous(), torch.eye(n_in)) - torch.kron(torch.eye(n_out), d_in.T.contiguous()))

@@ -42,6 +42,7 @@ def test_no_edges_and_the_zero_vector():
     assert SphericalHarmonics(2)(torch.zeros(1, 3)).tolist() == [[1.0] + [0.0] * 8]
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_errors():
     with pytest.raises(ValueError, match="negative"):
         SphericalHarmonics(-1)

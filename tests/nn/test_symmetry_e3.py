@@ -52,7 +52,7 @@ class Slot:
             return x.double() @ g.T
         if self.layout == "number":
             return x.double()
-        blocks = [Layout.of([(1, ir)]).matrix(g) for mul, ir in o3.Irreps(self.irreps) for _ in range(mul)]
+        blocks = [Layout.of(str(ir)).matrix(g) for mul, ir in o3.Irreps(self.irreps) for _ in range(mul)]
         return x.double() @ torch.block_diag(*blocks).T
 
 

@@ -25,6 +25,7 @@ def test_orders_group_the_edges_by_atom(graph):
 @pytest.mark.parametrize(
     "index", [torch.zeros(3, 4, dtype=torch.int64), torch.zeros(2, 4), torch.zeros(4, dtype=torch.int64)]
 )
+@pytest.mark.usefixtures("unchecked")
 def test_shape_and_type(index):
     with pytest.raises(ValueError, match=r"shape \[2, edges\] and dtype int64"):
         Edges(index, 5)

@@ -22,7 +22,7 @@ def derivatives(function, x, order):
 def test_formula():
     r = torch.linspace(0.2, 4.8, 17, dtype=torch.float64)
     n = torch.arange(1, 7, dtype=torch.float64)
-    bare = math.sqrt(2 / 5) * torch.sin(n * math.pi * r[:, None] / 5) / r[:, None]
+    bare = math.sqrt(8 / 5) * torch.sin(n * math.pi * r[:, None] / 5) / (n * r[:, None])
     assert torch.allclose(RadialBasis(5.0, 6)(r), bare * polynomial_cutoff(r / 5)[:, None], atol=1e-14)
 
 

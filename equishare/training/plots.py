@@ -88,7 +88,8 @@ def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str
 def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Points; the densest drawn last and darkest where they are many."""
     if len(x) <= _MANY:
-        axis.plot(x, y, "o", color=BLUE, markersize=2.6, alpha=0.45, markeredgewidth=0, rasterized=len(x) > 500)
+        size = 2.6 if len(x) > 300 else 4.5
+        axis.plot(x, y, "o", color=BLUE, markersize=size, alpha=0.5, markeredgewidth=0, rasterized=len(x) > 500)
         return
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=120)
     column = np.clip(np.searchsorted(x_edges, x, side="right") - 1, 0, 119)
@@ -137,7 +138,7 @@ def frame_errors(evaluation: Evaluation) -> Figure:
     with_forces = evaluation.forces_rmse is not None
     values, label = (forces, "force RMSE, meV/Å") if with_forces else (energy, "energy error, meV/atom")
     with new_figure(size=(4.6, 3.0)) as (figure, (axis,)):
-        axis.plot(values, "o", color=BLUE, markersize=3.4, alpha=0.6, markeredgewidth=0)
+        axis.plot(values, "o", color=BLUE, markersize=3.4 if len(values) > 100 else 4.5, alpha=0.6, markeredgewidth=0)
         for index in np.argsort(-np.nan_to_num(values, nan=-1))[: min(3, len(values))]:
             axis.plot(index, values[index], "o", color=VERMILLION, markersize=5)
             right = index > 0.6 * len(values)
@@ -159,12 +160,12 @@ def frame_errors(evaluation: Evaluation) -> Figure:
 
 def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np.ndarray]) -> Figure:
     """A curve of the physics check, a panel for each quantity."""
-    with new_figure(len(series), 1, size=(4.6, 0.9 + 1.5 * len(series))) as (figure, axes):
+    with new_figure(len(series), 1, size=(4.6, 1.0 + 1.35 * len(series))) as (figure, axes):
         for axis, (label, values) in zip(axes, series.items(), strict=True):
             axis.plot(x, values, color=BLUE)
-            axis.set_ylabel(label)
+            axis.set_title(label, fontsize=9, fontweight="normal")
             axis.tick_params(labelbottom=axis is axes[-1])
-        axes[0].set_title(title)
+        figure.suptitle(title[:1].upper() + title[1:], fontsize=10, fontweight="bold", x=0.01, ha="left")
         axes[-1].set_xlabel(x_label)
         return figure
 

@@ -55,7 +55,7 @@ def write_report(run: Run) -> Path:
     environment = Environment(
         loader=PackageLoader("equishare.training", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "milli": lambda value: number(None if value is None else 1000 * value)}
+    environment.filters |= {"number": _typeset, "milli": lambda value: _typeset(None if value is None else 1000 * value)}
     text = environment.get_template("report.html.jinja").render(
         **_facts(run, judged, potential),
         pictures=pictures,
@@ -67,6 +67,11 @@ def write_report(run: Run) -> Path:
     )
     write_text(run.folder.report, text)
     return run.folder.report
+
+
+def _typeset(value: float | None) -> str:
+    """Three digits, with a true minus."""
+    return number(value).replace("-", "−") if value is not None else "–"
 
 
 def _typical(run: Run, judged: Evaluation) -> Frame:

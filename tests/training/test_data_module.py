@@ -1,6 +1,7 @@
 """Batches: the fields of PyG's own, in an order that the seed and the epoch decide."""
 
 import time
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_an_epoch_shows_every_frame_once(batch_size, seed, epoch):
     loader = BatchLoader(pool, batch_size, seed)
     loader.epoch = epoch
     seen = [batch.frame.tolist() for batch in loader]
-    assert sorted(sum(seen, [])) == list(range(11))
+    assert sorted(chain(*seen)) == list(range(11))
     assert len(seen) == len(loader)
     sizes = [len(batch) for batch in seen]
     assert max(sizes) <= batch_size
@@ -75,7 +76,7 @@ def test_the_order_depends_on_seed_and_epoch_alone(graphs):
 
 def test_groups_hold_no_more_atoms_than_they_may(graphs):
     groups = list(batches_by_size(graphs, 7))
-    assert sorted(sum(groups, [])) == list(range(len(graphs)))
+    assert sorted(chain(*groups)) == list(range(len(graphs)))
     assert all(len(group) == 1 or sum(len(graphs[i].numbers) for i in group) <= 7 for group in groups)
 
 

@@ -39,9 +39,9 @@ def train(
         ),
     ] = None,
     valid: Annotated[
-        str | None, typer.Option(help="Fraction of the frames, or a file, to choose the best model by.")
+        str | None, typer.Option(help="Fraction of the frames, or files (a.xyz,b.xyz), to choose the best model by.")
     ] = None,
-    test: Annotated[str | None, typer.Option(help="Fraction of the frames, or a file, to judge the model by.")] = None,
+    test: Annotated[str | None, typer.Option(help="Fraction of the frames, or files (a.xyz,b.xyz), to judge the model by.")] = None,
     preset: Annotated[
         PresetName | None,
         typer.Option(help="Size of the model; replaces the model section of --config. [default: default]"),
@@ -80,8 +80,8 @@ def train(
     options: dict[str, Any] = {
         "data": {
             "train": files or None,
-            "valid": _part("--valid", valid),
-            "test": _part("--test", test),
+            "valid": _part(valid),
+            "test": _part(test),
             "reference_energies": _energies(e0),
             "energy_key": energy_key,
             "forces_key": forces_key,
@@ -137,8 +137,8 @@ def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["Trai
     return validate(merge(values, given), str(folder.config)), folder
 
 
-def _part(option: str, text: str | None) -> float | list[str] | None:
-    """A fraction or files."""
+def _part(text: str | None) -> float | list[str] | None:
+    """A fraction, or files apart by commas."""
     if text is None:
         return None
     try:

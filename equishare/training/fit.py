@@ -190,7 +190,6 @@ def _train(
         )
         module.budget.begun = module.seconds
         trainer.fit(module, loader, ckpt_path=str(folder.checkpoint) if resume else None, **safe)
-    module.to(device)
 
 
 def _graphs(config: TrainConfig, data: PreparedData) -> _Graphs:

@@ -12,7 +12,7 @@ from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data_module import frames_per_batch
 from equishare.training.labelled_graphs import statistics
-from equishare.training.prepare import PreparedData, resolve
+from equishare.training.prepare import PreparedData, absolute
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -32,7 +32,7 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
     paths = {}
     for part in ("train", "valid", "test"):
         value = getattr(data, part)
-        paths[part] = value if isinstance(value, float) else [resolve(source) for source in value]
+        paths[part] = value if isinstance(value, float) else [absolute(source) for source in value]
     return config.model_copy(
         update={
             "data": data.model_copy(update=paths),

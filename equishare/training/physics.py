@@ -18,8 +18,8 @@ _LAWS, _SCAN, _DYNAMICS = 220, 250, 300
 
 
 def seconds_allowed(max_time: float | None) -> float:
-    """Time that the check may take: a twentieth of the budget, but 12 s at least; 30 s for a budget in epochs."""
-    return max(12.0, 0.05 * max_time) if max_time else 30.0
+    """Time that the check may take: a twentieth of the budget, but 12 s at least; 20 s for a budget in epochs."""
+    return max(12.0, 0.05 * max_time) if max_time else 20.0
 
 
 def expected_seconds(evaluation_seconds: float, allowed: float) -> float:

@@ -14,34 +14,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MANY = 3000
+_MANY = 1500
 
 
-def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss, and RMSE of energy and forces on the validation frames, against the epoch."""
-    epochs = np.array([row["epoch"] for row in rows], dtype=float)
+def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str, factor: float = 1.0) -> Figure:
+    """A quantity of the validations against the training step, the best marked; with ``valid_loss``, the training loss too."""
+    steps = np.array([row["step"] for row in rows], dtype=float)
     best = int(np.argmin([row["valid_loss"] for row in rows]))
-    panels: list[tuple[str, str, float, str]] = [("valid_loss", "Loss", 1.0, BLUE)]
-    if rows[-1].get("valid_forces_rmse") is not None:
-        panels.append(("valid_forces_rmse", "Force RMSE, meV/Å", 1000.0, BLUE))
-    if rows[-1].get("valid_energy_rmse_per_atom") is not None:
-        panels.append(("valid_energy_rmse_per_atom", "Energy RMSE, meV/atom", 1000.0, BLUE))
-    with new_figure(1, len(panels), size=(3.1 * len(panels), 3.0)) as (figure, axes):
-        for axis, (key, title, factor, colour) in zip(axes, panels, strict=True):
-            values = factor * np.array([row[key] for row in rows], dtype=float)
-            marker = "o" if len(rows) < 3 else None
-            if key == "valid_loss":
-                train = np.array(
-                    [np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float
-                )
-                axis.plot(epochs, train, color=GREY, linewidth=1.1, label="training", marker=marker)
-            axis.plot(epochs, values, color=colour, label="validation", marker=marker)
-            axis.plot(epochs[best], values[best], "o", color=colour, markersize=6, label="best")
-            axis.set_yscale("log")
-            _plain_log(axis)
-            axis.set_title(title)
-            axis.set_xlabel("epoch")
-        axes[0].legend(loc="upper right", fontsize=8.5)
+    values = factor * np.array([row[quantity] for row in rows], dtype=float)
+    marker = "o" if len(rows) < 3 else None
+    with new_figure(size=(3.5, 3.0)) as (figure, (axis,)):
+        if quantity == "valid_loss":
+            train = np.array([np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float)
+            axis.plot(steps, train, color=GREY, linewidth=1.1, label="training", marker=marker)
+        axis.plot(steps, values, color=BLUE, label="validation", marker=marker)
+        axis.plot(steps[best], values[best], "o", color=VERMILLION, markersize=5.5, label="best")
+        axis.set_yscale("log")
+        _plain_log(axis)
+        axis.set_title(title)
+        axis.set_xlabel("training step")
+        if quantity == "valid_loss":
+            axis.legend(loc="upper right", fontsize=8.5)
         return figure
 
 
@@ -88,7 +81,8 @@ def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str
 def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Points; the densest drawn last and darkest where they are many."""
     if len(x) <= _MANY:
-        axis.plot(x, y, "o", color=BLUE, markersize=2.6, alpha=0.45, markeredgewidth=0, rasterized=len(x) > 500)
+        size = 2.6 if len(x) > 300 else 4.5
+        axis.plot(x, y, "o", color=BLUE, markersize=size, alpha=0.5, markeredgewidth=0)
         return
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=120)
     column = np.clip(np.searchsorted(x_edges, x, side="right") - 1, 0, 119)
@@ -130,26 +124,27 @@ def element_errors(evaluation: Evaluation) -> Figure:
 
 
 def frame_errors(evaluation: Evaluation) -> Figure:
-    """Force and energy error of each frame, the worst named."""
+    """Force error of each frame (energy error, where no forces are labelled); the five worst in colour, the worst named."""
     names = [frame.name for frame in evaluation.frames]
     forces = 1000 * np.array([frame.forces_rmse for frame in evaluation.frames])
     energy = 1000 * np.abs([frame.energy_error / len(frame.numbers) for frame in evaluation.frames])
     with_forces = evaluation.forces_rmse is not None
     values, label = (forces, "force RMSE, meV/Å") if with_forces else (energy, "energy error, meV/atom")
     with new_figure(size=(4.6, 3.0)) as (figure, (axis,)):
-        axis.plot(values, "o", color=BLUE, markersize=3.4, alpha=0.6, markeredgewidth=0)
-        for index in np.argsort(-np.nan_to_num(values, nan=-1))[: min(3, len(values))]:
-            axis.plot(index, values[index], "o", color=VERMILLION, markersize=5)
-            right = index > 0.6 * len(values)
-            axis.annotate(
-                names[index],
-                (float(index), values[index]),
-                textcoords="offset points",
-                xytext=(-7 if right else 7, 0),
-                ha="right" if right else "left",
-                va="center",
-                fontsize=8.5,
-            )
+        axis.plot(values, "o", color=BLUE, markersize=3.4 if len(values) > 100 else 4.5, alpha=0.6, markeredgewidth=0)
+        order = np.argsort(-np.nan_to_num(values, nan=-1))
+        axis.plot(order[:5], values[order[:5]], "o", color=VERMILLION, markersize=4.5)
+        worst = int(order[0])
+        right = worst > 0.6 * len(values)
+        axis.annotate(
+            names[worst],
+            (float(worst), values[worst]),
+            textcoords="offset points",
+            xytext=(-7 if right else 7, 0),
+            ha="right" if right else "left",
+            va="center",
+            fontsize=8.5,
+        )
         axis.set_ylim(bottom=0)
         axis.set_xlabel("frame")
         axis.set_ylabel(label)
@@ -159,12 +154,12 @@ def frame_errors(evaluation: Evaluation) -> Figure:
 
 def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np.ndarray]) -> Figure:
     """A curve of the physics check, a panel for each quantity."""
-    with new_figure(len(series), 1, size=(4.6, 0.9 + 1.5 * len(series))) as (figure, axes):
+    with new_figure(len(series), 1, size=(4.6, 1.0 + 1.35 * len(series))) as (figure, axes):
         for axis, (label, values) in zip(axes, series.items(), strict=True):
             axis.plot(x, values, color=BLUE)
-            axis.set_ylabel(label)
+            axis.set_title(label, fontsize=9, fontweight="normal")
             axis.tick_params(labelbottom=axis is axes[-1])
-        axes[0].set_title(title)
+        figure.suptitle(title[:1].upper() + title[1:], fontsize=10, fontweight="bold", x=0.01, ha="left")
         axes[-1].set_xlabel(x_label)
         return figure
 

@@ -56,17 +56,34 @@ def read(sources: Sequence[str], keys: LabelKeys) -> list[Frame]:
 
 
 def resolve(source: str) -> str:
-    """A source of frames as an absolute path: a bundled data set by its name, where no file has it.
+    """The file of a source of frames: that of a bundled data set, where no file has the name.
 
     >>> resolve("ethanol@:10").endswith("datasets/ethanol.xyz@:10")
     True
     """
-    name, at, part = source.rpartition("@") if "@" in os.path.basename(source) else (source, "", "")
-    if os.path.exists(source):
-        return os.path.abspath(source)
-    if not os.path.exists(name) and name in datasets.names():
-        return f"{datasets.path(name)}{at}{part}"
-    return f"{os.path.abspath(name)}{at}{part}"
+    name, at, part = _parts(source)
+    return f"{datasets.path(name)}{at}{part}" if _is_bundled(name) else source
+
+
+def absolute(source: str) -> str:
+    """A source of frames that is found from every folder; the names of bundled data sets stay.
+
+    >>> absolute("ethanol@:10")
+    'ethanol@:10'
+    """
+    name, at, part = _parts(source)
+    return source if _is_bundled(name) else f"{os.path.abspath(name)}{at}{part}"
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Name, '@' and slice."""
+    if "@" not in os.path.basename(source) or os.path.exists(source):
+        return source, "", ""
+    return source.rpartition("@")
+
+
+def _is_bundled(name: str) -> bool:
+    return not os.path.exists(name) and name in datasets.names()
 
 
 def data_name(config: TrainConfig) -> str:

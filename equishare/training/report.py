@@ -55,7 +55,10 @@ def write_report(run: Run) -> Path:
     environment = Environment(
         loader=PackageLoader("equishare.training", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "milli": lambda value: number(None if value is None else 1000 * value)}
+    environment.filters |= {
+        "number": _typeset,
+        "milli": lambda value: _typeset(None if value is None else 1000 * value),
+    }
     text = environment.get_template("report.html.jinja").render(
         **_facts(run, judged, potential),
         pictures=pictures,
@@ -69,6 +72,11 @@ def write_report(run: Run) -> Path:
     return run.folder.report
 
 
+def _typeset(value: float | None) -> str:
+    """Three digits, with a true minus."""
+    return number(value).replace("-", "−") if value is not None else "–"
+
+
 def _typical(run: Run, judged: Evaluation) -> Frame:
     """The held-out frame whose error is the median: neither the best nor the worst."""
     frames = run.data.split.test or run.data.split.valid
@@ -78,7 +86,14 @@ def _typical(run: Run, judged: Evaluation) -> Frame:
 
 
 def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterator[tuple[str, str, Figure]]:
-    yield "learning_curves", "Learning curves", plots.learning_curves(run.folder.read_metrics())
+    rows = run.folder.read_metrics()
+    yield "learning_loss", "Loss", plots.learning_curve(rows, "valid_loss", "Loss")
+    if rows[-1]["valid_forces_rmse"] is not None:
+        title = "Force RMSE, meV/Å"
+        yield "learning_forces", title, plots.learning_curve(rows, "valid_forces_rmse", title, 1000.0)
+    if rows[-1]["valid_energy_rmse_per_atom"] is not None:
+        title = "Energy RMSE, meV/atom"
+        yield "learning_energy", title, plots.learning_curve(rows, "valid_energy_rmse_per_atom", title, 1000.0)
     if judged.energy_rmse is not None:
         yield "energy_parity", "Predicted against labelled energy", plots.energy_parity(judged)
     if judged.forces_rmse is not None:

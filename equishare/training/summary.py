@@ -87,7 +87,7 @@ def commands(run: Run) -> list[tuple[str, str]]:
 
 
 def _short(source: str) -> str:
-    """A path relative to the working folder, where that is shorter."""
+    """A path relative to the working folder, where that is shorter; the name of a bundled data set as it is."""
     return min(source, os.path.relpath(source), key=len)
 
 

@@ -11,7 +11,7 @@ from equishare.potential import AtomGraph, save
 from equishare.training.budget import Budget
 from equishare.training.evaluate import evaluate_graphs
 from equishare.training.loss import evaluation_loss
-from equishare.training.module import PotentialModule
+from equishare.training.module import DivergedError, PotentialModule
 from equishare.training.physics import expected_seconds, seconds_allowed
 from equishare.training.run_folder import RunFolder
 
@@ -85,6 +85,12 @@ class Validation(Callback):
         begun = time.monotonic()
         evaluation = evaluate_graphs(module.averaged, self.graphs, self.names)
         loss = evaluation_loss(evaluation, module.optimisation, module.potential.scale)
+        if not math.isfinite(loss):
+            worst = ", ".join(frame.name for frame in evaluation.frames if not math.isfinite(frame.energy))
+            raise DivergedError(
+                f"the validation loss became {loss} in epoch {epoch} ({worst or 'forces'}); look at the frames with "
+                "`equishare inspect`; if they are sound, train with a lower optimisation.learning_rate"
+            )
         metrics = evaluation.metrics()
         row: Row = {
             "epoch": epoch,

@@ -14,31 +14,11 @@ import yaml
 from equishare.errors import EquishareError
 from equishare.potential import load, read_header
 from equishare.training.checkpointing import CheckpointError
-from equishare.training.config_file import merge, validate
+from equishare.training.config_file import merge, to_yaml, validate
 from equishare.training.evaluate import evaluate
 from equishare.training.fit import fit
 from equishare.training.module import DivergedError, PotentialModule
 from equishare.training.run_folder import RunFolder, RunFolderError
-
-TINY = {
-    "data": {"train": "ethanol@:43", "valid": 0.1, "test": 0.1},
-    "model": {
-        "preset": "small",
-        "channels": 4,
-        "n_basis": 4,
-        "n_hidden": 4,
-        "l_density": 1,
-        "body_order": 3,
-        "cutoff": 3.0,
-    },
-    "optimisation": {"batch_size": 8},
-    "budget": {"epochs": 4},
-    "run": {"device": "cpu"},
-}
-
-
-def tiny(**sections):
-    return validate(merge(TINY, sections))
 
 
 def rows_without_time(folder):
@@ -51,7 +31,7 @@ def same_weights(first, second):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(tmp_path_factory, tiny):
     return fit(tiny(run={"out": str(tmp_path_factory.mktemp("run") / "whole")}))
 
 
@@ -69,7 +49,7 @@ def test_run_folder_holds_what_it_promises(uninterrupted):
     assert uninterrupted.evaluations["valid"].forces_rmse == pytest.approx(row["valid_forces_rmse"], rel=1e-5)
 
 
-def test_global_state_is_left_alone(tmp_path):
+def test_global_state_is_left_alone(tmp_path, tiny):
     before = torch.random.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads()
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     fit(tiny(budget={"epochs": 1}, run={"out": str(tmp_path / "run"), "dtype": "float64"}))
@@ -87,7 +67,7 @@ def test_the_written_config_repeats_the_run(uninterrupted, tmp_path):
 
 
 @pytest.mark.parametrize("step", [7, 12])
-def test_a_killed_run_resumes_exactly(uninterrupted, tmp_path, monkeypatch, step):
+def test_a_killed_run_resumes_exactly(uninterrupted, tmp_path, monkeypatch, step, tiny):
     original = PotentialModule.training_step
 
     def killed(self, batch, batch_idx):
@@ -112,13 +92,23 @@ def test_a_finished_run_needs_a_larger_budget(uninterrupted):
         fit(uninterrupted.config, resume=uninterrupted.folder)
 
 
-def test_other_frames_are_not_resumed(uninterrupted):
-    config = validate(merge(TINY, {"data": {"train": "ethanol@:44"}, "budget": {"epochs": 9}}))
+def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path, tiny):
+    first = fit(tiny(budget={"epochs": 2}, run={"out": str(tmp_path / "run")}))
+    before = first.folder.read_metrics()
+    fit(tiny(budget={"epochs": 5}), resume=first.folder)
+    rows = first.folder.read_metrics()
+    assert rows[: len(before)] == before
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[-1]["seconds"] > before[-1]["seconds"]
+
+
+def test_other_frames_are_not_resumed(uninterrupted, tiny):
+    config = tiny(data={"train": "ethanol@:44"}, budget={"epochs": 9})
     with pytest.raises(CheckpointError, match="training frames are not those"):
         fit(config, resume=uninterrupted.folder)
 
 
-def test_a_pickle_posing_as_a_checkpoint_is_refused(uninterrupted, tmp_path):
+def test_a_pickle_posing_as_a_checkpoint_is_refused(uninterrupted, tmp_path, tiny):
     class Bomb:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "ran"),)
@@ -132,7 +122,7 @@ def test_a_pickle_posing_as_a_checkpoint_is_refused(uninterrupted, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_it_learns(tmp_path):
+def test_it_learns(tmp_path, tiny):
     run = fit(
         tiny(
             data={"train": "ethanol@:11", "valid": 0.1, "test": 0.0},
@@ -149,13 +139,13 @@ def test_it_learns(tmp_path):
     assert fitted.forces_rmse < 0.5 * run.data.inspection.summary["parts"]["train"]["force_rms"]
 
 
-def test_loss_that_is_no_number_stops_with_the_frames(tmp_path):
+def test_loss_that_is_no_number_stops_with_the_frames(tmp_path, tiny):
     config = tiny(optimisation={"learning_rate": 1e30, "warmup": 0.0}, run={"out": str(tmp_path / "run")})
     with pytest.raises(DivergedError, match=r"ethanol\.xyz@\d+.*learning_rate"):
         fit(config)
 
 
-def test_time_budget_is_kept(tmp_path):
+def test_time_budget_is_kept(tmp_path, tiny):
     begun = time.monotonic()
     run = fit(tiny(budget={"epochs": None, "max_time": 6.0}, run={"out": str(tmp_path / "run")}))
     assert time.monotonic() - begun < 8.0
@@ -164,19 +154,19 @@ def test_time_budget_is_kept(tmp_path):
     assert rates == sorted(rates, reverse=True)
 
 
-def test_a_folder_in_use_is_not_overwritten(uninterrupted):
+def test_a_folder_in_use_is_not_overwritten(uninterrupted, tiny):
     with pytest.raises(RunFolderError, match="not empty"):
         fit(tiny(run={"out": str(uninterrupted.folder.path)}))
 
 
-def test_data_that_cannot_be_used_leaves_no_folder(tmp_path):
+def test_data_that_cannot_be_used_leaves_no_folder(tmp_path, tiny):
     with pytest.raises(EquishareError):
         fit(tiny(data={"train": "nowhere.xyz"}, run={"out": str(tmp_path / "run")}))
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_ends_in_order(tmp_path, number):
+def test_a_signal_saves_and_ends_in_order(tmp_path, number, tiny):
     timer = threading.Timer(2.5, os.kill, (os.getpid(), number))
     timer.start()
     run = fit(tiny(budget={"epochs": 100_000}, run={"out": str(tmp_path / "run")}))
@@ -185,10 +175,20 @@ def test_a_signal_saves_and_ends_in_order(tmp_path, number):
     assert load(run.folder.last).species == ("H", "C", "O")
 
 
+@pytest.mark.gpu
+def test_a_run_on_a_gpu(tmp_path, tiny):
+    run = fit(tiny(budget={"epochs": 3}, run={"out": str(tmp_path / "run"), "device": "cuda"}))
+    rows = run.folder.read_metrics()
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    resumed = fit(tiny(budget={"epochs": 5}, run={"device": "cuda"}), resume=run.folder)
+    assert resumed.folder.read_metrics()[-1]["epoch"] == 5
+    assert load(run.folder.model).device.type == "cpu"
+
+
 @pytest.mark.slow
-def test_killed_process_resumes_at_the_prompt(tmp_path):
+def test_killed_process_resumes_at_the_prompt(tmp_path, tiny):
     config = tmp_path / "c.yaml"
-    config.write_text(yaml.safe_dump(merge(TINY, {"budget": {"epochs": 400}})))
+    config.write_text(to_yaml(tiny(budget={"epochs": 400})))
     command = [sys.executable, "-m", "equishare.cli", "train"]
     running = subprocess.Popen([*command, "--config", str(config), "--out", str(tmp_path / "run")])
     while not (tmp_path / "run" / "checkpoint.ckpt").exists():

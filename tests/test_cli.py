@@ -1,0 +1,225 @@
+"""The prompt: quick help, one command from frames to report, errors that are one message and an exit code."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from ase.io import read
+
+from equishare.cli import main
+from equishare.potential import load
+
+TINY = {
+    "data": {"train": "ethanol@:33", "valid": 0.1, "test": 0.1},
+    "model": {
+        "preset": "small",
+        "channels": 4,
+        "n_basis": 4,
+        "n_hidden": 4,
+        "l_density": 1,
+        "body_order": 3,
+        "cutoff": 3.0,
+    },
+    "optimisation": {"batch_size": 8},
+    "budget": {"epochs": 2},
+}
+COMMAND = [sys.executable, "-m", "equishare.cli"]
+
+
+def run(*arguments):
+    """Exit code of a command in this process."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run made at the prompt, and what it said when its output was piped."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    command = [*COMMAND, "train", "--config", str(folder / "tiny.yaml"), "--out", str(folder / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done
+
+
+def test_help_is_quick_and_loads_no_torch():
+    code = "import sys, equishare.cli; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'ase', 'pydantic')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 1.0
+    for command in ("train", "eval", "md", "inspect", "check"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "md", "inspect"])
+def test_every_command_has_help(command, capsys):
+    assert run(command, "--help") == 0
+    assert "--help" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert run("--version") == 0
+    assert re.fullmatch(r"equishare \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_piped_output_is_plain_and_fits_80_columns(trained):
+    folder, done = trained
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    wide = [line for line in done.stdout.splitlines() if len(line.rstrip()) > 80 and str(folder) not in line]
+    assert not wide
+    assert "validation" in done.stdout
+    assert "F RMSE" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_folder_holds_everything_and_nothing_else(trained):
+    folder, _ = trained
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "checkpoint.ckpt", "config.yaml", "last.safetensors", "metrics.csv", "model.safetensors", "plots", "report.html",
+    ]  # fmt: skip
+    assert sorted(file.name for file in folder.parent.iterdir()) == ["run", "tiny.yaml"]
+
+
+def test_eval_prints_json(trained, capsys):
+    folder, _ = trained
+    assert run("eval", folder / "model.safetensors", "ethanol_test@:5", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    fields = ("energy_mae", "energy_rmse", "energy_mae_per_atom", "energy_rmse_per_atom", "forces_mae", "forces_rmse")
+    assert result["n_frames"] == 5
+    assert all(0 < result[field] < 1e3 for field in fields)
+    assert result["energy_mae"] == pytest.approx(9 * result["energy_mae_per_atom"])
+    assert set(result["elements"]) == {"H", "C", "O"}
+
+
+def test_eval_writes_predictions(trained, tmp_path, capsys):
+    folder, _ = trained
+    out = tmp_path / "predictions.xyz"
+    assert run("eval", folder / "model.safetensors", "ethanol_test@:5", "--out", out, "--batch-size", "2") == 0
+    assert "F RMSE" in capsys.readouterr().out
+    images = read(out, ":")
+    atoms = images[3].copy()
+    atoms.calc = load(folder / "model.safetensors").calculator()
+    assert images[3].get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
+
+
+def test_inspect(tmp_path, capsys):
+    assert run("inspect", "ethanol@:20", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["ok"]
+    bad = tmp_path / "bad.xyz"
+    bad.write_text(
+        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-1 pbc="F F F"\nH 0 0 0 nan 0 0\nH 0 0 0.7 0 0 0\n'
+    )
+    assert run("inspect", bad) == 1
+    assert "bad.xyz@0" in capsys.readouterr().out
+
+
+def test_check_is_passed_through(capsys):
+    assert run("check", "--help") == 0
+    assert "calculator" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "nowhere.xyz"], 1, "no such file"),
+        (["train", "--config", "nowhere.yaml"], 1, "nowhere.yaml"),
+        (["train", "--config", "odd.yaml"], 1, "did you mean 'model.channels'"),
+        (["train", "--resume", "nowhere"], 1, "no run folder"),
+        (["train", "--resume", "."], 1, "nothing to continue"),
+        (["train", "--out", "full"], 1, "not empty"),
+        (["train", "--out", "odd.yaml"], 1, "cannot write the run folder"),
+        (["train", "--valid", "1.5"], 1, "data.valid"),
+        (["train", "--valid", "0"], 1, "validation part is empty"),
+        (["train", "ethanol@:4"], 1, "part is empty"),
+        (["train", "--max-time", "soon"], 1, "90s, 30m or 1h30m"),
+        (["train", "--max-time", "1m", "--epochs", "2"], 2, "not both"),
+        (["train", "--preset", "huge"], 2, "huge"),
+        (["train", "--device", "tpu"], 1, "auto, cpu, cuda"),
+        (["train", "--device", "cuda:99"], 1, "no device"),
+        (["train", "--e0", "H"], 2, "H=-13.6"),
+        (["train", "--e0", "Qq=1"], 1, "chemical symbols"),
+        (["train", "--energy-key", "nothing"], 1, "nothing"),
+        (["train", "--epochs", "0"], 1, "budget.epochs"),
+        (["train", "dry_ice@:20", "--dipole"], 1, "no training frame has a dipole"),
+        (["eval", "nowhere.safetensors", "ethanol"], 1, "no model file"),
+        (["eval", "odd.yaml", "ethanol"], 1, "not a readable"),
+        (["eval", "full", "ethanol"], 1, "folder"),
+        (["eval"], 2, "Missing argument"),
+        (["inspect", "nowhere.xyz"], 1, "no such file"),
+        (["inspect", "posing.pkl"], 1, "pickle"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_errors_are_one_message(tmp_path, monkeypatch, capsys, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.yaml").write_text("model: {chanels: 3}\n")
+    (tmp_path / "posing.pkl").write_bytes(b"\x80\x04.")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    before = sorted(tmp_path.rglob("*.*"))
+    assert run(*arguments) == code
+    captured = capsys.readouterr()
+    text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", captured.err).split())
+    assert message in text
+    assert "Traceback" not in captured.err
+    assert sorted(tmp_path.rglob("*.*")) == before
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert run("eval", "nowhere.safetensors", "ethanol", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert run("train", "--out", tmp_path / "run") == 1
+    assert "cannot write the run folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_reports(tmp_path, number):
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump({**TINY, "budget": {"epochs": 100_000}}))
+    running = subprocess.Popen(
+        [*COMMAND, "train", "--config", str(config), "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+        time.sleep(0.1)
+    running.send_signal(number)
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 128 + number
+    assert "--resume" in output
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_second_signal_quits_at_once(tmp_path):
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump({**TINY, "budget": {"epochs": 100_000}}))
+    running = subprocess.Popen([*COMMAND, "train", "--config", str(config), "--out", str(tmp_path / "run")])
+    while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    assert running.wait(timeout=60) in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert time.monotonic() - begun < 2
+    assert not (tmp_path / "run" / "report.html").exists()
+    load(tmp_path / "run" / "model.safetensors")

@@ -1,0 +1,64 @@
+"""The averaged weights and the learning rate of the Lightning module."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equishare.training.budget import Budget, default_max_time, learning_rate_factor
+from equishare.training.config import OptimisationConfig
+from equishare.training.module import PotentialModule
+
+
+def test_average_is_exponential_and_forgets_the_start(small_potential):
+    module = PotentialModule(small_potential, OptimisationConfig(ema_decay=0.9), Budget(epochs=1), [])
+    weight, expected = small_potential.net.embedding.weight, None
+    for n in range(300):
+        value = math.sin(n)
+        with torch.no_grad():
+            weight.fill_(value)
+        module.average.update_parameters(small_potential)
+        decay = min(0.9, (1 + n) / (10 + n))
+        expected = value if expected is None else decay * expected + (1 - decay) * value
+        assert module.averaged.net.embedding.weight[0, 0].item() == pytest.approx(expected, abs=1e-5)
+    assert module.averaged is not small_potential
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 1))
+def test_rate_rises_then_falls_to_its_end(first, second, warmup, final):
+    low, high = sorted((first, second))
+    a, b = (learning_rate_factor(x, warmup, final) for x in (low, high))
+    assert 0 <= a <= 1
+    if low >= warmup:
+        assert a >= b - 1e-12
+    if high < warmup:
+        assert a <= b + 1e-12
+    assert learning_rate_factor(1.0, warmup, final) == pytest.approx(final)
+
+
+@given(st.integers(1, 50), st.integers(1, 50))
+def test_budget_in_epochs_counts_steps(epochs, steps):
+    budget = Budget(epochs=epochs, steps_per_epoch=steps)
+    used = [budget.fraction(step, seconds=1e9) for step in range(epochs * steps + 1)]
+    assert used[0] == 0
+    assert used[-1] == 1
+    assert np.allclose(np.diff(used), 1 / (epochs * steps))
+
+
+def test_budget_in_time_keeps_a_reserve_but_trains_at_all():
+    budget = Budget(max_time=100.0, begun=20.0, reserve=30.0)
+    assert budget.fraction(0, 20.0) == 0
+    assert budget.fraction(0, 45.0) == pytest.approx(0.5)
+    assert budget.fraction(0, 70.0) == 1
+    assert Budget(max_time=10.0, begun=9.0, reserve=9.0).fraction(0, 10.0) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="epochs or max_time"):
+        Budget().fraction(0, 0.0)
+
+
+def test_default_budget_grows_with_the_data():
+    times = [default_max_time(atoms) for atoms in (1, 10**3, 10**4, 10**5, 10**6, 10**9)]
+    assert times == sorted(times)
+    assert (times[0], times[-1]) == (600.0, 8 * 3600.0)

@@ -102,11 +102,7 @@ class _Search:
         )
         if not before:
             return None
-        found = self._descend(before, after, noisy)
-        if found.path == before[0].path and self.mistyped is not None:
-            call, error, floor = self.mistyped
-            return self._culprit(call, error, floor, "its output does not transform as the type it declares")
-        return found
+        return self._descend(before, after, noisy)
 
     def _descend(self, before: list[Call], after: list[Call], noisy: list[Call]) -> Culprit:
         """All lists hold the same call, for several inputs; its output is broken and its inputs are not."""
@@ -126,6 +122,9 @@ class _Search:
             if error > _RATIO * floor:
                 return self._descend(b, a, n)
             self._look_at_types(b, a, n)
+        if self.mistyped is not None and self.mistyped[0].path.startswith(here.path):
+            reason = "its output carries another action than the type that it declares"
+            return self._culprit(*self.mistyped, reason)
         error, floor = self._compare(before, after, noisy, "outputs")
         where = "in its own code, after its last call" if count else "in its own code"
         return self._own(here, error, floor, where)

@@ -16,7 +16,7 @@ from equishare.check.probe import Probe
 from equishare.check.report import EquivarianceReport, Finding
 from equishare.check.symmetry import Factor, Symmetry, setting_of
 from equishare.check.tree import Leaves, flatten
-from equishare.check.verdict import Verdict, confidence, judge
+from equishare.check.verdict import PASS_RATIO, Verdict, confidence, judge
 
 Progress = Callable[[float, str], None]
 
@@ -206,7 +206,9 @@ class _Check:
             done += counts[factor.name]
         self._vacuous(findings)
         culprit = None
-        failing = next((f for f in findings if f.verdict is not Verdict.PASS and f.element is not None), None)
+        failing = next(
+            (f for f in findings if not f.ratio <= PASS_RATIO and f.verdict is not Verdict.PASS), None
+        )
         if self.localise and failing is not None and failing.element is not None:
             self.progress(1.0, "looking for the module that breaks it")
             factor = next(f for f in factors if f.name == failing.factor)

@@ -68,7 +68,7 @@ class Noise:
         """Raise the floors to the noise seen at g x, where the model returned `mine` (x: inputs or `leaves`).
 
         Returns:
-            For every quantity |f64(g x) - g f64(x)|, the error that is left without the noise of float32; zeros
+            For every quantity |f64(g x) - g f64(x)|, the error that is left without float32's noise; zeros
             where the model is not compared with a wider copy.
         """
         systematic = [0.0] * len(self.base)

@@ -3,7 +3,7 @@
     python benchmarks/check_real_models.py e3nn pyg          # in equishare's own environment
     python benchmarks/check_real_models.py mace              # in an environment with mace-torch and equishare
 
-Weights are random unless the package ships trained ones. Rows called broken carry a mistake planted on purpose.
+Weights are random unless the package ships trained ones. Rows called broken carry a planted mistake.
 """
 
 import argparse

@@ -187,11 +187,11 @@ def mace() -> Iterator[Row]:
 
 
 def nequip() -> Iterator[Row]:
-    from nequip.data import AtomicDataDict, from_ase
-    from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper, NeighborListTransform
-    from nequip.model import NequIPGNNEnergyModel
+    from nequip.model import NequIPGNNModel
+    from nequip.utils.global_state import set_global_state
 
-    model = NequIPGNNEnergyModel(
+    set_global_state()
+    model = NequIPGNNModel(
         seed=0,
         model_dtype="float32",
         r_max=5.0,
@@ -202,16 +202,14 @@ def nequip() -> Iterator[Row]:
         num_features=16,
         avg_num_neighbors=8.0,
     )
-    data = from_ase(structure())
-    for transform in (
-        NeighborListTransform(r_max=5.0),
-        ChemicalSpeciesToAtomTypeMapper(model_type_names=["H", "C", "O"]),
-    ):
-        data = transform(data)
+    atoms = structure()
+    pos = torch.tensor(atoms.positions, dtype=torch.float32)
     inputs = {
-        k: v
-        for k, v in AtomicDataDict.batched_from_list([data]).items()
-        if k in ("pos", "edge_index", "atom_types", "batch", "num_atoms")
+        "pos": pos,
+        "edge_index": edges_within(pos, 5.0),
+        "atom_types": torch.tensor([{1: 0, 6: 1, 8: 2}[n] for n in atoms.numbers]),
+        "batch": torch.zeros(len(atoms), dtype=torch.long),
+        "num_atoms": torch.tensor([len(atoms)]),
     }
     claim = check.molecule({"num_atoms": "invariant"}, {"total_energy": "energy", "forces": "forces"})
     yield "NequIP l = 2, 3 layers", check.equivariance(model, inputs, claim)

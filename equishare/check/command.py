@@ -72,7 +72,7 @@ def model_command(
     def run(progress: Any) -> Any:
         import torch
 
-        from equishare.check.equivariance import equivariance
+        from equishare.check.equivariance_check import equivariance
         from equishare.check.examples import example_inputs
         from equishare.check.loading import TargetError, build, load_target
 
@@ -123,7 +123,7 @@ def calculator_command(
     """Check an ASE calculator: invariances, forces and stress, smoothness, conservation of energy."""
 
     def run(progress: Any) -> Any:
-        from equishare.check.calculator import calculator
+        from equishare.check.calculator_check import calculator
         from equishare.check.loading import TargetError, load_calculator
 
         if not structure.is_file():

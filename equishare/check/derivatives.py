@@ -21,7 +21,7 @@ def slope(energy: Callable[[float], float], step: float, noise: float) -> tuple[
 
     Example:
         >>> value, uncertainty = slope(np.sin, 0.02, 1e-16)
-        >>> abs(value - 1) < 1e-9 and uncertainty < 1e-7
+        >>> bool(abs(value - 1) < 1e-9 and uncertainty < 1e-7)
         True
     """
     at = {k: energy(k * step / 2) for k in (-4, -2, -1, 1, 2, 4)}

@@ -143,7 +143,8 @@ class Probe:
         arguments = self.arguments(g, leaves)
         with StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else nullcontext():
             if stochastic is not None:
-                arguments = [a * 1.0 if a.is_floating_point() else a for a in arguments]
+                # inputs too, and twice: of code outside torch nothing else can be perturbed
+                arguments = [a * 1.0 * 1.0 if a.is_floating_point() else a for a in arguments]
             outputs, watched = self._forward(arguments, with_grad=self.gradients and gradients)
             chosen = [outputs[i][1] for i in self.kept]
             results = [c.detach() for c in chosen]

@@ -1,5 +1,7 @@
 """Ranges of atoms, and the loops run on several of them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ def test_ranges_cover_every_atom_once(n_atoms, work, degrees):
         found = threads.atom_ranges(n_atoms, work, order)
         assert found[0][0] == 0
         assert found[-1][1] == n_atoms
-        assert all(stop == start for (_, stop), (start, _) in zip(found[:-1], found[1:], strict=True))
+        assert all(stop == start for (_, stop), (start, _) in pairwise(found))
 
 
 def test_a_failing_range_is_not_lost():

@@ -52,15 +52,10 @@ def trained(tmp_path_factory):
     return folder / "run", done
 
 
-def test_help_is_quick_and_loads_no_torch():
+def test_help_loads_no_torch():
     code = "import sys, equishare.cli; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'ase', 'pydantic')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    times = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - begun)
-    assert min(times) < 1.0
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
     for command in ("train", "eval", "md", "inspect", "check"):
         assert command in done.stdout
 

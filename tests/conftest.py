@@ -1,7 +1,20 @@
-"""Shared test set-up: reproducible seeds and shape checks of jaxtyping signatures."""
+"""Shared test set-up: shapes of jaxtyping signatures are checked, seeds are reproducible, group elements are drawn."""
+
+from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import config, install_import_hook
+
+PACKAGE = Path(__file__).parent.parent / "equishare"
+# before anything imports them: every annotated call of the tests is checked, shapes included; numba cannot compile the checks
+CHECKED = [
+    ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for floor in ("nn", "potential")
+    for path in sorted((PACKAGE / floor).rglob("*.py"))
+    if path.stem != "__init__" and not path.stem.endswith("_numba")
+]
+install_import_hook(CHECKED, "beartype.beartype")
 
 
 @pytest.fixture(autouse=True)
@@ -9,3 +22,23 @@ def _seed():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture
+def unchecked():
+    """Without the check of signatures: for tests of the errors that a user sees."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def orthogonal():
+    """Draw from O(3), uniformly on the rotations and on the improper ones: ``orthogonal(improper=True)``."""
+
+    def draw(improper: bool) -> torch.Tensor:
+        matrix, upper = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))
+        matrix = matrix * upper.diagonal().sign()
+        return matrix * (torch.linalg.det(matrix).sign() * (-1 if improper else 1))
+
+    return draw

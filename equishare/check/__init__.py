@@ -1,17 +1,33 @@
 """Equivariance and physics checks of any model.
 
 `equivariance` tests any callable against a symmetry; `calculator` tests any ASE calculator against the laws
-that a potential must obey. Both measure, then judge, and say where it breaks.
+that a potential must obey. Both measure, then judge, and say where it breaks. Names load on first use: pytest
+imports this package for its plugin, and must not pay for torch.
 """
 
-from equishare.check.calculator import calculator
-from equishare.check.calculator_report import CalculatorReport, PhysicsTest
-from equishare.check.equivariance import equivariance
-from equishare.check.report import EquivarianceReport, Finding
-from equishare.check.spellings import geometric, group, image, molecule, point_cloud, set_
-from equishare.check.symmetry import Symmetry
-from equishare.check.transform import Cartesian, Image, Index, Irreps, Represented, Transform
-from equishare.check.verdict import Verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equishare.check.calculator_check import calculator
+    from equishare.check.calculator_report import CalculatorReport, PhysicsTest
+    from equishare.check.equivariance_check import equivariance
+    from equishare.check.report import EquivarianceReport, Finding
+    from equishare.check.spellings import geometric, group, image, molecule, point_cloud, set_
+    from equishare.check.symmetry import Symmetry
+    from equishare.check.transform import Cartesian, Image, Index, Irreps, Represented, Transform
+    from equishare.check.verdict import Verdict
+
+_HOME = {
+    "calculator_check": ("calculator",),
+    "calculator_report": ("CalculatorReport", "PhysicsTest"),
+    "equivariance_check": ("equivariance",),
+    "report": ("EquivarianceReport", "Finding"),
+    "spellings": ("geometric", "group", "image", "molecule", "point_cloud", "set_"),
+    "symmetry": ("Symmetry",),
+    "transform": ("Cartesian", "Image", "Index", "Irreps", "Represented", "Transform"),
+    "verdict": ("Verdict",),
+}
 
 __all__ = [
     "CalculatorReport",
@@ -35,3 +51,14 @@ __all__ = [
     "point_cloud",
     "set_",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"equishare.check.{home}"), name)
+    raise AttributeError(f"module 'equishare.check' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,7 +14,6 @@ from itertools import product
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from equishare.check.element import Element
@@ -22,7 +21,6 @@ from equishare.check.symmetry import Factor, Setting
 from equishare.check.transform import Image
 
 _ROWS = 256
-_SCALED_FEATURES = 192
 
 Matrix = Float[Tensor, "rows features"]
 
@@ -121,10 +119,7 @@ def _row_views(
     listed = [i for i, n in enumerate(x.shape) if n in setting.sizes.values()]
     if listed:
         axis = listed[0]
-        read = [
-            torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side])
-            for side in (before, after)
-        ]
+        read = [torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side]) for side in (before, after)]
         return [(read[0], read[1])]
     whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
     views = [(whole[0], whole[1])]
@@ -140,7 +135,7 @@ def _pixels(maps: Sequence[Tensor]) -> Matrix:
 
 
 def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
-    """Residual of the best orthogonal action on rows, up to a positive scale for each feature."""
+    """Residual of the best orthogonal action on the features that change at all."""
     if before.shape != after.shape:
         return float("inf")
     scale = before.square().mean().sqrt()
@@ -149,44 +144,9 @@ def _orthogonal(before: Matrix, after: Matrix, floor: float) -> float:
     if before.shape[1] == 0:
         return 0.0
     if len(before) > _ROWS:
-        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(
-            before.device
-        )
+        chosen = torch.randperm(len(before), generator=torch.Generator().manual_seed(0))[:_ROWS].to(before.device)
         before, after = before[chosen], after[chosen]
-    found = difference(after @ after.mT, before @ before.mT)
-    if found > floor and before.shape[1] <= _SCALED_FEATURES:
-        scaled = _orthogonal_up_to_scale(before, after)
-        # the scales may hide a broken feature by a factor of 100; only a far better fit is another basis
-        found = scaled if scaled < 1e-3 * found else found
-    return found
-
-
-def _orthogonal_up_to_scale(before: Matrix, after: Matrix) -> float:
-    """Held-out residual of H' W H'^T = H W H^T with diagonal W in [0.1, 10]: Voigt vectors, harmonics.
-
-    Asked only of features that are linearly independent: dependent ones leave W enough freedom to fit
-    anything.
-    """
-    n, features = before.shape
-    half = n // 2
-    independent = (
-        int(torch.linalg.matrix_rank(before / before.norm(dim=0).clamp_min(1e-300), rtol=1e-6)) == features
-    )
-    if not independent or half * half < 8 * features:
-        return float("inf")
-
-    def products(rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        generator = torch.Generator().manual_seed(1)
-        count = len(range(n)[rows])
-        pairs = torch.randint(count, (2, max(400, 6 * features)), generator=generator).to(before.device)
-        old, new = ((h[rows][pairs[0]] * h[rows][pairs[1]]).cpu().numpy() for h in (before, after))
-        return old, new
-
-    old, new = products(slice(0, half))
-    weights = lsq_linear(new - old, np.zeros(len(old)), bounds=(0.1, 10.0), max_iter=50).x
-    old, new = products(slice(half, n))
-    error, size = np.linalg.norm((new - old) @ weights), np.linalg.norm(old @ weights)
-    return float(error) / max(float(size), 1e-300)
+    return difference(after @ after.mT, before @ before.mT)
 
 
 def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, setting: Setting) -> float:

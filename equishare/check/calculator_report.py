@@ -150,9 +150,7 @@ class CalculatorReport:
             table.add_column(column, justify="right" if column in ("error", "noise", "tolerance") else "left")
         for t in self.tests:
             numbers = (f"{t.error:.1e}", f"{t.floor:.1e}", f"{t.tolerance:.0e}")
-            table.add_row(
-                t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note
-            )
+            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note)
         yield table
         for note in self.notes:
             yield f"note: {note}"
@@ -181,6 +179,4 @@ def judged(
 def could_not_run(name: str, error: BaseException) -> PhysicsTest:
     """Say that a calculator refused a test."""
     first_line = (str(error).strip().splitlines() or [""])[0]
-    return PhysicsTest(
-        name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}"
-    )
+    return PhysicsTest(name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}")

@@ -33,9 +33,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output.")]
-Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report.")
-]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report.")]
 Seed = Annotated[int, typer.Option(help="Draws other elements, other inputs.")]
 
 
@@ -43,13 +41,9 @@ Seed = Annotated[int, typer.Option(help="Draws other elements, other inputs.")]
 def model_command(
     target: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE.PY:NAME", help="A module, a class or factory without arguments, or a function."
-        ),
+        typer.Argument(metavar="FILE.PY:NAME", help="A module, a class or factory without arguments, or a function."),
     ],
-    as_: Annotated[
-        str, typer.Option("--as", help="What the inputs are: " + ", ".join(KINDS) + ".")
-    ] = "molecule",
+    as_: Annotated[str, typer.Option("--as", help="What the inputs are: " + ", ".join(KINDS) + ".")] = "molecule",
     inputs: Annotated[
         str | None,
         typer.Option(
@@ -57,14 +51,10 @@ def model_command(
             help="Inputs, or a function that makes them; a tuple is several arguments.",
         ),
     ] = None,
-    shape: Annotated[
-        str | None, typer.Option(help="Shape of an image or set input, such as 1,3,32,32.")
-    ] = None,
+    shape: Annotated[str | None, typer.Option(help="Shape of an image or set input, such as 1,3,32,32.")] = None,
     output: Annotated[
         str | None,
-        typer.Option(
-            help="Type of the output, such as energy, forces, or 'atoms: 8x0e+4x1o'; inferred if not given."
-        ),
+        typer.Option(help="Type of the output, such as energy, forces, or 'atoms: 8x0e+4x1o'; inferred if not given."),
     ] = None,
     group: Annotated[str, typer.Option(help="Of an image: C2, C4, D1, D2, D4, C1.")] = "C4",
     translations: Annotated[bool, typer.Option(help="Of an image: test circular shifts too.")] = False,
@@ -82,7 +72,7 @@ def model_command(
     def run(progress: Any) -> Any:
         import torch
 
-        from equishare.check.equivariance import equivariance
+        from equishare.check.equivariance_check import equivariance
         from equishare.check.examples import example_inputs
         from equishare.check.loading import TargetError, build, load_target
 
@@ -133,7 +123,7 @@ def calculator_command(
     """Check an ASE calculator: invariances, forces and stress, smoothness, conservation of energy."""
 
     def run(progress: Any) -> Any:
-        from equishare.check.calculator import calculator
+        from equishare.check.calculator_check import calculator
         from equishare.check.loading import TargetError, load_calculator
 
         if not structure.is_file():
@@ -179,14 +169,10 @@ def _finish(run: Any, json: bool, html: Path | None) -> None:
         if html is not None:
             report.to_html(html)
     except Exception as error:
-        errors.print(
-            f"could not run: {type(error).__name__}: {error}", style="bold red", markup=False, highlight=False
-        )
+        errors.print(f"could not run: {type(error).__name__}: {error}", style="bold red", markup=False, highlight=False)
         frames = traceback.extract_tb(error.__traceback__)
         if frames and "equishare" not in frames[-1].filename:
-            errors.print(
-                f"  in {frames[-1].filename}, line {frames[-1].lineno}", markup=False, highlight=False
-            )
+            errors.print(f"  in {frames[-1].filename}, line {frames[-1].lineno}", markup=False, highlight=False)
         raise typer.Exit(COULD_NOT_RUN) from error
     if json:
         sys.stdout.write(report.to_json() + "\n")

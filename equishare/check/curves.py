@@ -12,6 +12,7 @@ def figure(curve: "Curve") -> str:
 
     matplotlib is imported here, since only reports in HTML need it, and its global state is left alone.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -26,5 +27,7 @@ def figure(curve: "Curve") -> str:
     panels[0].set_title(curve.title)
     panels[-1].set_xlabel(curve.x_label)
     text = io.StringIO()
-    drawing.savefig(text, format="svg", metadata={"Date": None})
+    # names inside the picture come from its contents, so that the same report gives the same file
+    with rc_context({"svg.hashsalt": curve.title}):
+        drawing.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]

@@ -21,7 +21,7 @@ def slope(energy: Callable[[float], float], step: float, noise: float) -> tuple[
 
     Example:
         >>> value, uncertainty = slope(np.sin, 0.02, 1e-16)
-        >>> abs(value - 1) < 1e-9 and uncertainty < 1e-7
+        >>> bool(abs(value - 1) < 1e-9 and uncertainty < 1e-7)
         True
     """
     at = {k: energy(k * step / 2) for k in (-4, -2, -1, 1, 2, 4)}
@@ -54,9 +54,7 @@ def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest
 
         found, uncertainty = slope(energy, step, noise.energy)
         error = abs(-found - float(np.sum(evaluate.base.forces * u)))
-        worst = max(
-            worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300)
-        )
+        worst = max(worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300))
     return [judged("energy slope", "forces", *worst, FORCE_TOLERANCE, "eV/Å")]
 
 

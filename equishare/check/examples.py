@@ -17,9 +17,7 @@ _EDGES = {"edge_index", "edges"}
 _GRAPH = {"data", "graph", "batch_data", "g"}
 
 
-def example_inputs(
-    model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0
-) -> tuple[Any, ...]:
+def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0) -> tuple[Any, ...]:
     """Make inputs from argument names (molecule, point-cloud) or from a shape (image, set).
 
     Molecules have 9 atoms of H, C, N and O in a cloud with distances of at least 1 Å, and edges between all
@@ -85,9 +83,7 @@ def _field(name: str, fields: dict[str, Tensor]) -> Any:
     if name in _GRAPH:
         from torch_geometric.data import Data
 
-        return Data(
-            z=fields["species"], pos=fields["positions"], edge_index=fields["edges"], batch=fields["batch"]
-        )
+        return Data(z=fields["species"], pos=fields["positions"], edge_index=fields["edges"], batch=fields["batch"])
     for known, key in (
         (_POSITIONS, "positions"),
         (_SPECIES, "species"),
@@ -106,7 +102,5 @@ def _default_shape(model: Model, kind: str) -> Sequence[int]:
         return (1, channels, PIXELS, PIXELS)
     features = next((layer.in_features for layer in layers if isinstance(layer, nn.Linear)), None)
     if features is None:
-        raise TargetError(
-            "the size of the set's members is not known; give it with --shape, for instance --shape 10,4"
-        )
+        raise TargetError("the size of the set's members is not known; give it with --shape, for instance --shape 10,4")
     return (10, features)

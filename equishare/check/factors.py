@@ -47,9 +47,7 @@ def _rotation(generator: torch.Generator, setting: Setting, number: int) -> Elem
 
 
 def _reflection(generator: torch.Generator, setting: Setting, number: int) -> Element:
-    return Element(
-        orthogonal=-torch.eye(3, dtype=torch.float64) if number == 0 else -random_rotation(generator)
-    )
+    return Element(orthogonal=-torch.eye(3, dtype=torch.float64) if number == 0 else -random_rotation(generator))
 
 
 def _translation(generator: torch.Generator, setting: Setting, number: int) -> Element:
@@ -104,13 +102,7 @@ def planar(turns: int = 4, mirrors: bool = False) -> Factor:
         return Element(turns=k, flip=bool(mirror))
 
     name = (
-        "mirror"
-        if turns == 1
-        else "turns and mirrors"
-        if mirrors
-        else "quarter turns"
-        if turns == 4
-        else "half turn"
+        "mirror" if turns == 1 else "turns and mirrors" if mirrors else "quarter turns" if turns == 4 else "half turn"
     )
     return Factor(name, draw, len(elements), len(elements))
 
@@ -132,6 +124,4 @@ def shift() -> Factor:
 def abstract(representation: Representation, samples: int = 16) -> Factor:
     """Elements of the group of a representation, drawn by its own `random`."""
     group = representation.group
-    return Factor(
-        str(group), lambda generator, setting, _: Element(abstract=group.random(generator)), samples
-    )
+    return Factor(str(group), lambda generator, setting, _: Element(abstract=group.random(generator)), samples)

@@ -133,9 +133,7 @@ def repeated(evaluate: Evaluator) -> Iterator[Image]:
     for axis in np.flatnonzero(evaluate.atoms.pbc):
         repeats = [2 if i == axis else 1 for i in range(3)]
         base = evaluate.base
-        yield Image(
-            evaluate.atoms.repeat(repeats), Result(2 * base.energy, np.tile(base.forces, (2, 1)), base.stress)
-        )
+        yield Image(evaluate.atoms.repeat(repeats), Result(2 * base.energy, np.tile(base.forces, (2, 1)), base.stress))
 
 
 def far_copies(evaluate: Evaluator, distance: float) -> Iterator[Image]:
@@ -167,12 +165,8 @@ def invariance_tests(evaluate: Evaluator, seed: int, samples: int) -> dict[str, 
     rng = np.random.default_rng(seed)
     torch_rng = torch.Generator().manual_seed(seed)
     tests: dict[str, Test] = {
-        "rotation": lambda: compare(
-            "rotation", evaluate, rotated(evaluate, torch_rng, samples, improper=False)
-        ),
-        "reflection": lambda: compare(
-            "reflection", evaluate, rotated(evaluate, torch_rng, samples, improper=True)
-        ),
+        "rotation": lambda: compare("rotation", evaluate, rotated(evaluate, torch_rng, samples, improper=False)),
+        "reflection": lambda: compare("reflection", evaluate, rotated(evaluate, torch_rng, samples, improper=True)),
         "translation": lambda: compare("translation", evaluate, translated(evaluate, rng, samples)),
         "permutation": lambda: compare("permutation", evaluate, permuted(evaluate, rng, 2 * samples)),
     }

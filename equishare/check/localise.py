@@ -15,7 +15,7 @@ from equishare.check.symmetry import Factor
 from equishare.check.trace import Call, trace
 from equishare.check.transform import Irreps, Represented, Transform
 
-FRAMES = 6
+FRAMES = 4
 JITTER = 0.1
 _RATIO = 10.0
 
@@ -43,7 +43,7 @@ class Culprit:
     modules: list[tuple[str, float, float]] = field(default_factory=list)
 
 
-def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int) -> Culprit | None:
+def find_culprit(probe: Probe, noise: Noise, broken: tuple[Factor, Element] | None, seed: int) -> Culprit | None:
     """Follow the calls of a failing model down to the module where the break begins.
 
     Starting at the model, of all calls that a module makes the first whose output carries no action of the
@@ -53,6 +53,7 @@ def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int)
 
     Args:
         probe: the failing model.
+        noise: its noise, with its copy at the other precision.
         broken: the subgroup and element that it fails under; None for a model that is not deterministic.
         seed: of the jittered inputs.
 
@@ -62,7 +63,7 @@ def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int)
     if module_of(probe.model) is None:
         return None
     try:
-        search = _Repetition(probe, seed) if broken is None else _Search(probe, *broken, seed)
+        search = _Repetition(probe, seed) if broken is None else _Search(probe, noise, *broken, seed)
     except Exception as error:
         kind = type(module_of(probe.model)).__name__
         return Culprit(kind, kind, f"its modules could not be traced: {error}", float("nan"), 0.0)
@@ -72,9 +73,8 @@ def find_culprit(probe: Probe, broken: tuple[Factor, Element] | None, seed: int)
 class _Search:
     """The search for a break of equivariance."""
 
-    def __init__(self, probe: Probe, factor: Factor, element: Element, seed: int) -> None:
+    def __init__(self, probe: Probe, noise: Noise, factor: Factor, element: Element, seed: int) -> None:
         self.probe, self.factor, self.setting = probe, factor, probe.setting
-        noise = Noise(probe, probe.observe(), seed)
         wide, narrow = probe, noise.other
         self.floor_scale = 1.0
         if narrow is not None and torch.finfo(narrow.dtype).eps < torch.finfo(probe.dtype).eps:
@@ -97,16 +97,10 @@ class _Search:
         self.mistyped: tuple[Call, float, float] | None = None
 
     def run(self) -> Culprit | None:
-        before, after, noisy = (
-            [c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy)
-        )
+        before, after, noisy = ([c for c in calls if c is not None] for calls in (self.before, self.after, self.noisy))
         if not before:
             return None
-        found = self._descend(before, after, noisy)
-        if found.path == before[0].path and self.mistyped is not None:
-            call, error, floor = self.mistyped
-            return self._culprit(call, error, floor, "its output does not transform as the type it declares")
-        return found
+        return self._descend(before, after, noisy)
 
     def _descend(self, before: list[Call], after: list[Call], noisy: list[Call]) -> Culprit:
         """All lists hold the same call, for several inputs; its output is broken and its inputs are not."""
@@ -118,14 +112,15 @@ class _Search:
                 break
             error, floor = self._compare(b, a, n, "inputs")
             if error > _RATIO * floor:
-                return self._own(
-                    here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}"
-                )
+                return self._own(here, error, floor, f"in its own code, before it calls {b[0].path.rpartition('.')[2]}")
             error, floor = self._compare(b, a, n, "outputs")
             self.modules.append((b[0].path, error, floor))
             if error > _RATIO * floor:
                 return self._descend(b, a, n)
             self._look_at_types(b, a, n)
+        if self.mistyped is not None and self.mistyped[0].path.startswith(here.path):
+            reason = "its output carries another action than the type that it declares"
+            return self._culprit(*self.mistyped, reason)
         error, floor = self._compare(before, after, noisy, "outputs")
         where = "in its own code, after its last call" if count else "in its own code"
         return self._own(here, error, floor, where)
@@ -142,9 +137,7 @@ class _Search:
         kind = type(call.module).__name__
         return Culprit(call.path or kind, kind, reason, error, floor, self.modules)
 
-    def _compare(
-        self, before: list[Call], after: list[Call], noisy: list[Call], side: str
-    ) -> tuple[float, float]:
+    def _compare(self, before: list[Call], after: list[Call], noisy: list[Call], side: str) -> tuple[float, float]:
         """Return residual and floor of the worst tensor of a call."""
         lists = [[getattr(c, side) for c in calls] for calls in (before, after, noisy)]
         worst = (0.0, self.epsilon)

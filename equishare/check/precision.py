@@ -123,9 +123,5 @@ def argument_names(model: Model, count: int) -> list[str]:
         parameters = inspect.signature(module).parameters.values()
     except (TypeError, ValueError):
         return [str(i) for i in range(count)]
-    names = [
-        p.name
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"
-    ]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"]
     return [names[i] if i < len(names) else str(i) for i in range(count)]

@@ -90,9 +90,7 @@ class Probe:
         outputs = self._forward(self.arguments(), with_grad=False)[0]
         transforms = symmetry.bind_outputs(outputs, self.setting)
         self.kept = [i for i, t in enumerate(transforms) if t is not None]
-        self.quantities = [
-            Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None
-        ]
+        self.quantities = [Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None]
         if not self.quantities:
             raise ValueError(
                 f"no output could be typed; the model returned {[p for p, _ in outputs]}: "
@@ -112,15 +110,11 @@ class Probe:
                 observed = self._observe(None, None)
             except Exception as error:
                 self.gradients = False
-                notes.append(
-                    f"gradients not tested: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-                )
+                notes.append(f"gradients not tested: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
             else:
                 if len(observed) == len(self.quantities):
                     self.gradients = False
-                    notes.append(
-                        "gradients not tested: the outputs do not depend differentiably on the inputs"
-                    )
+                    notes.append("gradients not tested: the outputs do not depend differentiably on the inputs")
                 else:
                     self.quantities += [
                         Quantity(f"gradient by {self.names[i]}", self.types[i], gradient=True)
@@ -149,7 +143,8 @@ class Probe:
         arguments = self.arguments(g, leaves)
         with StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else nullcontext():
             if stochastic is not None:
-                arguments = [a * 1.0 if a.is_floating_point() else a for a in arguments]
+                # inputs too, and twice: of code outside torch nothing else can be perturbed
+                arguments = [a * 1.0 * 1.0 if a.is_floating_point() else a for a in arguments]
             outputs, watched = self._forward(arguments, with_grad=self.gradients and gradients)
             chosen = [outputs[i][1] for i in self.kept]
             results = [c.detach() for c in chosen]

@@ -33,7 +33,7 @@ def equivariance(request: pytest.FixtureRequest) -> "Callable[..., EquivarianceR
 
     def check(model: Any, inputs: Any, symmetry: Any, **given: Any) -> "EquivarianceReport":
         __tracebackhide__ = True
-        from equishare.check.equivariance import equivariance as run
+        from equishare.check.equivariance_check import equivariance as run
 
         report = run(model, inputs, symmetry, **{**options, **given})
         if not report.passed:

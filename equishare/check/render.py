@@ -49,9 +49,7 @@ def text_of(report: Any) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("equishare.check", "templates"), autoescape=True, trim_blocks=True
-    )
+    return Environment(loader=PackageLoader("equishare.check", "templates"), autoescape=True, trim_blocks=True)
 
 
 def page(title: str, fragment: str) -> str:

@@ -103,9 +103,7 @@ class EquivarianceReport:
     def worst(self) -> Finding:
         """The row with the gravest verdict, and among those the largest error in units of noise."""
         gravity = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}
-        return max(
-            self.findings, key=lambda f: (gravity[f.verdict], f.ratio if f.ratio == f.ratio else math.inf)
-        )
+        return max(self.findings, key=lambda f: (gravity[f.verdict], f.ratio if f.ratio == f.ratio else math.inf))
 
     @property
     def error(self) -> float:
@@ -165,15 +163,11 @@ class EquivarianceReport:
         )
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("symmetry", "quantity", "type", "error", "floor", "ratio", "verdict", "sure", ""):
-            table.add_column(
-                column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left"
-            )
+            table.add_column(column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left")
         for f in self.findings:
             numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.3g}")
             verdict = Text(f.verdict.value, COLOURS[f.verdict])
-            table.add_row(
-                f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note
-            )
+            table.add_row(f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note)
         yield table
         worst = self.worst
         if worst.verdict is not Verdict.PASS and worst.element is not None:

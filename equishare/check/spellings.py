@@ -83,9 +83,7 @@ def parse(text: str) -> Transform:
     found = _SPELLING.match(text)
     if found and re.fullmatch(r"[\dxeo+ ]+", found[2]):
         return Irreps(found[2].replace(" ", ""), along=found[1])
-    raise ValueError(
-        f"{text!r} is neither one of {sorted(ROLES)} nor e3nn irreps such as '8x0e+4x1o' or 'atoms: 1o'"
-    )
+    raise ValueError(f"{text!r} is neither one of {sorted(ROLES)} nor e3nn irreps such as '8x0e+4x1o' or 'atoms: 1o'")
 
 
 def _infer_input(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
@@ -146,9 +144,7 @@ def molecule(inputs: Spec = None, outputs: Spec = None, *, improper: bool = True
 def point_cloud(inputs: Spec = "positions", outputs: Spec = None, *, improper: bool = True) -> Symmetry:
     """The symmetry of a molecule for models whose inputs are points, without edges."""
     chosen = (
-        [factors.rotation()]
-        + [factors.reflection()] * improper
-        + [factors.translation(), factors.permutation("atoms")]
+        [factors.rotation()] + [factors.reflection()] * improper + [factors.translation(), factors.permutation("atoms")]
     )
     return Symmetry("point cloud", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse)
 
@@ -161,9 +157,7 @@ def geometric(inputs: Spec, outputs: Spec, *, improper: bool = True) -> Symmetry
         'O(3)'
     """
     chosen = [factors.rotation()] + [factors.reflection()] * improper
-    return Symmetry(
-        "O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse
-    )
+    return Symmetry("O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, _infer_input, _infer_output, parse)
 
 
 _PLANAR = {
@@ -176,9 +170,7 @@ _PLANAR = {
 }
 
 
-def image(
-    group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False
-) -> Symmetry:
+def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False) -> Symmetry:
     """Quarter turns and mirrors of images (the last two axes), and circular shifts.
 
     Inputs with three or more axes are images. Outputs with a square of pixels are feature maps with
@@ -202,9 +194,7 @@ def image(
     turns, mirrors = _PLANAR[group]
     chosen = [factors.planar(turns, mirrors)] if group != "C1" else []
     chosen += [factors.shift()] * translations
-    return Symmetry(
-        f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image
-    )
+    return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image)
 
 
 def _infer_image(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:

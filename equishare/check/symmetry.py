@@ -135,9 +135,7 @@ class Symmetry:
             head, _, tail = path.partition(".")
             number = int(head) if head.isdigit() else 0
             return self._lookup(spec[number], tail, name) if number < len(spec) else None
-        raise TypeError(
-            f"a type is a Transform, a string, a tuple or a mapping of them; got {type(spec).__name__}"
-        )
+        raise TypeError(f"a type is a Transform, a string, a tuple or a mapping of them; got {type(spec).__name__}")
 
 
 def _no_spelling(text: str) -> Transform:
@@ -150,14 +148,10 @@ def _learn_sizes(sizes: dict[str, int], transform: Transform | None, tensor: Ten
     if along is None:
         return
     if not -tensor.dim() <= axis < tensor.dim():
-        raise ValueError(
-            f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}"
-        )
+        raise ValueError(f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}")
     size = tensor.shape[axis]
     if sizes.setdefault(along, size) != size:
-        raise ValueError(
-            f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}"
-        )
+        raise ValueError(f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}")
 
 
 def setting_of(leaves: Leaves, names: Sequence[str], types: Sequence[Transform]) -> Setting:

@@ -37,6 +37,12 @@ def _keep(tree: Any) -> list[Tensor]:
     return [t.detach().clone() for t in tensors(tree) if t.is_floating_point()]
 
 
+def _is_generated(path: str, module: nn.Module) -> bool:
+    """Code that a layer wrote for itself, as e3nn's layers do: the layer is what a person knows by name."""
+    written = isinstance(module, (torch.fx.GraphModule, torch.jit.ScriptModule))
+    return written and path.rpartition(".")[2].startswith("_")
+
+
 class Tracer:
     """Hooks on every module of a model, inside a `with`; `root` is the call of the model itself."""
 
@@ -48,6 +54,8 @@ class Tracer:
 
     def __enter__(self) -> "Tracer":
         for path, module in self.module.named_modules():
+            if _is_generated(path, module):
+                continue
             self.handles.append(module.register_forward_pre_hook(self._enter(path), with_kwargs=True))
             self.handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
         return self

@@ -152,9 +152,7 @@ class Irreps(Transform):
             y, blocks, start = x.movedim(self.fibre, -1), [], 0
             for multiplicity, irrep in irreps:
                 size = multiplicity * irrep.dim
-                block = (
-                    y[..., start : start + size].unflatten(-1, (multiplicity, irrep.dim)) if size else None
-                )
+                block = y[..., start : start + size].unflatten(-1, (multiplicity, irrep.dim)) if size else None
                 if block is not None:
                     blocks.append((block @ wigner_d(irrep.l, irrep.p, g.orthogonal).to(x).mT).flatten(-2))
                 start += size
@@ -281,9 +279,7 @@ class Image(Transform):
 @cache
 def _points(degree: int) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "m points"]]:
     """Fixed directions, and the pseudo-inverse of their spherical harmonics."""
-    points = torch.randn(
-        4 * degree + 8, 3, generator=torch.Generator().manual_seed(degree), dtype=torch.float64
-    )
+    points = torch.randn(4 * degree + 8, 3, generator=torch.Generator().manual_seed(degree), dtype=torch.float64)
     return points, torch.linalg.pinv(_harmonics(degree, points))
 
 

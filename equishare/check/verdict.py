@@ -50,9 +50,7 @@ def judge(ratio: float, accepted: bool = False) -> Verdict:
     return Verdict.UNDECIDED if ratio <= FAIL_RATIO else Verdict.FAIL
 
 
-def confidence(
-    verdict: Verdict, ratio: float, samples: int, exhaustive: bool, floor_runs: int | None
-) -> float:
+def confidence(verdict: Verdict, ratio: float, samples: int, exhaustive: bool, floor_runs: int | None) -> float:
     """Return how sure the verdict is, between 0 and 1.
 
     A pass: the probability to have drawn at least one bad element if one in ten is bad, 1 - 0.9^samples (1

@@ -41,7 +41,9 @@ def train(
     valid: Annotated[
         str | None, typer.Option(help="Fraction of the frames, or files (a.xyz,b.xyz), to choose the best model by.")
     ] = None,
-    test: Annotated[str | None, typer.Option(help="Fraction of the frames, or files (a.xyz,b.xyz), to judge the model by.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Fraction of the frames, or files (a.xyz,b.xyz), to judge the model by.")
+    ] = None,
     preset: Annotated[
         PresetName | None,
         typer.Option(help="Size of the model; replaces the model section of --config. [default: default]"),

@@ -214,15 +214,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m equishare.datasets.generate", description=main.__doc__)
     parser.description = "Make the bundled data sets with GFN2-xTB (needs the extra [xtb])."
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which: {', '.join(RECIPES)} (default: all)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent, help="folder (default: the package's)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=SEED, help="seed of the trajectories (default: %(default)s)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(RECIPES)} (default: all)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder (default: the package's)")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the trajectories (default: %(default)s)")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(RECIPES))
     if unknown:

@@ -16,7 +16,7 @@ import torch
 from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary, ZeroRotation
+from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
 from equishare.errors import EquishareError
@@ -105,8 +105,9 @@ def run_md(
     """Run molecular dynamics; stop, with the reason, where it leaves the training domain or explodes.
 
     Velocities are drawn from the Maxwell-Boltzmann distribution, the total momentum, and for a molecule the angular
-    momentum, are taken off, and what is left is scaled to the temperature. Langevin thermostats every degree of freedom; in NVE the temperature counts those that are left, and
-    a relaxed structure settles near half the temperature asked for. Same seed and machine, same run.
+    momentum, are taken off, and what is left is scaled to the temperature. Langevin thermostats every degree of
+    freedom; in NVE the temperature counts those that are left, and a relaxed structure settles near half the temperature
+    asked for. Same seed and machine, same run.
 
     Args:
         potential: A potential, or the path of a model file.
@@ -198,14 +199,16 @@ def draw_velocities(atoms: Atoms, temperature: float, rng: np.random.Generator) 
     >>> draw_velocities(molecule("CO2"), 300.0, np.random.default_rng(0))
     4
     """
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    spread = np.sqrt(units.kB * temperature * atoms.get_masses())
+    atoms.set_momenta(spread[:, None] * rng.standard_normal((len(atoms), 3)))
     degrees = int(atoms.get_number_of_degrees_of_freedom())
     if not atoms.constraints:
         Stationary(atoms, preserve_temperature=False)
         degrees -= 3
         if not atoms.pbc.any() and len(atoms) > 1:
             moments = atoms.get_moments_of_inertia()
-            ZeroRotation(atoms, preserve_temperature=False)
+            with np.errstate(invalid="ignore"):  # a linear molecule has one moment of zero
+                ZeroRotation(atoms, preserve_temperature=False)
             degrees -= int((moments > 1e-6 * moments.max()).sum())
     drawn = _temperature(atoms.get_kinetic_energy(), max(degrees, 1))
     atoms.set_momenta(atoms.get_momenta() * (math.sqrt(temperature / drawn) if drawn > 0 and degrees > 0 else 0.0))

@@ -26,7 +26,7 @@ def plot_md(result: "MDResult", temperature: float, path: Path) -> None:
     top.plot(times, kelvin, color="tab:red", linewidth=0.8)
     top.axhline(temperature, color="black", linestyle="--", linewidth=0.8, label=f"{temperature:g} K asked for")
     top.set_ylabel("temperature (K)")
-    top.legend(loc="upper right", frameon=False)
+    top.legend(loc="upper right", framealpha=0.9, edgecolor="none")
     name = "total energy" if conserved else "potential energy"
     bottom.plot(times, shifted, color="tab:blue", linewidth=0.8, label=name)
     if conserved and not math.isnan(result.drift):
@@ -35,7 +35,7 @@ def plot_md(result: "MDResult", temperature: float, path: Path) -> None:
         bottom.plot(times, line, color="black", linestyle="--", linewidth=0.8, label=label)
     bottom.set_ylabel(f"{name} − start (meV/atom)")
     bottom.set_xlabel("time (ps)")
-    bottom.legend(loc="upper right", frameon=False)
+    bottom.legend(loc="upper right", framealpha=0.9, edgecolor="none")
     if result.stopped:
         figure.suptitle(result.stopped, color="tab:red", fontsize=8, wrap=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")

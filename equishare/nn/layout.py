@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.nn.clebsch_gordan import clebsch_gordan
 
 IrrepsLike: TypeAlias = o3.Irreps | str
 
@@ -82,8 +83,18 @@ class Layout:
         )
 
     def matrix(self, rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "dim dim"]:
-        """How an orthogonal matrix acts on the components: ``x -> einsum('ij,njc->nic', D, x)``."""
-        return torch.block_diag(*(ir.D_from_matrix(rotation) for _, ir in self.irreps))
+        """How an orthogonal matrix acts on the components: ``x -> einsum('ij,njc->nic', D, x)``.
+
+        As precise as the matrix given; e3nn 0.6 rounds its own to float32.
+        """
+        natural = [torch.ones_like(rotation[:1, :1]), rotation]  # of parity (-1)^l
+        for degree in range(2, max(self.degrees) + 1):
+            c = clebsch_gordan(degree - 1, 1, degree).to(rotation)
+            natural.append((2 * degree + 1) * torch.einsum("abi,cdj,ac,bd->ij", c, c, natural[-1], rotation))
+        sign = torch.linalg.det(rotation).sign()
+        return torch.block_diag(
+            *(natural[ir.l] if ir.p == (-1) ** ir.l else sign * natural[ir.l] for _, ir in self.irreps)
+        )
 
 
 def to_e3nn(features: Float[Tensor, "atoms dim channels"], irreps: IrrepsLike) -> Float[Tensor, "atoms flat"]:

@@ -26,8 +26,9 @@ def polynomial_cutoff(scaled: Float[Tensor, "edges"], power: int = 6) -> Float[T
 class RadialBasis(nn.Module):
     r"""Spherical Bessel functions of order zero under a smooth cutoff.
 
-    .. math:: B_n(r) = \sqrt{\tfrac{2}{r_c}}\, \frac{\sin(n \pi r / r_c)}{r} \, f(r / r_c), \quad n = 1..N
+    .. math:: B_n(r) = \sqrt{\tfrac{8}{r_c}}\, \frac{\sin(n \pi r / r_c)}{n\, r} \, f(r / r_c), \quad n = 1..N
 
+    The factor 1/n, which the original does not have, makes a sum with weights of equal size smooth: it fits forces better.
     Invariant under O(3): exact. Zero, with two continuous derivatives, from the cutoff on.
 
     Args:
@@ -60,5 +61,5 @@ class RadialBasis(nn.Module):
         scaled = lengths / self.cutoff
         order = torch.arange(1, self.n_basis + 1, dtype=lengths.dtype, device=lengths.device)
         # sin(n pi x) / x through sinc stays finite where two atoms coincide
-        waves = torch.sinc(scaled.unsqueeze(1) * order) * (order * (math.pi * 2**0.5 * self.cutoff**-1.5))
+        waves = torch.sinc(scaled.unsqueeze(1) * order) * (math.pi * 8**0.5 * self.cutoff**-1.5)
         return waves * polynomial_cutoff(scaled, self.power).unsqueeze(1)

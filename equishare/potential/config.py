@@ -18,7 +18,7 @@ class ModelConfig(BaseModel):
     l_features: int = Field(2, ge=0, le=6, description="highest degree of the features between layers")
     body_order: int = Field(4, ge=2, le=6, description="atoms that one layer's products couple: 2 is no product at all")
     cutoff: float = Field(5.0, gt=0, description="radius in Å within which two atoms are neighbours")
-    n_basis: int = Field(10, ge=1, description="radial functions")
+    n_basis: int = Field(8, ge=1, description="radial functions")
     n_hidden: int = Field(32, ge=1, description="width of the readout's hidden layer")
     dipole: bool = Field(False, description="read out charges and atomic dipoles, and from them the dipole moment")
 

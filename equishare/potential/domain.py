@@ -51,7 +51,7 @@ class Domain(BaseModel):
         cls,
         frames: Sequence[Atoms],
         forces: Sequence[np.ndarray] | None = None,
-        energies: Sequence[float] | None = None,
+        energies: Sequence[float] | np.ndarray | None = None,
         cutoff: float = 6.0,
     ) -> "Domain":
         """Measure training frames.
@@ -74,10 +74,10 @@ class Domain(BaseModel):
                 symbol = chemical_symbols[number]
                 farthest = float(distance[(atoms.numbers == number) & np.isfinite(distance)].max())
                 nearest[symbol] = max(farthest, nearest.get(symbol, 0.0))
-        norms = [np.linalg.norm(f, axis=1) for f in forces or [] if np.isfinite(f).all() and len(f)]
+        norms = [np.linalg.norm(f, axis=1) for f in (() if forces is None else forces) if np.isfinite(f).all()]
         per_atom = [
             e / len(atoms)
-            for atoms, e in zip(frames, energies or [], strict=bool(energies))
+            for atoms, e in (() if energies is None else zip(frames, energies, strict=True))
             if len(atoms) > 1 and np.isfinite(e)
         ]
         return cls(

@@ -60,13 +60,8 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
     try:
-        beside.touch()
-        mode = beside.stat().st_mode
-        safetensors.torch.save_file(weights, str(beside), metadata={"equishare": header.model_dump_json()})
-        os.chmod(beside, mode)  # safetensors leaves its files to their owner alone; others may read a potential
+        beside.write_bytes(safetensors.torch.save(weights, metadata={"equishare": header.model_dump_json()}))
         os.replace(beside, target)
-    except safetensors.SafetensorError as error:
-        raise OSError(f"cannot write {target}: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -108,7 +103,7 @@ def load(
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except safetensors.SafetensorError as error:
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
-    with torch.random.fork_rng(devices=[]):  # the first weights are drawn, then replaced
+    with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten: the caller's numbers stay
         potential = Potential(
             header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
         )

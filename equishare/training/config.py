@@ -82,10 +82,9 @@ class OptimisationConfig(_Section):
 
     batch_size: int | None = Field(None, ge=1, description="frames a step; absent: as many as hold batch_atoms")
     batch_atoms: int = Field(75, ge=1, description="atoms a step on average, where batch_size is absent")
-    learning_rate: float = Field(5e-3, gt=0, description="highest learning rate of AdamW (amsgrad)")
+    learning_rate: float = Field(0.04, gt=0, description="highest learning rate of SOAP")
     final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept")
     energy_weight: float = Field(1.0, ge=0, description="weight of ((E error) / (atoms^p · scale))^2")

@@ -101,9 +101,7 @@ def read_frames(sources: Source | Sequence[Source], keys: LabelKeys | None = Non
     if not sources:
         raise FrameReadError("expected at least one file of frames, got none; name a file, e.g. frames.xyz")
     read = [item for source in sources for item in _read_source(os.fspath(source))]
-    labels = read_labels(
-        [atoms for _, _, atoms in read], [f"{f}@{i}" for f, i, _ in read], keys or LabelKeys()
-    )
+    labels = read_labels([atoms for _, _, atoms in read], [f"{f}@{i}" for f, i, _ in read], keys or LabelKeys())
     frames = []
     for (file, index, atoms), label in zip(read, labels, strict=True):
         atoms.calc = None
@@ -126,8 +124,7 @@ def _read_source(source: str) -> Iterator[tuple[str, int, Atoms]]:
     except Exception as error:  # ASE's readers raise whatever their parsing meets
         before = f", or read the frames before it with {file}@:{len(images)}" if images else ""
         raise FrameReadError(
-            f"{file}: frame {len(images)} cannot be read as {file_format}: {_reason(error)}; "
-            f"mend or remove it{before}"
+            f"{file}: frame {len(images)} cannot be read as {file_format}: {_reason(error)}; mend or remove it{before}"
         ) from error
     if not images:
         raise FrameReadError(f"{file}: expected frames in the format {file_format}, found none")
@@ -164,15 +161,11 @@ def _parse(source: str) -> tuple[str, slice]:
 
 def _checked_format(file: str) -> str:
     if os.path.isdir(file):
-        inside = sorted(
-            p.name for p in Path(file).iterdir() if p.suffix in {".xyz", ".extxyz", ".traj", ".db"}
-        )
+        inside = sorted(p.name for p in Path(file).iterdir() if p.suffix in {".xyz", ".extxyz", ".traj", ".db"})
         advice = f"name the files in it, e.g. {os.path.join(file, inside[0])}" if inside else "name a file"
         raise FrameReadError(f"{file}: expected a file of frames, got a folder; {advice}")
     if not os.path.exists(file):
-        raise FrameReadError(
-            f"{file}: no such file; expected a file of frames (working folder: {os.getcwd()})"
-        )
+        raise FrameReadError(f"{file}: no such file; expected a file of frames (working folder: {os.getcwd()})")
     root, _ = get_compression(file)
     try:
         with open_with_compression(file, "rb") as stream:
@@ -194,9 +187,7 @@ def _checked_format(file: str) -> str:
             "something that ASE does not recognise; write the frames as extended XYZ and name the file .xyz"
         ) from error
     if found in _REFUSED_FORMATS:
-        raise FrameReadError(
-            f"{file}: frames are read from files only, and ASE takes this name for {found!r}"
-        )
+        raise FrameReadError(f"{file}: frames are read from files only, and ASE takes this name for {found!r}")
     if found in {"extxyz", "xyz"}:
         if b"\0" in start:
             raise FrameReadError(f"{file}: expected the text of an extended XYZ file, got binary data")
@@ -249,6 +240,4 @@ def _check_extxyz(file: str, stop: int | None) -> None:
                         )
                 frame += 1
     except (UnicodeDecodeError, EOFError, OSError) as error:
-        raise FrameReadError(
-            f"{file}: expected the text of an extended XYZ file: {_reason(error)}"
-        ) from error
+        raise FrameReadError(f"{file}: expected the text of an extended XYZ file: {_reason(error)}") from error

@@ -73,9 +73,7 @@ class Inspection:
 
 def _where(finding: Finding) -> str:
     more = len(finding.frames) - 3
-    return f" ({', '.join(finding.frames[:3])}{f' and {more} more' if more > 0 else ''})" * bool(
-        finding.frames
-    )
+    return f" ({', '.join(finding.frames[:3])}{f' and {more} more' if more > 0 else ''})" * bool(finding.frames)
 
 
 def inspect(
@@ -138,9 +136,7 @@ def _part(name: str, frames: Sequence[Frame], cutoff: float) -> Part:
         nearest.append(float(pairs.d.min(initial=np.inf)))
         within = np.bincount(pairs.i[pairs.d < cutoff], minlength=len(frame.atoms))
         lonely.append(int((within == 0).sum()) if len(frame.atoms) > 1 else 0)
-    return Part(
-        name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely)
-    )
+    return Part(name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely))
 
 
 def _range(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
@@ -169,12 +165,9 @@ def _summary(part: Part) -> dict[str, Any]:
         "atoms_per_frame": _range([len(f.atoms) for f in frames]),
         "periodic_frames": sum(bool(f.atoms.pbc.any()) for f in frames),
         "labels": {
-            name: sum(getattr(f, name) is not None for f in frames)
-            for name in ("energy", "forces", "stress", "dipole")
+            name: sum(getattr(f, name) is not None for f in frames) for name in ("energy", "forces", "stress", "dipole")
         },
-        "energy_per_atom": _range(
-            [f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]
-        ),
+        "energy_per_atom": _range([f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]),
         "force_norm": _range(norms),
         # of the components, as the errors of a potential are given
         "force_rms": float(np.sqrt(np.mean(norms**2) / 3.0)) if norms.size else None,

@@ -272,8 +272,7 @@ def check_across(parts: Sequence[Part]) -> Iterator[Finding]:
         f
         for group in repeated
         for _, f in group
-        if f.energy is not None
-        and any(abs(f.energy - (g.energy or f.energy)) > 1e-3 * len(f.atoms) for _, g in group)
+        if f.energy is not None and any(abs(f.energy - (g.energy or f.energy)) > 1e-3 * len(f.atoms) for _, g in group)
     ]
     yield from _finding(
         "warning",

@@ -43,9 +43,7 @@ def _rows(parts: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         return title, [_range(part[key], digits) for part in parts.values()]
 
     def count(label: str) -> list[str]:
-        return [
-            "all" if p["labels"][label] == p["frames"] else str(p["labels"][label]) for p in parts.values()
-        ]
+        return ["all" if p["labels"][label] == p["frames"] else str(p["labels"][label]) for p in parts.values()]
 
     values = parts.values()
     return [

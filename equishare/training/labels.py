@@ -85,9 +85,7 @@ def _found(
     present = dict.fromkeys(k for values in available for k in values)  # ordered
     for spellings in ([p + n for p in _PREFIXES for n in _USUAL[quantity]], _LAST[quantity]):
         spellings = [*spellings, *(f"{n}_{p.rstrip('_')}" for p in _PREFIXES[1:] for n in spellings)]
-        keys = sorted(
-            (k for k in present if k.lower() in spellings), key=lambda k: spellings.index(k.lower())
-        )
+        keys = sorted((k for k in present if k.lower() in spellings), key=lambda k: spellings.index(k.lower()))
         if keys:
             _require_agreement(quantity, keys, images, names, available)
             return keys[0]

@@ -93,14 +93,10 @@ def reference_energies(
     notes: list[str] = []
     for symbol, value in (given or {}).items():
         if symbol not in atomic_numbers or symbol == "X" or not math.isfinite(value):
-            raise ReferenceEnergyError(
-                f"expected E0s such as {{'H': -13.6}} in eV, got {symbol!r}: {value!r}"
-            )
+            raise ReferenceEnergyError(f"expected E0s such as {{'H': -13.6}} in eV, got {symbol!r}: {value!r}")
         values[symbol], origins[symbol] = float(value), "given"
     _add_isolated(isolated, values, origins, notes)
-    species = sorted(
-        {s for frame in frames for s in frame.atoms.symbols.species()}, key=atomic_numbers.__getitem__
-    )
+    species = sorted({s for frame in frames for s in frame.atoms.symbols.species()}, key=atomic_numbers.__getitem__)
     missing = [s for s in species if s not in values]
     if missing:
         if values:

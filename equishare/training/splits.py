@@ -79,9 +79,7 @@ def split_frames(
             "other than isolated atoms"
         )
     if not parts.test and not (isinstance(test, (int, float)) and test == 0):
-        raise SplitError(
-            "the test part is empty: give a file with frames other than isolated atoms, or test=0"
-        )
+        raise SplitError("the test part is empty: give a file with frames other than isolated atoms, or test=0")
     return parts
 
 

@@ -63,9 +63,7 @@ def unit_findings(
     if (stiffness and stiffness < 0) or (agreement and agreement[0] < 0):
         seen = "the stiffness of bonds is negative" if stiffness and stiffness < 0 else ""
         if agreement and agreement[0] < 0:
-            seen += (
-                " and " * bool(seen) + f"energies change by {agreement[0]:.3g} times the work of the forces"
-            )
+            seen += " and " * bool(seen) + f"energies change by {agreement[0]:.3g} times the work of the forces"
         yield Finding(
             "error",
             "forces-sign",
@@ -100,9 +98,7 @@ def _nearest_unit(value: float, units: Mapping[str, float]) -> tuple[str, float]
     return min(units.items(), key=lambda item: abs(math.log(value * item[1])))
 
 
-def _length_unit(
-    frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]
-) -> tuple[float, Finding | None]:
+def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -> tuple[float, Finding | None]:
     bonding = ratios[np.isfinite(ratios)]
     if all(np.isin(frame.atoms.numbers, NOBLE_GASES).all() for frame in frames) or not bonding.size:
         return 1.0, None

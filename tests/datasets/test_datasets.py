@@ -68,10 +68,7 @@ def test_energies_lie_below_the_isolated_atoms():
 
 def test_temperatures_show_in_the_energies():
     frames = [f for f in datasets.load("ethanol") if len(f) > 1]
-    means = [
-        np.mean([f.get_potential_energy() for f in frames if f.info["temperature"] == t])
-        for t in (300, 450, 600)
-    ]
+    means = [np.mean([f.get_potential_energy() for f in frames if f.info["temperature"] == t]) for t in (300, 450, 600)]
     assert means[0] < means[1] < means[2]
     # harmonic: k T / 2 for each of 21 vibrations
     assert means[2] - means[0] == pytest.approx(21 / 2 * 8.617e-5 * 300, rel=0.5)
@@ -112,9 +109,7 @@ def test_labels_can_be_made_again(name):
     frames = datasets.load(name)
     sample = [f for f in frames if len(f) == 1] + [f for f in frames if len(f) > 1][:: len(frames) // 10]
     for frame in sample:
-        again = generate.label(
-            Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc)
-        ).calc.results
+        again = generate.label(Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc)).calc.results
         written = frame.calc.results
         assert again["energy"] == pytest.approx(written["energy"], abs=2e-6)
         np.testing.assert_allclose(again["forces"], written["forces"], atol=5e-5)

@@ -48,11 +48,7 @@ def test_frames_know_where_they_come_from(water):
 @pytest.mark.parametrize("text", [":2", "1:", "::2", "-2:", "-1", "0", "2", "3:1:-1", ":-1", "+1"])
 def test_slices_are_those_of_python(water, text):
     numbers = list(range(5))
-    part = (
-        numbers[slice(*(int(t) if t else None for t in text.split(":")))]
-        if ":" in text
-        else [numbers[int(text)]]
-    )
+    part = numbers[slice(*(int(t) if t else None for t in text.split(":")))] if ":" in text else [numbers[int(text)]]
     assert [f.index for f in read_frames(f"{water}@{text}")] == part
 
 
@@ -261,17 +257,11 @@ def test_broken_input(tmp_path, monkeypatch, name):
     with pytest.raises(error, match=message) as caught:
         read_frames(sources, LabelKeys(**keys))
     assert isinstance(caught.value, EquishareError)
-    assert (
-        source is None
-        or "file.xyz" in str(caught.value)
-        or name in {"folder", "wrong key", "wrong forces key"}
-    )
+    assert source is None or "file.xyz" in str(caught.value) or name in {"folder", "wrong key", "wrong forces key"}
     assert not (tmp_path / FLAG).exists()
 
 
-@pytest.mark.parametrize(
-    "ending", ["traj", "pkl", "pckl", "db", "json", "xyz", "extxyz", "pt", "vasp", "nc", "none"]
-)
+@pytest.mark.parametrize("ending", ["traj", "pkl", "pckl", "db", "json", "xyz", "extxyz", "pt", "vasp", "nc", "none"])
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_nothing_is_unpickled(tmp_path, monkeypatch, ending, protocol):
     monkeypatch.chdir(tmp_path)

@@ -123,9 +123,7 @@ def test_several_defects_at_once(ethanol):
         frames[10 + 2 * n] = defect(frames[10 + 2 * n])
     found = inspect(frames).findings
     assert set(DEFECTS) <= {f.code for f in found}
-    assert [f.level for f in found] == sorted(
-        (f.level for f in found), key=["error", "warning", "info"].index
-    )
+    assert [f.level for f in found] == sorted((f.level for f in found), key=["error", "warning", "info"].index)
     for n, code in enumerate(DEFECTS):
         assert frames[10 + 2 * n].name in next(f for f in found if f.code == code).frames
 

@@ -83,9 +83,7 @@ def test_wrong_units_are_named(frames, name):
     wrong = convert(frames, *factors)
     for chosen in (wrong, split_isolated(wrong)[1]):  # with and without isolated atoms
         found = unit_codes(chosen)
-        assert {code: found[code].level for code in found} == {
-            code: level for code, (level, _) in expected.items()
-        }
+        assert {code: found[code].level for code in found} == {code: level for code, (level, _) in expected.items()}
         for code, (_, unit) in expected.items():
             assert unit in found[code].message
 
@@ -133,9 +131,7 @@ def rattled(atoms, calculator, amplitude, n=40):
     [
         lambda: rattled(bulk("Cu", cubic=True).repeat(2), EMT(), 0.05),
         lambda: rattled(bulk("Al", cubic=True).repeat(2), EMT(), 0.2),
-        lambda: rattled(
-            bulk("Ar", cubic=True, a=5.3).repeat(2), LennardJones(sigma=3.4, epsilon=0.0104, rc=8.0), 0.1
-        ),
+        lambda: rattled(bulk("Ar", cubic=True, a=5.3).repeat(2), LennardJones(sigma=3.4, epsilon=0.0104, rc=8.0), 0.1),
         lambda: [labelled(molecule(m), EMT()) for m in ("H2O", "CH4", "NH3", "C2H6", "CO2", "CH3OH")],
     ],
     ids=["Cu", "Al", "Ar", "molecules"],
@@ -166,9 +162,7 @@ def test_the_measures_do_not_see_units_that_agree():
     )
 
 
-@pytest.mark.parametrize(
-    ("z", "hartree"), [(6, -37.69), (8, -74.81), (17, -459.5), (26, -1262.4), (35, -2572.4)]
-)
+@pytest.mark.parametrize(("z", "hartree"), [(6, -37.69), (8, -74.81), (17, -459.5), (26, -1262.4), (35, -2572.4)])
 def test_all_electron_energies(z, hartree):
     # Hartree-Fock limit: Bunge, Barrientos & Bunge, At. Data Nucl. Data Tables 53, 113 (1993)
     assert all_electron_energy(z) / Hartree == pytest.approx(hartree, rel=0.012)
@@ -197,14 +191,10 @@ def test_published_data_raise_no_alarm(shared):
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_units_of_published_data_are_named(shared, name):
     factors, expected = WRONG[name]
-    acac = convert(
-        read_frames([shared / "acac/isolated_atoms.xyz", shared / "acac/train_300K.xyz"]), *factors
-    )
+    acac = convert(read_frames([shared / "acac/isolated_atoms.xyz", shared / "acac/train_300K.xyz"]), *factors)
     for chosen in (acac, split_isolated(acac)[1]):
         found = unit_codes(chosen)
-        assert {code: found[code].level for code in found} == {
-            code: level for code, (level, _) in expected.items()
-        }
+        assert {code: found[code].level for code in found} == {code: level for code, (level, _) in expected.items()}
     # a metal has no such bonds: lengths are known, and energies against forces beyond a factor of 2.5
     lithium = unit_codes(convert(read_frames(shared / "mlearn_li/train.xyz"), *factors))
     energy, forces, length = factors

@@ -48,12 +48,3 @@ def uses_numba(example: Tensor) -> bool:
             "choose backend('auto') or backend('torch')"
         )
     return possible
-
-
-def match_threads() -> int:
-    """Let the compiled loops use as many threads as torch does, and say how many."""
-    import numba
-
-    threads = max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-    numba.set_num_threads(threads)
-    return threads

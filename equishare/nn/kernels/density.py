@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equishare.nn.kernels.backend import match_threads, uses_numba
+from equishare.nn.kernels.backend import uses_numba
 from equishare.nn.kernels.edges import Edges
+from equishare.nn.kernels.threads import atom_ranges, run_ranges
 
 
 def density(
@@ -60,14 +61,22 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
+def _ranges(
+    order: tuple[np.ndarray, np.ndarray], harmonics: Tensor, radial: Tensor, passes: int
+) -> list[tuple[int, int]]:
+    """Ranges of atoms for a loop that passes so many times over the components of the edges."""
+    starts = order[1]
+    return atom_ranges(len(starts) - 1, passes * harmonics.numel() * radial.shape[2], starts)
+
+
 class _Density(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges) -> Tensor:
         from equishare.nn.kernels import density_numba as loops
 
-        match_threads()
         out = radial.new_empty(harmonics.shape[1], *scalars.shape)
-        loops.forward(
+        run_ranges(
+            *(loops.forward, _ranges(edges.receive_order, harmonics, radial, 2)),
             *map(_array, (radial, scalars, features, harmonics)),
             component_degrees(harmonics.shape[1]),
             component_degrees(features.shape[0]),
@@ -97,15 +106,18 @@ class _DensityBackward(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         from equishare.nn.kernels import density_numba as loops
 
-        match_threads()
         ctx.save_for_backward(grad, radial, scalars, features, harmonics)
         ctx.edges = edges
         grads = tuple(torch.empty_like(t) for t in (radial, scalars, features, harmonics))
         degrees = component_degrees(harmonics.shape[1]), component_degrees(features.shape[0])
         g, r, s, x, y = map(_array, (grad, radial, scalars, features, harmonics))
         gr, gs, gx, gy = (t.numpy() for t in grads)
-        loops.backward_edges(g, r, s, x, y, *degrees, edges.ends[0], *edges.receive_order, gr, gy)
-        loops.backward_atoms(g, r, y, *degrees, edges.ends[1], *edges.send_order, gs, gx)
+        receivers = _ranges(edges.receive_order, harmonics, radial, 4)
+        senders = _ranges(edges.send_order, harmonics, radial, 2)
+        run_ranges(
+            loops.backward_edges, receivers, g, r, s, x, y, *degrees, edges.ends[0], *edges.receive_order, gr, gy
+        )
+        run_ranges(loops.backward_atoms, senders, g, r, y, *degrees, edges.ends[1], *edges.send_order, gs, gx)
         return grads
 
     @staticmethod
@@ -113,7 +125,6 @@ class _DensityBackward(torch.autograd.Function):
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
         from equishare.nn.kernels import density_numba as loops
 
-        match_threads()
         saved = ctx.saved_tensors
         edges: Edges = ctx.edges
         out = tuple(torch.empty_like(t) for t in saved)
@@ -121,6 +132,11 @@ class _DensityBackward(torch.autograd.Function):
         g, r, s, x, y = map(_array, saved)
         ur, us, ux, uy = map(_array, tangents)
         dg, dr, ds, dx, dy = (t.numpy() for t in out)
-        loops.second_edges(g, r, s, x, y, ur, us, ux, uy, *degrees, edges.ends[0], *edges.receive_order, dg, dr, dy)
-        loops.second_atoms(g, r, y, ur, uy, *degrees, edges.ends[1], *edges.send_order, ds, dx)
+        receivers = _ranges(edges.receive_order, saved[4], saved[1], 8)
+        senders = _ranges(edges.send_order, saved[4], saved[1], 4)
+        run_ranges(
+            *(loops.second_edges, receivers, g, r, s, x, y, ur, us, ux, uy),
+            *(*degrees, edges.ends[0], *edges.receive_order, dg, dr, dy),
+        )
+        run_ranges(loops.second_atoms, senders, g, r, y, ur, uy, *degrees, edges.ends[1], *edges.send_order, ds, dx)
         return *out, None

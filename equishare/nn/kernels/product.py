@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equishare.nn.kernels.backend import match_threads, uses_numba
+from equishare.nn.kernels.backend import uses_numba
 from equishare.nn.kernels.coupling import Coupling
+from equishare.nn.kernels.threads import atom_ranges, run_ranges
 
 
 def product(
@@ -44,6 +45,12 @@ def _table(coupling: Coupling, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
     return *integers, coefficient.astype(np.float32 if dtype == torch.float32 else np.float64, copy=False)
 
 
+def _ranges(coupling: Coupling, left: Tensor, passes: int) -> list[tuple[int, int]]:
+    """Ranges of atoms for a loop that passes so many times over the entries."""
+    _, n_atoms, channels = left.shape
+    return atom_ranges(n_atoms, passes * len(coupling.entries) * n_atoms * channels)
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -51,11 +58,11 @@ class _Product(torch.autograd.Function):
     ) -> Tensor:
         from equishare.nn.kernels import product_numba as loops
 
-        match_threads()
         out = left.new_empty(coupling.out.dim, *left.shape[1:])
         a, w, z = map(_array, (left, weight, kind))
         b = a if right is None else _array(right)
-        loops.forward(a, b, w, z, *_table(coupling, left.dtype), out.numpy())
+        ranges = _ranges(coupling, left, 1)
+        run_ranges(loops.forward, ranges, a, b, w, z, _table(coupling, left.dtype), out.numpy())
         ctx.save_for_backward(left, right, weight, kind)
         ctx.coupling = coupling
         return out
@@ -82,16 +89,19 @@ class _ProductBackward(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         from equishare.nn.kernels import product_numba as loops
 
-        chunks = match_threads()
         ctx.save_for_backward(grad, left, right, weight, kind)
         ctx.coupling = coupling
         g, a, w, z = map(_array, (grad, left, weight, kind))
         b = a if right is None else _array(right)
         grad_left = torch.zeros_like(left)
         grad_right = grad_left if right is None else torch.zeros_like(right)
-        grad_weight = weight.new_zeros(chunks, *weight.shape)
-        table = _table(coupling, left.dtype)
-        loops.backward(g, a, b, w, z, *table, grad_left.numpy(), grad_right.numpy(), grad_weight.numpy())
+        ranges = _ranges(coupling, left, 3)
+        grad_weight = weight.new_zeros(len(ranges), *weight.shape)
+        run_ranges(
+            *(loops.backward, ranges, g, a, b, w, z, _table(coupling, left.dtype)),
+            *(grad_left.numpy(), grad_right.numpy()),
+            own=list(grad_weight.numpy()),
+        )
         if right is None:
             return grad_left, grad_weight.sum(0)
         return grad_left, grad_right, grad_weight.sum(0)
@@ -101,7 +111,6 @@ class _ProductBackward(torch.autograd.Function):
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
         from equishare.nn.kernels import product_numba as loops
 
-        chunks = match_threads()
         grad, left, right, weight, kind = ctx.saved_tensors
         g, a, w, z = map(_array, (grad, left, weight, kind))
         b = a if right is None else _array(right)
@@ -109,9 +118,11 @@ class _ProductBackward(torch.autograd.Function):
         ub = ua if right is None else _array(tangents[1])
         d_grad, d_left = torch.zeros_like(grad), torch.zeros_like(left)
         d_right = d_left if right is None else torch.zeros_like(right)
-        d_weight = weight.new_zeros(chunks, *weight.shape)
-        loops.second(
-            *(g, a, b, w, ua, ub, uw, z, *_table(ctx.coupling, left.dtype)),
-            *(d_grad.numpy(), d_left.numpy(), d_right.numpy(), d_weight.numpy()),
+        ranges = _ranges(ctx.coupling, left, 6)
+        d_weight = weight.new_zeros(len(ranges), *weight.shape)
+        run_ranges(
+            *(loops.second, ranges, g, a, b, w, ua, ub, uw, z, _table(ctx.coupling, left.dtype)),
+            *(d_grad.numpy(), d_left.numpy(), d_right.numpy()),
+            own=list(d_weight.numpy()),
         )
         return d_grad, d_left, None if right is None else d_right, d_weight.sum(0), None, None

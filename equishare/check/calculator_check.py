@@ -112,9 +112,7 @@ def _evaluations(samples: int, scan: bool, dynamics: bool) -> int:
 def _notes(evaluate: Evaluator, scan: bool, dynamics: bool) -> list[str]:
     notes = []
     if float(np.abs(evaluate.base.forces).max(initial=0.0)) < 1e-3:
-        notes.append(
-            "all forces nearly vanish here: tests of forces prove little; give a distorted structure"
-        )
+        notes.append("all forces nearly vanish here: tests of forces prove little; give a distorted structure")
     if evaluate.atoms.pbc.any() and not evaluate.has_stress:
         notes.append("the calculator has no stress")
     left_out = [name for name, on in (("smoothness", scan), ("NVE drift", dynamics)) if not on]

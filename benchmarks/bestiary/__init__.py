@@ -1,0 +1,1 @@
+"""Broken models with a known culprit, and their correct twins."""

@@ -1,0 +1,191 @@
+"""What a user gets from the prompt, against the figures that the project sets itself.
+
+    python benchmarks/potential_targets.py [--data FOLDER] [--only startup bundled nve acac lithium] [--minutes 30]
+
+`--data` holds `acac/` (acetylacetone, BOTNet-datasets) and `mlearn_li/` (lithium, mlearn); without it those two rows are left
+out. Each row is one call of the command line in a process of its own, timed from outside. Prints a table and writes it, with
+machine, date and versions, to `benchmarks/results/potential_targets.json`; rows that were not run keep their last result.
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from equishare import datasets
+
+RESULTS = Path(__file__).parent / "results" / "potential_targets.json"
+COMMAND = [sys.executable, "-m", "equishare.cli"]
+
+
+def run(*arguments: str, folder: Path) -> float:
+    """Run a command of the prompt, output to the terminal; seconds from start to end."""
+    started = time.monotonic()
+    subprocess.run([*COMMAND, *arguments], cwd=folder, check=True)
+    return time.monotonic() - started
+
+
+def evaluate(model: Path, file: str) -> dict[str, float]:
+    done = subprocess.run([*COMMAND, "eval", str(model), file, "--json"], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def row(what: str, value: float, limit: float | None, unit: str, command: str) -> dict[str, object]:
+    return {
+        "what": what,
+        "value": value,
+        "limit": limit,
+        "unit": unit,
+        "met": limit is None or value <= limit,
+        "command": command,
+    }
+
+
+def startup(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    def best(code: list[str]) -> float:
+        times = []
+        for _ in range(7):
+            started = time.perf_counter()
+            subprocess.run(code, check=True, capture_output=True)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    torch_alone = best([sys.executable, "-c", "import torch"])
+    both = best([sys.executable, "-c", "import torch, equishare"])
+    help_page = best([*COMMAND, "--help"])
+    return [
+        row("import equishare, beyond import torch", both - torch_alone, 1.0, "s", "import torch, equishare"),
+        row("equishare --help", help_page, 1.0, "s", "equishare --help"),
+    ]
+
+
+def bundled(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    seconds = run("train", "--out", "bundled", folder=folder)
+    errors = evaluate(folder / "bundled" / "model.safetensors", str(datasets.path("ethanol_test")))
+    forces = np.concatenate([atoms.get_forces().ravel() for atoms in datasets.load("ethanol_test")])
+    relative = 100 * errors["forces_rmse"] / float(np.sqrt(np.mean(forces**2)))
+    return [
+        row("bundled ethanol: start to report", seconds, 180.0, "s", "equishare train"),
+        row("bundled ethanol: force RMSE on held-out frames", relative, 3.0, "% of RMS", "equishare train"),
+        row("bundled ethanol: energy RMSE", 1000 * errors["energy_rmse_per_atom"], None, "meV/atom", ""),
+    ]
+
+
+def nve(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    start = folder / "start.xyz"
+    import ase.io
+
+    ase.io.write(start, next(a for a in datasets.load("ethanol_test") if a.info.get("temperature") == 300))
+    model = folder / "bundled" / "model.safetensors"
+    options = ["--ensemble", "nve", "--temperature", "300", "--timestep", "0.5", "--steps", "20000", "--out", "nve"]
+    seconds = run("md", str(model), str(start), *options, folder=folder)
+    with (folder / "nve" / "md.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    total = 1000 * np.array([float(r["total_eV"]) for r in rows]) / 9
+    command = "equishare md MODEL START.xyz --ensemble nve --temperature 300 --timestep 0.5 --steps 20000"
+    hot = max(float(r["temperature_K"]) for r in rows)
+    finished = 0.0 if int(rows[-1]["step"]) == 20000 else 1.0
+    tenth = len(total) // 10
+    return [
+        row(
+            "NVE 10 ps: drift of the total energy",
+            abs(total[-tenth:].mean() - total[:tenth].mean()),
+            1.0,
+            "meV/atom",
+            command,
+        ),
+        row("NVE 10 ps: not finished (0: finished)", finished, 0.0, "", command),
+        row("NVE 10 ps: highest temperature", hot, 1000.0, "K", command),
+        row("NVE: one step of 9 atoms", 1000 * seconds / 20000, None, "ms", command),
+    ]
+
+
+def acac(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    data = arguments.data / "acac"
+    options = [str(data / "train_300K.xyz"), str(data / "isolated_atoms.xyz"), "--max-time", f"{arguments.minutes}m"]
+    seconds = run("train", *options, "--test", "0", "--out", "acac", folder=folder)
+    errors = evaluate(folder / "acac" / "model.safetensors", str(data / "test_MD_300K.xyz"))
+    command = f"equishare train acac/train_300K.xyz acac/isolated_atoms.xyz --test 0 --max-time {arguments.minutes}m"
+    return [
+        row("acetylacetone 300 K: force RMSE", 1000 * errors["forces_rmse"], 13.0, "meV/Å", command),
+        row("acetylacetone 300 K: energy RMSE", 1000 * errors["energy_rmse"], 3.0, "meV", command),
+        row("acetylacetone: start to report", seconds, 60 * arguments.minutes + 60, "s", command),
+    ]
+
+
+def lithium(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    data = arguments.data / "mlearn_li"
+    options = [str(data / "train.xyz"), "--test", "0", "--max-time", f"{arguments.minutes}m", "--out", "lithium"]
+    run("train", *options, folder=folder)
+    errors = evaluate(folder / "lithium" / "model.safetensors", str(data / "test.xyz"))
+    command = f"equishare train mlearn_li/train.xyz --test 0 --max-time {arguments.minutes}m"
+    return [
+        row("lithium: energy MAE", 1000 * errors["energy_mae_per_atom"], 1.0, "meV/atom", command),
+        row("lithium: force MAE", errors["forces_mae"], 0.02, "eV/Å", command),
+    ]
+
+
+ROWS: dict[str, Callable[[Path, argparse.Namespace], list[dict[str, object]]]] = {
+    "startup": startup,
+    "bundled": bundled,
+    "nve": nve,
+    "acac": acac,
+    "lithium": lithium,
+}
+
+
+def machine() -> dict[str, object]:
+    names = ("torch", "e3nn", "numpy", "numba", "ase", "lightning")
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in names},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with acac/ and mlearn_li/")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--minutes", type=int, default=30, help="for each of acac and lithium")
+    parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one (nve needs bundled)")
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (arguments.keep or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in arguments.only:
+            if name in ("acac", "lithium") and arguments.data is None:
+                print(f"{name}: left out, for there is no --data")
+                continue
+            if arguments.data is not None:
+                arguments.data = arguments.data.resolve()
+            results[name] = {"machine": machine(), "rows": ROWS[name](folder, arguments)}
+            RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    print(f"\n{'':48s} {'measured':>10s} {'limit':>8s}")
+    for part in results.values():
+        for r in part["rows"]:
+            limit = f"{r['limit']:8g}" if r["limit"] is not None else f"{'-':>8s}"
+            verdict = "" if r["limit"] is None else ("met" if r["met"] else "NOT MET")
+            print(f"{r['what']:48s} {r['value']:10.3g} {limit} {r['unit']:10s} {verdict}")
+
+
+if __name__ == "__main__":
+    main()

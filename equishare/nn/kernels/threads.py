@@ -1,0 +1,58 @@
+"""Ranges of atoms, run by as many threads as torch uses."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+# Multiply-adds that pay for handing a range to another thread (about 50 microseconds of one core).
+WORTH_A_THREAD = 500_000
+
+
+def atom_ranges(n_atoms: int, work: int, starts: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """Divide atoms into ranges of equal work, one a thread; one range alone where the work is small.
+
+    Args:
+        n_atoms: Number of atoms.
+        work: Multiply-adds in all, about.
+        starts: Where each atom's edges start (``n_atoms + 1`` numbers): work goes with them; None: with atoms.
+
+    >>> atom_ranges(10, work=0)
+    [(0, 10)]
+    """
+    parts = max(1, min(torch.get_num_threads(), n_atoms, work // WORTH_A_THREAD))
+    if starts is None:
+        bounds = np.arange(parts + 1) * n_atoms // parts
+    else:
+        bounds = np.searchsorted(starts, np.arange(parts + 1) * starts[-1] / parts)
+        bounds[0], bounds[-1] = 0, n_atoms
+    return [(int(a), int(b)) for a, b in pairwise(bounds)]
+
+
+def run_ranges(
+    loop: Callable[..., None], ranges: Sequence[tuple[int, int]], *arguments: Any, own: Sequence[Any] | None = None
+) -> None:
+    """Call ``loop(start, stop, *arguments)`` for every range, each in a thread; loops release the GIL.
+
+    Args:
+        loop: Compiled loop.
+        ranges: Of atoms.
+        arguments: Given to every call.
+        own: One more argument a range.
+    """
+    calls = [(*bounds, *arguments, *([] if own is None else [own[k]])) for k, bounds in enumerate(ranges)]
+    others = [_pool(len(calls) - 1, os.getpid()).submit(loop, *call) for call in calls[1:]]
+    loop(*calls[0])
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(size: int, process: int) -> ThreadPoolExecutor:
+    """Threads that wait, idle, for ranges; a forked process needs its own."""
+    return ThreadPoolExecutor(size, thread_name_prefix="equishare")

@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from equishare.nn import DensityConv, Edges
+
+
+def naive(layer, x, basis, harmonics, edge_index):
+    """The formula, one edge at a time."""
+    n_l = round(harmonics.shape[1] ** 0.5)
+    out = x.new_zeros(x.shape[0], harmonics.shape[1], x.shape[2])
+    for e, (j, i) in enumerate(edge_index.T.tolist()):
+        radial = (layer.radial.weight @ basis[e] / layer.normalization).view(layer.rows, -1)
+        for degree in range(n_l):
+            part = slice(degree**2, (degree + 1) ** 2)
+            out[i, part] += radial[degree] * x[j, 0] * harmonics[e, part, None]
+            if layer.rows > n_l and degree**2 < x.shape[1]:
+                out[i, part] += radial[n_l + degree] * x[j, part]
+    return out
+
+
+@pytest.mark.parametrize(("irreps", "dim", "l_max"), [("3x0e", 1, 2), ("3x0e+3x1o", 4, 1), ("3x0e+3x1o", 4, 3)])
+def test_formula_on_unsorted_edges(irreps, dim, l_max):
+    layer = DensityConv(irreps, l_max, 4, normalization=1.7).double()
+    index = torch.tensor([[4, 0, 2, 2, 1, 4, 0], [1, 3, 0, 0, 4, 3, 4]])  # a pair twice: two periodic images
+    x, basis = torch.randn(6, dim, 3, dtype=torch.float64), torch.randn(7, 4, dtype=torch.float64)
+    harmonics = torch.randn(7, (l_max + 1) ** 2, dtype=torch.float64)
+    out = layer(x, basis, harmonics, index)
+    assert torch.allclose(out, naive(layer, x, basis, harmonics, index), atol=1e-13)
+    assert torch.equal(out[[2, 5]], torch.zeros_like(out[[2, 5]]))  # nobody sends to them
+    assert torch.equal(out, layer(x, basis, harmonics, Edges(index, 6)))
+
+
+def test_no_edges():
+    layer = DensityConv("3x0e+3x1o", 2, 4)
+    out = layer(torch.randn(2, 4, 3), torch.zeros(0, 4), torch.zeros(0, 9), torch.zeros(2, 0, dtype=torch.int64))
+    assert torch.equal(out, torch.zeros(2, 9, 3))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_errors():
+    for irreps, l_max in [("4x0e+4x1e", 2), ("4x1o", 2), ("4x0e+4x1o+4x2e", 1), ("4x0e+4x2e", 2)]:
+        with pytest.raises(ValueError, match="natural parity"):
+            DensityConv(irreps, l_max, 4)
+    with pytest.raises(ValueError, match="normalization"):
+        DensityConv("4x0e", 2, 4, normalization=0.0)
+    layer = DensityConv("4x0e", 2, 4)
+    x, basis, index = torch.randn(3, 1, 4), torch.randn(2, 4), torch.tensor([[0, 1], [1, 3]])
+    with pytest.raises(ValueError, match="expected 9 harmonics"):
+        layer(x, basis, torch.randn(2, 4), index[:, :1])
+    with pytest.raises(ValueError, match=r"names atoms 0\.\.3, but there are 3 atoms"):
+        layer(x, basis, torch.randn(2, 9), index)
+    with pytest.raises(ValueError, match="int64"):
+        layer(x, basis, torch.randn(2, 9), index.float())

@@ -1,0 +1,220 @@
+"""Every E(3) layer commutes with rotations, reflections and permutations, to the rounding noise of its own arithmetic.
+
+One table of cases; the noise floor is measured: the distance between the layer in float32 and in float64, and what a turn
+there and back leaves of the inputs.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from equishare._e3nn import o3
+from equishare.nn import (
+    ChannelProduct,
+    DensityConv,
+    Gate,
+    IrrepsLinear,
+    Layout,
+    RadialBasis,
+    Readout,
+    SphericalHarmonics,
+)
+
+N_ATOMS, N_EDGES = 7, 23
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One input or the output: what it belongs to and how O(3) acts on it."""
+
+    axis: str  # "atom" or "edge"
+    irreps: str = ""  # of e3nn; "" for plain numbers
+    layout: str = "flat"  # "channels": [n, (l, m), channel]; "flat": e3nn's [n, irreps.dim]; "number": [n]
+
+    def draw(self) -> Tensor:
+        n = N_ATOMS if self.axis == "atom" else N_EDGES
+        if self.layout == "channels":
+            layout = Layout.of(self.irreps)
+            return torch.randn(n, layout.dim, layout.channels, dtype=torch.float64)
+        if self.layout == "number":
+            return 0.5 + 5 * torch.rand(n, dtype=torch.float64)
+        if self.layout == "unit":
+            return nn.functional.normalize(torch.randn(n, 3, dtype=torch.float64), dim=1)
+        return torch.randn(n, o3.Irreps(self.irreps).dim, dtype=torch.float64)
+
+    def act(self, x: Tensor, g: Tensor) -> Tensor:
+        if self.layout == "channels":
+            return torch.einsum("ij,njc->nic", Layout.of(self.irreps).matrix(g), x.double())
+        if self.layout == "unit":
+            return x.double() @ g.T
+        if self.layout == "number":
+            return x.double()
+        blocks = [Layout.of(str(ir)).matrix(g) for mul, ir in o3.Irreps(self.irreps) for _ in range(mul)]
+        return x.double() @ torch.block_diag(*blocks).T
+
+
+KIND, EDGES = Slot("atom", layout="kind"), Slot("edge", layout="edges")
+
+
+@dataclass(frozen=True)
+class Case:
+    layer: type[nn.Module]
+    make: Callable[[], nn.Module]
+    inputs: tuple[Slot, ...]
+    out: Slot
+
+
+def atoms(irreps: str) -> Slot:
+    return Slot("atom", irreps, "channels")
+
+
+# Unusual parities (0o, 1e) and orders (1o before 0e) are in, wherever the layer takes them.
+CASES = {
+    "harmonics": Case(
+        SphericalHarmonics,
+        lambda: SphericalHarmonics(4),
+        (Slot("edge", "1o", "unit"),),
+        Slot("edge", "0e+1o+2e+3o+4e"),
+    ),
+    "radial": Case(RadialBasis, lambda: RadialBasis(5.0, 6), (Slot("edge", "", "number"),), Slot("edge", "6x0e")),
+    "linear": Case(
+        IrrepsLinear,
+        lambda: IrrepsLinear("5x0e+5x1o+5x2e", "3x0e+3x1o+3x2e"),
+        (atoms("5x0e+5x1o+5x2e"),),
+        atoms("3x0e+3x1o+3x2e"),
+    ),
+    "linear with bias, part of the irreps, other order": Case(
+        IrrepsLinear,
+        lambda: with_bias(IrrepsLinear("4x1o+4x0o+4x2e+4x0e", "3x2e+3x0e+3x0o", bias=True)),
+        (atoms("4x1o+4x0o+4x2e+4x0e"),),
+        atoms("3x2e+3x0e+3x0o"),
+    ),
+    "density of scalars": Case(
+        DensityConv,
+        lambda: DensityConv("4x0e", 3, 5, normalization=2.0),
+        (atoms("4x0e"), Slot("edge", "5x0e"), Slot("edge", "0e+1o+2e+3o"), EDGES),
+        atoms("4x0e+4x1o+4x2e+4x3o"),
+    ),
+    "density of features": Case(
+        DensityConv,
+        lambda: DensityConv("4x0e+4x1o+4x2e", 2, 5),
+        (atoms("4x0e+4x1o+4x2e"), Slot("edge", "5x0e"), Slot("edge", "0e+1o+2e"), EDGES),
+        atoms("4x0e+4x1o+4x2e"),
+    ),
+    "product": Case(
+        ChannelProduct,
+        lambda: ChannelProduct("4x0e+4x1o+4x2e", "4x0e+4x1o", "4x0e+4x1o+4x2e"),
+        (atoms("4x0e+4x1o+4x2e"), atoms("4x0e+4x1o")),
+        atoms("4x0e+4x1o+4x2e"),
+    ),
+    "product with itself": Case(
+        ChannelProduct,
+        lambda: ChannelProduct("4x0e+4x1o+4x2e+4x3o", None, "4x0e+4x1o+4x2e"),
+        (atoms("4x0e+4x1o+4x2e+4x3o"),),
+        atoms("4x0e+4x1o+4x2e"),
+    ),
+    "product of unusual parities, by kind": Case(
+        ChannelProduct,
+        lambda: ChannelProduct("4x1o+4x0o", "4x1e+4x2o", "4x1o+4x0o+4x2e", n_kinds=3),
+        (atoms("4x1o+4x0o"), atoms("4x1e+4x2o"), KIND),
+        atoms("4x1o+4x0o+4x2e"),
+    ),
+    "gate": Case(
+        Gate, lambda: Gate("4x1o+4x0e+4x0o+4x2e"), (atoms("4x1o+4x0e+4x0o+4x2e"),), atoms("4x1o+4x0e+4x0o+4x2e")
+    ),
+    "readout of a vector": Case(Readout, lambda: Readout("4x0e+4x1o", "1o"), (atoms("4x0e+4x1o"),), Slot("atom", "1o")),
+    "readout of a number": Case(
+        Readout, lambda: Readout("4x1o+4x0e", "0e", 6), (atoms("4x1o+4x0e"),), Slot("atom", "0e")
+    ),
+}
+
+
+def with_bias(layer: IrrepsLinear) -> IrrepsLinear:
+    nn.init.normal_(layer.bias)
+    return layer
+
+
+def draw_inputs(case: Case) -> list[Tensor]:
+    def draw(slot: Slot) -> Tensor:
+        if slot is KIND:
+            return torch.randint(3, (N_ATOMS,))
+        if slot is EDGES:
+            return torch.randint(N_ATOMS - 1, (2, N_EDGES))  # unsorted, the last atom without neighbours
+        return slot.draw()
+
+    return [draw(slot) for slot in case.inputs]
+
+
+def call(case: Case, layer: nn.Module, inputs: list[Tensor], dtype: torch.dtype) -> Tensor:
+    inputs = [x.to(dtype) if x.is_floating_point() else x for x in inputs]
+    return copy.deepcopy(layer).to(dtype)(*inputs).detach().double()
+
+
+def transform(case: Case, inputs: list[Tensor], g: Tensor, order: Tensor, edge_order: Tensor) -> list[Tensor]:
+    new = []
+    for slot, x in zip(case.inputs, inputs, strict=True):
+        if slot is EDGES:
+            new.append(torch.argsort(order)[x][:, edge_order])
+        elif slot is KIND:
+            new.append(x[order])
+        else:
+            new.append(slot.act(x, g)[order if slot.axis == "atom" else edge_order])
+    return new
+
+
+def errors(case: Case, layer: nn.Module, g: Tensor) -> dict[torch.dtype, tuple[float, float]]:
+    """For each dtype (error, noise floor), relative to the norm of the output."""
+    inputs = draw_inputs(case)
+    order, edge_order = torch.randperm(N_ATOMS), torch.randperm(N_EDGES)
+    moved = transform(case, inputs, g, order, edge_order)
+    exact = call(case, layer, inputs, torch.float64)
+    floor32 = float((call(case, layer, inputs, torch.float32) - exact).norm() / exact.norm())
+    floor32 = max(floor32, torch.finfo(torch.float32).eps)
+    there_and_back = [(slot, x) for slot, x in zip(case.inputs, inputs, strict=True) if slot not in (EDGES, KIND)]
+    action = max(
+        float((slot.act(slot.act(x, g), g.T) - x).norm() / x.norm()) for slot, x in [*there_and_back, (case.out, exact)]
+    )
+    # float64 has 29 bits more; there the group's matrices are no more precise than the layer
+    floors = {torch.float32: floor32, torch.float64: floor32 * 2.0**-29 + action}
+    found = {}
+    for dtype, floor in floors.items():
+        before = case.out.act(call(case, layer, inputs, dtype), g)[order if case.out.axis == "atom" else edge_order]
+        after = call(case, layer, moved, dtype)
+        found[dtype] = (float((after - before).norm() / exact.norm()), floor)
+    return found
+
+
+@pytest.mark.parametrize("improper", [False, True], ids=["rotation", "improper"])
+@pytest.mark.parametrize("name", CASES)
+def test_layer_is_equivariant(name, improper, orthogonal):
+    case = CASES[name]
+    layer = case.make()
+    for _ in range(3):
+        for dtype, (error, floor) in errors(case, layer, orthogonal(improper)).items():
+            assert error < 10 * floor, f"{dtype}: error {error:.1e}, noise floor {floor:.1e}"
+
+
+def test_a_broken_layer_is_found(orthogonal):
+    """The test above can fail: a bias of one millionth on one vector component is seen in float64."""
+
+    class Broken(IrrepsLinear):
+        def forward(self, features):
+            out = super().forward(features).clone()
+            out[:, 2] += 1e-6
+            return out
+
+    case = CASES["linear"]
+    error, floor = errors(case, Broken("5x0e+5x1o+5x2e", "3x0e+3x1o+3x2e"), orthogonal(True))[torch.float64]
+    assert error > 1000 * floor
+
+
+def test_the_wrong_parity_is_found(orthogonal):
+    case = CASES["linear"]
+    wrong = Case(case.layer, case.make, case.inputs, atoms("3x0e+3x1e+3x2e"))
+    proper, improper = (errors(wrong, case.make(), orthogonal(flag))[torch.float64] for flag in (False, True))
+    assert proper[0] < 10 * proper[1]
+    assert improper[0] > 0.1

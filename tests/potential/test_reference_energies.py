@@ -1,0 +1,73 @@
+"""A stored model gives the numbers that it gave when it was stored: under every release of e3nn, torch and numpy.
+
+After a change of the architecture, write both files anew: ``python tests/potential/test_reference_energies.py``.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+
+from equishare.nn import backend
+from equishare.potential import ModelConfig, Potential, load, save
+
+DATA = Path(__file__).parent / "data"
+
+
+def structures() -> list[Atoms]:
+    """A molecule and a crystal, from formulas: no library's data or random numbers."""
+    k = np.arange(21).reshape(7, 3)
+    spiral = np.stack([1.1 * np.arange(7), 1.3 * np.cos(np.arange(7)), 1.2 * np.sin(1.7 * np.arange(7))], axis=1)
+    cell = [[4.0, 0.3, 0.0], [0.0, 4.2, 0.5], [0.2, 0.0, 3.9]]
+    return [
+        Atoms("CHOHCHO", positions=spiral + 0.1 * np.sin(k)),
+        Atoms("CHO", scaled_positions=[[0, 0, 0], [0.4, 0.5, 0.6], [0.8, 0.2, 0.1]], cell=cell, pbc=True),
+    ]
+
+
+def numbers(potential: Potential) -> dict[str, list[float]]:
+    found = potential.predict(structures(), stress=True)
+    reference = [sum(potential.reference_energies[s] for s in atoms.symbols) for atoms in structures()]
+    return {
+        "energy": [row["energy"] - e0 for row, e0 in zip(found, reference, strict=True)],
+        "forces": [value for row in found for value in row["forces"].flatten().tolist()],
+        "stress": found[1]["stress"].flatten().tolist(),
+        "dipole": found[0]["dipole"].tolist(),
+    }
+
+
+@pytest.mark.parametrize("name", ["numba", "torch"])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_stored_model_gives_its_numbers(name, dtype, bound):
+    expected = json.loads((DATA / "reference.json").read_text())
+    with backend(name):
+        found = numbers(load(DATA / "reference.safetensors", dtype=dtype))
+    for quantity, values in expected.items():
+        error = np.linalg.norm(np.subtract(found[quantity], values))
+        assert error < bound * np.linalg.norm(values), quantity
+
+
+def write() -> None:
+    config = ModelConfig(
+        channels=4, l_density=3, l_features=2, body_order=4, n_basis=4, n_hidden=4, cutoff=4.0, dipole=True
+    )
+    potential = Potential(
+        config, {"H": -13.5, "C": -1027.5, "O": -2041.5}, scale=0.8, shift={"C": -3.0}, neighbours=9.0
+    )
+    with torch.no_grad():
+        for k, weight in enumerate(potential.parameters()):
+            phase = torch.arange(weight.numel(), dtype=torch.float64)
+            weight.copy_(
+                (weight.double().std() if weight.numel() > 1 else 1.0) * torch.sin(1.3 * phase + k).view_as(weight)
+            )
+    DATA.mkdir(exist_ok=True)
+    potential = potential.double().eval()
+    save(potential, DATA / "reference.safetensors")
+    (DATA / "reference.json").write_text(json.dumps(numbers(potential), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write()

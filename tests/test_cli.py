@@ -209,7 +209,7 @@ def test_a_second_signal_quits_at_once(tmp_path):
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump({**TINY, "budget": {"epochs": 100_000}}))
     running = subprocess.Popen([*COMMAND, "train", "--config", str(config), "--out", str(tmp_path / "run")])
-    while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+    while not (tmp_path / "run" / "model.safetensors").exists():
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
     running.send_signal(signal.SIGTERM)

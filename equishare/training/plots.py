@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,13 +165,17 @@ def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np
 
 
 def _plain_log(axis: Axes) -> None:
-    """Numbers instead of powers on a logarithmic axis."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Three to seven round numbers, instead of powers, on a logarithmic axis."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     low, high = axis.get_ylim()
-    subs = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
-    axis.yaxis.set_major_locator(LogLocator(subs=subs))
-    plain: Callable[[float, Any], str] = lambda value, _: f"{value:g}"  # noqa: E731
-    axis.yaxis.set_major_formatter(FuncFormatter(plain))
-    axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.minorticks_off()
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    ticks = np.empty(0)
+    for digits in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)):
+        candidates = np.sort(np.outer(powers, digits).ravel())
+        ticks = candidates[(candidates >= low) & (candidates <= high)]
+        if len(ticks) >= 3:
+            break
+    axis.yaxis.set_major_locator(FixedLocator(ticks.tolist()) if len(ticks) >= 3 else MaxNLocator(5))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -124,7 +124,7 @@ def announce(
         ("Budget", _budget(config, chosen)),
         ("Folder", str(folder.path)),
     ]
-    rows += [("Warning", f"{finding.message}. {finding.advice}") for finding in data.inspection.warnings]
+    rows += [("Warning", f"{f.message}: {f.advice}" if f.advice else f.message) for f in data.inspection.warnings]
     rows += [("Note", note) for note in reference.notes]
     table = Table.grid(padding=(0, 2))
     for name, text in rows:

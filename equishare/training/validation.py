@@ -118,7 +118,7 @@ class Validation(Callback):
     def _due(self, module: PotentialModule, epoch: int, share: float) -> bool:
         budget: Budget = module.budget
         if budget.epochs is not None:
-            return epoch % self.interval(budget.epochs) == 0
+            return not self.rows or epoch % self.interval(budget.epochs) == 0
         pause = max(share * (budget.max_time or 0.0), 10 * self.duration)
         return module.seconds - self.last_seconds >= pause
 

@@ -214,6 +214,11 @@ def nequip() -> Iterator[Row]:
 
 
 def schnetpack() -> Iterator[Row]:
+    from torch.utils.data import dataloader
+
+    if not hasattr(dataloader, "T_co"):
+        # schnetpack 2.0.4 imports a name that newer torch no longer has
+        dataloader.T_co = Any
     import schnetpack as spk
     from schnetpack import properties, representation
 

@@ -3,6 +3,7 @@
 from equishare.groups.cyclic import CyclicGroup, DihedralGroup, cyclic, dihedral
 from equishare.groups.finite import FiniteGroup, from_matrices, from_permutations
 from equishare.groups.group import Group, GroupError
+from equishare.groups.lattice import GridPermutation, grid_permutation
 from equishare.groups.orthogonal import OrthogonalGroup, o2, o3, so2, so3
 from equishare.groups.polyhedral import icosahedral, octahedral
 from equishare.groups.products import direct, semidirect, translations
@@ -13,6 +14,7 @@ __all__ = [
     "CyclicGroup",
     "DihedralGroup",
     "FiniteGroup",
+    "GridPermutation",
     "Group",
     "GroupError",
     "OrthogonalGroup",
@@ -24,6 +26,7 @@ __all__ = [
     "direct_sum",
     "from_matrices",
     "from_permutations",
+    "grid_permutation",
     "icosahedral",
     "intertwiner_count",
     "o2",

@@ -60,7 +60,8 @@ class BlockPattern(SharingPattern):
         self.rows, self.columns, self.counts = tuple(rows), tuple(columns), counts
         self.blocks = nn.ModuleList(nn.ModuleList(row) for row in blocks)
 
-    def _block(self, i: int, j: int) -> SharingPattern:
+    def block(self, i: int, j: int) -> SharingPattern:
+        """The pattern of one kind of block."""
         return self.blocks[i][j]  # type: ignore[index]
 
     def expand(self, base: Float[Tensor, "*batch n_free"]) -> Float[Tensor, "*batch rows columns"]:
@@ -71,8 +72,8 @@ class BlockPattern(SharingPattern):
         for i, (m, a) in enumerate(self.rows):
             band = []
             for j, (k, b) in enumerate(self.columns):
-                piece = next(pieces).reshape(*base.shape[:-1], m, k, self._block(i, j).n_free)
-                full = self._block(i, j).expand(piece).transpose(-3, -2)  # [..., m, a, k, b]
+                piece = next(pieces).reshape(*base.shape[:-1], m, k, self.block(i, j).n_free)
+                full = self.block(i, j).expand(piece).transpose(-3, -2)  # [..., m, a, k, b]
                 band.append(full.reshape(*base.shape[:-1], m * a, k * b))
             bands.append(torch.cat(band, dim=-1))
         return torch.cat(bands, dim=-2)
@@ -86,7 +87,7 @@ class BlockPattern(SharingPattern):
             parts = bands[i].split([k * b for k, b in self.columns], dim=-1)
             for j, (k, b) in enumerate(self.columns):
                 full = parts[j].reshape(*batch, m, a, k, b).transpose(-3, -2)
-                pieces.append(self._block(i, j).project(full).reshape(*batch, self.counts[i][j]))
+                pieces.append(self.block(i, j).project(full).reshape(*batch, self.counts[i][j]))
         return torch.cat(pieces, dim=-1)
 
 

@@ -62,10 +62,13 @@ class SharingPattern(nn.Module, ABC):
         """Entries of the full weight for each base weight."""
         return self.numel / self.n_free if self.n_free else math.inf
 
+    @property
+    def _device(self) -> torch.device | None:
+        return next((table.device for table in self.buffers()), None)
+
     def as_matrix(self) -> Float[Tensor, "numel n_free"]:
         """The dense matrix, in double precision, whose columns are the flattened B_i."""
-        device = next(self.buffers()).device if any(True for _ in self.buffers()) else None
-        eye = torch.eye(self.n_free, dtype=torch.float64, device=device)
+        eye = torch.eye(self.n_free, dtype=torch.float64, device=self._device)
         return self.expand(eye).reshape(self.n_free, self.numel).mT.contiguous()
 
     def _check_base(self, base: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import nn
@@ -24,7 +24,7 @@ class SharedWeight(NamedTuple):
     spatial: bool
 
 
-class SharedWeights(nn.Module):
+class SharedWeights(nn.Module, ABC):
     """A module that declares its tied weights, so that reports can count them."""
 
     @abstractmethod

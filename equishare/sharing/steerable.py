@@ -20,21 +20,23 @@ from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
 from equishare.sharing.solver import solve
 
-RING_WIDTH = 0.6
+RING_WIDTH = 0.6  # pixels; measured, with the spacing, to keep the sampling error low
+RING_SPACING = 0.8
 
 
 def ring_frequencies(kernel_size: int) -> list[tuple[float, int]]:
-    """(radius, frequency) of the basis functions: rings one pixel apart, frequencies up to twice the radius.
+    """(radius, frequency) of the basis functions: rings 0.8 pixels apart, frequencies up to twice the radius.
 
-    A ring of radius r crosses about 2 pi r pixels, so frequencies up to pi r could be told apart; the limit
-    of 2 r keeps the samples of turned filters close to turned samples.
+    A ring of radius r crosses about 2 pi r pixels, so frequencies up to pi r could be told apart. The limit
+    of 2 r, and rings that end before the border of the kernel, keep samples of turned filters close to turned
+    samples.
 
     >>> ring_frequencies(3)
-    [(0.0, 0), (1.0, 0), (1.0, 1), (1.0, 2)]
+    [(0.0, 0), (0.8, 0), (0.8, 1), (0.8, 2)]
     """
     first = 0.0 if kernel_size % 2 else 0.5
-    radii = [first + r for r in range((kernel_size + 1) // 2)]
-    return [(r, m) for r in radii for m in range(int(2 * r) + 1)]
+    radii = [RING_SPACING * (first + r) for r in range((kernel_size + 1) // 2)]
+    return [(r, m) for r in radii for m in range(round(2 * r) + 1)]
 
 
 def sample_basis(kernel_size: int, matrix: Float[Tensor, "2 2"]) -> Float[Tensor, "taps functions"]:
@@ -100,8 +102,8 @@ def steerable_convolution(
         field: the input field, acted on by permutations; the regular one by default.
 
     >>> from equishare import groups
-    >>> steerable_convolution(groups.cyclic(8), 5)      # 15 functions on each of 8 input coordinates
-    ComposedPattern(shape=(8, 8, 5, 5), n_free=120)
+    >>> steerable_convolution(groups.cyclic(8), 5)      # 13 functions on each of 8 input coordinates
+    ComposedPattern(shape=(8, 8, 5, 5), n_free=104)
     """
     group = _check(group)
     field = group.regular() if field is None else field

@@ -1,10 +1,10 @@
 """Training step and construction of group convolutions, beside the dense convolution and escnn, in one run.
 
-Run ``python benchmarks/group_conv_vs_escnn.py [--escnn PYTHON]``; PYTHON is the interpreter of an environment with
-escnn 1.0.11 (it needs a Fortran compiler to install). Times are processor times of one thread, the least of
-interleaved repeats. Everything is run twice: with the C library's default memory allocation, and with allocations
-kept between steps (MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ raised), for page faults weigh on every
-contestant, and most on those that compute least.
+Run ``python benchmarks/group_conv_vs_escnn.py [--escnn PYTHON]``; PYTHON is the interpreter of an environment
+with escnn 1.0.11 (it needs a Fortran compiler to install). Times are processor times of one thread, the least
+of interleaved repeats. Everything is run twice: with the C library's default memory allocation, and with
+allocations kept between steps (MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ raised), for page faults
+weigh on every contestant, and most on those that compute least.
 """
 
 import argparse
@@ -52,7 +52,9 @@ def ours(repeats):
             "GroupConv2d": group,
             "SeparableGroupConv2d": nn.SeparableGroupConv2d(G, FIELDS, FIELDS, kernel),
         }
-        results[name] = race({k: lambda m=m: step(m, x, gradient) for k, m in layers.items()}, repeats)
+        results[name] = race(
+            {k: lambda m=m, x=x, d=gradient: step(m, x, d) for k, m in layers.items()}, repeats
+        )
         with torch.no_grad():
             results[name]["expansion alone"] = race({"e": group.full_weight}, repeats)["e"]
     results["build C8 64 -> 64 5x5"] = race(
@@ -77,7 +79,8 @@ def theirs(repeats):
 
         def run(layer=layer, x=x, gradient=gradient, kind=kind):
             y = layer(enn.GeometricTensor(x, kind)).tensor
-            torch.autograd.grad(y, [x, *[p for p in layer.parameters() if p.requires_grad]], gradient)
+            weights = [p for p in layer.parameters() if p.requires_grad]
+            torch.autograd.grad(y, [x, *weights], gradient)
 
         dense = torch.nn.Conv2d(FIELDS * n, FIELDS * n, kernel, padding=kernel // 2)
         dense.load_state_dict({k: v for k, v in plain.state_dict().items() if k in ("weight", "bias")})

@@ -1,7 +1,7 @@
-"""Time and memory to find all permutation-equivariant maps between order-2 tensors, beside emlp where it is installed.
+"""Time and memory to find all permutation-equivariant maps between order-2 tensors, beside emlp.
 
-Run ``python benchmarks/solver.py [--emlp PYTHON] [--n 5 10 30]``; PYTHON is the interpreter of an environment with
-emlp. Each size runs in a process of its own; memory is the growth of the peak over the imports.
+Run ``python benchmarks/solver.py [--emlp PYTHON] [--n 5 10 30]``; PYTHON is the interpreter of an environment
+with emlp. Each size runs in a process of its own; memory is the growth of the peak over the imports.
 """
 
 import argparse

@@ -96,15 +96,15 @@ class _GroupConv(EquivariantLayer, SharedWeights):
         self.bias = (
             nn.Parameter(torch.empty(out_fields, self.bias_pattern.n_free, dtype=dtype)) if bias else None
         )
+        self.scale = convolution_scale(self.pattern, in_fields // groups, gain_after(field_out))
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
         self.to(device)
 
     def reset_parameters(self) -> None:
         """Draw base weights that keep the variance through a ReLU (He et al. 2015); the bias is zero."""
-        scale = convolution_scale(self.pattern, self.in_fields // self.groups, gain_after(self.field_out))
         with torch.no_grad():
-            self.weight.normal_(0.0, 1.0).mul_(scale)
+            self.weight.normal_(0.0, self.scale)
             if self.bias is not None:
                 self.bias.zero_()
 

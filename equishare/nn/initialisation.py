@@ -28,11 +28,21 @@ def convolution_scale(pattern: SharingPattern, in_fields: int, gain: float) -> f
     smooth filters have more of the second. The larger of the two is taken, so that deep nets do not grow.
     """
     white = coherent = 0.0
+    if isinstance(pattern, IndexPattern):
+        rows = np.arange(pattern.numel) // (pattern.numel // pattern.shape[0])
+        signs = pattern.sign.reshape(-1).double().cpu().numpy()
+        sums = np.bincount(pattern.gather.cpu().numpy() * pattern.shape[0] + rows, weights=signs)
+        white, coherent = float(np.abs(signs).sum()), float(np.square(sums).sum())
+        return _scale(in_fields * max(white, coherent) / pattern.shape[0], gain)
     for chunk in torch.eye(pattern.n_free, dtype=torch.float64).split(64):
         full = pattern.expand(chunk).reshape(len(chunk), pattern.shape[0], -1)
         white += float(full.square().sum())
         coherent += float(full.sum(-1).square().sum())
-    variance = in_fields * max(white, coherent) / pattern.shape[0]
+    return _scale(in_fields * max(white, coherent) / pattern.shape[0], gain)
+
+
+def _scale(variance: float, gain: float) -> float:
+    """The deviation that turns this variance for unit weights into gain^2."""
     return gain / math.sqrt(variance) if variance > 0 else 0.0
 
 

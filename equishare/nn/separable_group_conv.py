@@ -52,6 +52,10 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         )
         self.space_weight = nn.Parameter(torch.empty(out_fields, self.space_pattern.n_free, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_fields, dtype=dtype)) if bias else None
+        self.scales = (
+            convolution_scale(self.group_pattern, in_fields, 2**0.5),
+            convolution_scale(self.space_pattern, 1, 1.0),
+        )
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
         self.to(device)
@@ -59,8 +63,8 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
     def reset_parameters(self) -> None:
         """Draw base weights whose product keeps the variance through a ReLU; the bias is zero."""
         with torch.no_grad():
-            self.group_weight.normal_().mul_(convolution_scale(self.group_pattern, self.in_fields, 2**0.5))
-            self.space_weight.normal_().mul_(convolution_scale(self.space_pattern, 1, 1.0))
+            self.group_weight.normal_(0.0, self.scales[0])
+            self.space_weight.normal_(0.0, self.scales[1])
             if self.bias is not None:
                 self.bias.zero_()
 

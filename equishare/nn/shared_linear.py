@@ -53,14 +53,14 @@ class SharedLinear(EquivariantLayer, SharedWeights):
         self.bias_pattern = solve(rep_in.group.trivial(), rep_out)
         self.weight = nn.Parameter(torch.empty(self.pattern.n_free, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(self.bias_pattern.n_free, dtype=dtype)) if bias else None
+        self.scales = spectral_scales(self.pattern) * gain_after(rep_out)
         self.reset_parameters()
         self.to(device)
 
     def reset_parameters(self) -> None:
         """Draw base weights that keep the variance of the features; the bias is zero."""
-        scales = spectral_scales(self.pattern).to(self.weight)
         with torch.no_grad():
-            self.weight.copy_(torch.randn_like(self.weight) * scales * gain_after(self.rep_out))
+            self.weight.copy_(torch.randn_like(self.weight) * self.scales.to(self.weight))
             if self.bias is not None:
                 self.bias.zero_()
 

@@ -170,7 +170,7 @@ def test_errors_say_what_is_wrong(build, error, message):
 
 
 def _growth(layer, x, layers=20, draws=8):
-    """log2 of the mean growth of the second moment in each layer, over draws of that layer, summed over layers.
+    """log2 of the mean growth of the second moment in each layer, over its draws, summed over layers.
 
     Means are over draws since in narrow nets the product of single draws is log-normal: its typical value
     falls with depth for every independent initialisation, although its mean is kept.
@@ -194,10 +194,10 @@ def test_variance_is_kept_through_twenty_layers(kind):
         "C8": lambda: nn.GroupConv2d(C8, 8, 8, 5, padding_mode="circular"),
         "separable": lambda: nn.SeparableGroupConv2d(C4, 12, 12, 3, padding_mode="circular"),
         "SharedLinear": lambda: nn.SharedLinear(16 * D4.regular(), 16 * D4.regular()),
-        "DeepSets": lambda: nn.SharedLinear(12 * S, 12 * S),
-        "cube": lambda: nn.GroupConv3d(groups.octahedral(), 2, 2, 3, padding_mode="circular"),
+        "DeepSets": lambda: nn.SharedLinear(32 * S, 32 * S),
+        "cube": lambda: nn.GroupConv3d(groups.octahedral(), 6, 6, 3, padding_mode="circular"),
     }[kind]
-    space = {"SharedLinear": (), "DeepSets": (), "cube": (3, 3, 3)}.get(kind, (6, 6))
+    space = {"SharedLinear": (), "DeepSets": (), "cube": (2, 2, 2)}.get(kind, (6, 6))
     with torch.no_grad():
         layer = make()
         growth = _growth(layer, torch.randn(4, layer.in_channels, *space))

@@ -211,8 +211,9 @@ def main():
                 sys.exit(f"{name} failed:\n{out.stderr}")
             results.append(json.loads(out.stdout.splitlines()[-1]))
         errors = [r["error"] for r in results]
+        each = " ".join(f"{e:6.2f}" for e in errors)
         print(
-            f"{name:20s} mean {statistics.mean(errors):6.2f}   seeds {' '.join(f'{e:6.2f}' for e in errors)}   "
+            f"{name:20s} mean {statistics.mean(errors):6.2f}   seeds {each}   "
             f"{results[0]['epochs']:6.1f} epochs, {results[0]['weights']:,} weights",
             flush=True,
         )

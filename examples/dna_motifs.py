@@ -79,7 +79,6 @@ def main():
     arguments = parser.parse_args()
     print(f"test accuracy, mean of {arguments.seeds} seeds")
     print(f"{'sequences':>9s} {'equivariant':>12s} {'plain':>8s}")
-    )
     for count in arguments.counts:
         means = []
         for build in (equivariant_net, plain_net):

@@ -80,13 +80,13 @@ def test_random_elements_are_uniform():
 
 
 def test_large_symmetric_group_is_instant():
-    start = time.perf_counter()
+    start = time.process_time()
     G = groups.symmetric(50)
     g = G.random()
     assert G.product(g, G.inverse(g)) == G.identity
     assert G.contains(g)
     assert len(str(G.order)) == 65
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
     with pytest.raises(groups.GroupError, match="too many to list"):
         _ = groups.symmetric(12).elements
 

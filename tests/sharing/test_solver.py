@@ -107,22 +107,22 @@ def test_large_block_is_solved_by_averaging():
 def test_second_order_permutation_maps_on_thirty_points_within_time_and_memory():
     points = groups.symmetric(30).permutation()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     pattern = sharing.solve(points * points, points * points)
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert pattern.shape == (900, 900)
     assert pattern.n_free == 15
-    assert elapsed < 2.0
+    assert elapsed < 1.0
     assert grown < 1024
     assert torch.equal(pattern.index, sharing.permutation_maps(30, 2, 2).index)
 
 
 def test_fifty_points_are_instant():
-    start = time.perf_counter()
+    start = time.process_time()
     points = groups.symmetric(50).permutation()
     assert sharing.solve(points, points).n_free == 2
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -131,10 +130,6 @@ class DirectSum(Representation):
     def size(self) -> int:
         """The sum of the sizes."""
         return sum(count * rep.size for count, rep in self.terms)
-
-    def _blocks(self) -> Iterator[Representation]:
-        for count, rep in self.terms:
-            yield from [rep] * count
 
     def matrix(self, g: Element) -> Float[Tensor, "size size"]:
         """The block-diagonal matrix."""

@@ -1,1 +1,40 @@
 """Who acts: groups and their representations."""
+
+from equishare.groups.cyclic import CyclicGroup, DihedralGroup, cyclic, dihedral
+from equishare.groups.finite import FiniteGroup, from_matrices, from_permutations
+from equishare.groups.group import Group, GroupError
+from equishare.groups.lattice import GridPermutation, grid_permutation
+from equishare.groups.orthogonal import OrthogonalGroup, o2, o3, so2, so3
+from equishare.groups.polyhedral import icosahedral, octahedral
+from equishare.groups.products import direct, semidirect, translations
+from equishare.groups.representation import Representation, direct_sum, intertwiner_count
+from equishare.groups.symmetric import alternating, symmetric
+
+__all__ = [
+    "CyclicGroup",
+    "DihedralGroup",
+    "FiniteGroup",
+    "GridPermutation",
+    "Group",
+    "GroupError",
+    "OrthogonalGroup",
+    "Representation",
+    "alternating",
+    "cyclic",
+    "dihedral",
+    "direct",
+    "direct_sum",
+    "from_matrices",
+    "from_permutations",
+    "grid_permutation",
+    "icosahedral",
+    "intertwiner_count",
+    "o2",
+    "o3",
+    "octahedral",
+    "semidirect",
+    "so2",
+    "so3",
+    "symmetric",
+    "translations",
+]

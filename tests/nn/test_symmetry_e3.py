@@ -132,6 +132,8 @@ CASES = {
     ),
 }
 
+LAYERS = {case.layer.__name__ for case in CASES.values()}
+
 
 def with_bias(layer: IrrepsLinear) -> IrrepsLinear:
     nn.init.normal_(layer.bias)

@@ -1,0 +1,133 @@
+"""Training step and construction of group convolutions, beside the dense convolution and escnn, in one run.
+
+Run ``python benchmarks/group_conv_vs_escnn.py [--escnn PYTHON]``; PYTHON is the interpreter of an environment
+with escnn 1.0.11 (it needs a Fortran compiler to install). Times are processor times of one thread, the least
+of interleaved repeats. Everything is run twice: with the C library's default memory allocation, and with
+allocations kept between steps (MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ raised), for page faults
+weigh on every contestant, and most on those that compute least.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+import torch
+
+FIELDS, SIZE, BATCH = 16, 28, 16
+CASES = (("C4 3x3", 4, 3), ("C8 5x5", 8, 5))
+KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 29)}
+
+
+def step(layer, x, gradient):
+    """Forward and backward through a layer, with the gradient of input and weights."""
+    y = layer(x)
+    torch.autograd.grad(y, [x, *layer.parameters()], gradient)
+
+
+def race(contestants, repeats):
+    """Least processor time in ms of each contestant, interleaved so that disturbances fall on all alike."""
+    best = dict.fromkeys(contestants, float("inf"))
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            start = time.process_time()
+            run()
+            best[name] = min(best[name], 1e3 * (time.process_time() - start))
+    return best
+
+
+def ours(repeats):
+    from equishare import groups, nn
+
+    results = {}
+    for name, n, kernel in CASES:
+        G = groups.cyclic(n)
+        x = torch.randn(BATCH, FIELDS * n, SIZE, SIZE, requires_grad=True)
+        gradient = torch.randn(BATCH, FIELDS * n, SIZE, SIZE)
+        group = nn.GroupConv2d(G, FIELDS, FIELDS, kernel)
+        layers = {
+            "nn.Conv2d": group.to_torch(),
+            "GroupConv2d": group,
+            "SeparableGroupConv2d": nn.SeparableGroupConv2d(G, FIELDS, FIELDS, kernel),
+        }
+        results[name] = race({k: lambda m=m, x=x, d=gradient: step(m, x, d) for k, m in layers.items()}, repeats)
+        with torch.no_grad():
+            results[name]["expansion alone"] = race({"e": group.full_weight}, repeats)["e"]
+    results["build C8 64 -> 64 5x5"] = race({"GroupConv2d": lambda: nn.GroupConv2d(groups.cyclic(8), 64, 64, 5)}, 5)
+    return results
+
+
+def theirs(repeats):
+    from escnn import gspaces
+    from escnn import nn as enn
+
+    results = {}
+    for name, n, kernel in CASES:
+        space = gspaces.rot2dOnR2(n)
+        kind = enn.FieldType(space, FIELDS * [space.regular_repr])
+        layer = enn.R2Conv(kind, kind, kernel, padding=kernel // 2)
+        plain = layer.export().train()
+        x = torch.randn(BATCH, FIELDS * n, SIZE, SIZE, requires_grad=True)
+        gradient = torch.randn(BATCH, FIELDS * n, SIZE, SIZE)
+        layer.train()
+
+        def run(layer=layer, x=x, gradient=gradient, kind=kind):
+            y = layer(enn.GeometricTensor(x, kind)).tensor
+            weights = [p for p in layer.parameters() if p.requires_grad]
+            torch.autograd.grad(y, [x, *weights], gradient)
+
+        dense = torch.nn.Conv2d(FIELDS * n, FIELDS * n, kernel, padding=kernel // 2)
+        dense.load_state_dict({k: v for k, v in plain.state_dict().items() if k in ("weight", "bias")})
+        results[name] = race({"nn.Conv2d": lambda d=dense, x=x, g=gradient: step(d, x, g), "R2Conv": run}, repeats)
+
+    def build():
+        space = gspaces.rot2dOnR2(8)
+        kind = enn.FieldType(space, 64 * [space.regular_repr])
+        enn.R2Conv(kind, kind, 5, padding=2)
+
+    start = time.process_time()
+    build()
+    first = 1e3 * (time.process_time() - start)
+    results["build C8 64 -> 64 5x5"] = {"R2Conv, first": first, **race({"R2Conv, again": build}, 2)}
+    return results
+
+
+def launch(python, who, repeats, environment):
+    command = [python, os.path.abspath(__file__), "--run", who, "--repeats", str(repeats)]
+    out = subprocess.run(
+        command,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if out.returncode:
+        sys.exit(f"{who} failed:\n{out.stderr}")
+    return json.loads(out.stdout.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--escnn", help="python of an environment with escnn")
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--run", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        torch.set_num_threads(1)
+        print(json.dumps({"ours": ours, "theirs": theirs}[arguments.run](arguments.repeats)))
+        return
+    contestants = [("ours", sys.executable)] + ([("theirs", arguments.escnn)] if arguments.escnn else [])
+    for label, environment in (("default allocation", {}), ("allocations kept", KEPT)):
+        print(f"\n{label}: processor time, ms (ratio to nn.Conv2d of the same run)")
+        for who, python in contestants:
+            for case, times in launch(python, who, arguments.repeats, environment).items():
+                dense = times.get("nn.Conv2d")
+                for name, value in times.items():
+                    ratio = f"{value / dense:8.3f}" if dense else ""
+                    print(f"  {case:22s} {name:22s} {value:10.2f} {ratio}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Time and memory to find all permutation-equivariant maps between order-2 tensors, beside emlp.
+
+Run ``python benchmarks/solver.py [--emlp PYTHON] [--n 5 10 30]``; PYTHON is the interpreter of an environment
+with emlp. Each size runs in a process of its own; seconds are processor time, memory the growth of the
+peak over the imports.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+
+def ours(n):
+    from equishare import groups, sharing
+
+    sharing.solve(groups.symmetric(2).permutation(), groups.symmetric(2).permutation())  # lazy imports
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    points = groups.symmetric(n).permutation()
+    pattern = sharing.solve(points * points, points * points)
+    return (
+        pattern.n_free,
+        time.process_time() - start,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,
+    )
+
+
+def theirs(n):
+    from emlp.groups import S
+    from emlp.reps import V
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    rep = V(S(n)) * V(S(n))
+    basis = (rep >> rep).equivariant_basis()
+    return (
+        basis.shape[-1],
+        time.process_time() - start,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--emlp", help="python of an environment with emlp")
+    parser.add_argument("--n", type=int, nargs="+", default=[5, 10, 20, 30, 40])
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for each size")
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        who, n = arguments.run
+        print(json.dumps({"ours": ours, "theirs": theirs}[who](int(n))))
+        return
+    print(f"{'n':>4s} {'weights':>12s} {'who':>10s} {'base weights':>13s} {'seconds':>9s} {'MB':>8s}")
+    contestants = [("ours", sys.executable)] + ([("theirs", arguments.emlp)] if arguments.emlp else [])
+    for n in arguments.n:
+        for who, python in contestants:
+            command = [python, os.path.abspath(__file__), "--run", who, str(n)]
+            label = {"ours": "equishare", "theirs": "emlp"}[who]
+            try:
+                out = subprocess.run(command, capture_output=True, text=True, timeout=arguments.timeout, check=False)
+            except subprocess.TimeoutExpired:
+                print(f"{n:4d} {n**4:12,d} {label:>10s} not finished in {arguments.timeout:.0f} s")
+                continue
+            if out.returncode:
+                reason = out.stderr.strip().splitlines()[-1] if out.stderr.strip() else f"signal {-out.returncode}"
+                print(f"{n:4d} {n**4:12,d} {label:>10s} failed: {reason[:80]}")
+                continue
+            count, seconds, kilobytes = json.loads(out.stdout.splitlines()[-1])
+            print(f"{n:4d} {n**4:12,d} {label:>10s} {count:13d} {seconds:9.3f} {kilobytes / 1024:8.0f}")
+
+
+if __name__ == "__main__":
+    main()

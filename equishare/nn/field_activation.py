@@ -1,0 +1,99 @@
+"""Nonlinearities that commute with a representation."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equishare.groups.representation import Representation
+from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+
+ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
+ENTRYWISE = (
+    *ODD,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Softplus,
+    nn.Sigmoid,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+)
+
+
+class PointwiseActivation(EquivariantLayer):
+    """One function of each entry, y_c = f(x_c).
+
+    Law: f(rho(g) x) = rho(g) f(x), exact: any function commutes with permutations, an odd one with signs too.
+
+    Args:
+        rep: representation of the channels.
+        function: an entrywise torch activation.
+
+    Raises:
+        EquivarianceError: the function is not known to be entrywise, or the representation mixes channels.
+
+    >>> from equishare import groups, nn
+    >>> relu = nn.PointwiseActivation(groups.cyclic(4).regular(), torch.nn.ReLU())
+    >>> relu(torch.tensor([[-1.0, 2.0, 0.0, 1.0]]))
+    tensor([[0., 2., 0., 1.]])
+    """
+
+    def __init__(self, rep: Representation, function: nn.Module) -> None:
+        super().__init__(rep, rep)
+        if not isinstance(function, ENTRYWISE):
+            name = type(function).__name__
+            raise EquivarianceError(f"an entrywise torch activation is needed, got {name}")
+        if rep.kind == "matrix" or (rep.kind == "signed" and not isinstance(function, ODD)):
+            needed = "an odd function" if rep.kind == "signed" else "NormActivation"
+            raise EquivarianceError(f"{type(function).__name__} does not commute with {rep}: use {needed}")
+        self.function = function
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The function of each entry."""
+        return self.function(x)
+
+    def to_torch(self) -> nn.Module:
+        """The function."""
+        return copy.deepcopy(self.function)
+
+
+class NormActivation(EquivariantLayer):
+    """A field is shortened by a threshold of its own, y = x * relu(|x| + b) / |x|.
+
+    Law: f(rho(g) x) = rho(g) f(x), exact for orthogonal representations of any kind (Worrall et al. 2017).
+
+    Args:
+        rep: representation of the channels.
+
+    >>> from equishare import groups, nn
+    >>> nn.NormActivation(groups.o3().irreps("2x0e+2x1o"))(torch.randn(3, 8)).shape
+    torch.Size([3, 8])
+    """
+
+    def __init__(self, rep: Representation) -> None:
+        super().__init__(rep, rep)
+        self.fields = [(count, field.size) for count, field in fields_of(rep)]
+        self.bias = nn.Parameter(torch.full((sum(count for count, _ in self.fields),), -0.1))
+
+    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
+        """The shortened fields."""
+        self._check_channels(x)
+        out = []
+        biases = self.bias.split([count for count, _ in self.fields])
+        parts = x.split([count * size for count, size in self.fields], dim=1)
+        for part, bias, (count, size) in zip(parts, biases, self.fields, strict=True):
+            fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
+            length = (fields.square().sum(2, keepdim=True) + 1e-12).sqrt()
+            shift = bias.reshape(1, count, 1, *[1] * (part.ndim - 2))
+            out.append((fields * (torch.relu(length + shift) / length)).reshape(part.shape))
+        return torch.cat(out, dim=1)

@@ -1,0 +1,114 @@
+"""Normalisation that respects fields."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equishare.groups.representation import Representation
+from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+
+_NORMS: dict[int, type[nn.Module]] = {
+    0: nn.BatchNorm1d,
+    1: nn.BatchNorm1d,
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
+
+
+class FieldBatchNorm(EquivariantLayer):
+    """Batch normalisation with one mean, variance, scale and shift a field.
+
+    y = (x - mean) / sqrt(var + eps) * w + b. Law: f(rho(g) x) = rho(g) f(x), exact in training and in
+    evaluation, since a permutation of a field's
+        coordinates
+    (and of positions) leaves its statistics alone (Ioffe & Szegedy 2015).
+
+    Args:
+        rep: representation of the channels, of permuted fields.
+        dimension: axes of space, 0 to 3.
+        eps: added to the variance.
+        momentum: weight of a new batch in the running statistics.
+
+    Raises:
+        EquivarianceError: the representation does not act by permutations.
+
+    >>> from equishare import groups, nn
+    >>> norm = nn.FieldBatchNorm(16 * groups.cyclic(4).regular())
+    >>> norm.weight.shape, norm(torch.randn(2, 64, 5, 5)).shape
+    (torch.Size([16]), torch.Size([2, 64, 5, 5]))
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, rep: Representation, dimension: int = 2, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(rep, rep)
+        if rep.kind != "permutation":
+            raise EquivarianceError(
+                f"batch normalisation needs permuted fields, {rep} acts otherwise: use FieldRMSNorm"
+            )
+        self.dimension, self.eps, self.momentum = dimension, eps, momentum
+        self.fields = [(count, field.size) for count, field in fields_of(rep)]
+        total = sum(count for count, _ in self.fields)
+        self.weight = nn.Parameter(torch.ones(total))
+        self.bias = nn.Parameter(torch.zeros(total))
+        self.register_buffer("running_mean", torch.zeros(total))
+        self.register_buffer("running_var", torch.ones(total))
+
+    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
+        """The normalised features."""
+        self._check_channels(x, self.dimension)
+        counts = [count for count, _ in self.fields]
+        parts = x.split([count * size for count, size in self.fields], dim=1)
+        tables = zip(
+            *(t.split(counts) for t in (self.running_mean, self.running_var, self.weight, self.bias)),
+            strict=True,
+        )
+        out = []
+        for part, (count, size), (mean, var, weight, bias) in zip(parts, self.fields, tables, strict=True):
+            fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
+            normed = functional.batch_norm(fields, mean, var, weight, bias, self.training, self.momentum, self.eps)
+            out.append(normed.reshape(part.shape))
+        return torch.cat(out, dim=1) if len(out) > 1 else out[0]
+
+    def to_torch(self) -> nn.Module:
+        """The ``torch.nn.BatchNormNd`` with each field's numbers repeated for its channels."""
+        plain = _NORMS[self.dimension](self.in_channels, eps=self.eps, momentum=self.momentum)
+        repeats = torch.tensor([size for count, size in self.fields for _ in range(count)], device=self.weight.device)
+        plain = plain.to(self.weight)
+        with torch.no_grad():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                getattr(plain, name).copy_(getattr(self, name).repeat_interleave(repeats))
+        return plain.train(self.training)
+
+
+class FieldRMSNorm(EquivariantLayer):
+    """Division by the root mean square over all channels of a position, with one scale a field.
+
+    y = w_field * x / sqrt(mean over channels of x^2 + eps). Law: f(rho(g) x) = rho(g) f(x), exact for
+    orthogonal representations of any kind, which keep the norm (Zhang & Sennrich 2019).
+
+    Args:
+        rep: representation of the channels.
+        eps: added to the mean square.
+
+    >>> from equishare import groups, nn
+    >>> nn.FieldRMSNorm(groups.o3().irreps("4x0e+4x1o"))(torch.randn(2, 16)).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
+        super().__init__(rep, rep)
+        self.eps = eps
+        sizes = [field.size for count, field in fields_of(rep) for _ in range(count)]
+        self.weight = nn.Parameter(torch.ones(len(sizes)))
+        self.register_buffer("channel_field", torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)), False)
+
+    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
+        """The normalised features."""
+        self._check_channels(x)
+        scale = self.weight[self.channel_field].reshape(-1, *[1] * (x.ndim - 2))  # type: ignore[index]
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps) * scale

@@ -1,0 +1,218 @@
+"""Group convolutions on the line, in the plane and in space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from equishare.groups.finite import FiniteGroup
+from equishare.groups.lattice import grid_permutation, space_matrix
+from equishare.groups.permutation import SignedPermutation
+from equishare.groups.representation import Representation
+from equishare.nn.convolution import Convolution
+from equishare.nn.initialisation import convolution_scale, gain_after
+from equishare.nn.layer import EquivarianceError, EquivariantLayer
+from equishare.sharing.group_convolution import group_convolution
+from equishare.sharing.pattern import SharingPattern
+from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.solver import solve
+from equishare.sharing.steerable import ReshapedPattern, solve_steerable, steerable_convolution
+
+
+def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:
+    """True if the group permutes the axes of space up to sign, so that it maps grid points to grid points."""
+    matrices = [space_matrix(group, g, dimension) for g in group.generators]
+    return all(SignedPermutation.from_matrix(m) is not None for m in matrices)
+
+
+def filter_pattern(
+    group: FiniteGroup, kernel_size: tuple[int, ...], field_in: Representation, field_out: Representation
+) -> SharingPattern:
+    """All filters W[o, i, x] between two fields with W(g x) = rho_out(g) W(x) rho_in(g)^-1.
+
+    Exact for groups that keep the lattice; else, in the plane, band-limited filters of the same law.
+    """
+    if keeps_lattice(group, len(kernel_size)) or max(kernel_size) == 1:
+        if field_out == group.regular() and field_in.kind != "matrix":
+            return group_convolution(group, kernel_size, field_in)
+        solved = solve(field_in * grid_permutation(group, kernel_size), field_out)
+        return ReshapedPattern(solved, (field_out.size, field_in.size, *kernel_size))
+    if len(kernel_size) != 2 or len(set(kernel_size)) != 1:
+        raise EquivarianceError(
+            f"{group} does not map a {'x'.join(map(str, kernel_size))} grid to itself, and band-limited "
+            "filters exist for square kernels in the plane only"
+        )
+    if field_out == group.regular() and field_in.kind == "permutation":
+        return steerable_convolution(group, kernel_size[0], field_in)
+    return solve_steerable(group, kernel_size[0], field_in, field_out)
+
+
+class _GroupConv(EquivariantLayer, SharedWeights):
+    dimension: int
+
+    def __init__(
+        self,
+        group: FiniteGroup,
+        in_fields: int,
+        out_fields: int,
+        kernel_size: int | Sequence[int],
+        *,
+        lifting: bool = False,
+        field_in: Representation | None = None,
+        field_out: Representation | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = "same",
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        if lifting and field_in is not None:
+            raise EquivarianceError("lifting=True means field_in = G.trivial(): give one of the two")
+        if groups < 1 or in_fields % groups or out_fields % groups:
+            raise EquivarianceError(f"groups={groups} must divide in_fields={in_fields} and out_fields={out_fields}")
+        field_in = field_in or (group.trivial() if lifting else group.regular())
+        field_out = field_out or group.regular()
+        super().__init__(in_fields * field_in, out_fields * field_out)
+        self.group, self.groups, self.turns = group, groups, group.order > 1
+        self.in_fields, self.out_fields = in_fields, out_fields
+        self.field_in, self.field_out = field_in, field_out
+        self.convolution = Convolution.of(self.dimension, kernel_size, stride, padding, dilation, padding_mode)
+        self.exact = keeps_lattice(group, self.dimension) or max(self.convolution.kernel_size) == 1
+        self.pattern = filter_pattern(group, self.convolution.kernel_size, self.field_in, self.field_out)
+        self.bias_pattern = solve(group.trivial(), self.field_out)
+        self.weight = nn.Parameter(torch.empty(out_fields, in_fields // groups, self.pattern.n_free, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_fields, self.bias_pattern.n_free, dtype=dtype)) if bias else None
+        self.scale = convolution_scale(self.pattern, in_fields // groups, gain_after(field_out))
+        self.convolution.warn_of_strides(group)
+        self.reset_parameters()
+        self.to(device)
+
+    def reset_parameters(self) -> None:
+        """Draw base weights that keep the variance through a ReLU (He et al. 2015); the bias is zero."""
+        with torch.no_grad():
+            self.weight.normal_(0.0, self.scale)
+            if self.bias is not None:
+                self.bias.zero_()
+
+    def full_weight(self) -> Float[Tensor, "out in *kernel"]:
+        """The expanded filter bank."""
+        full = self.pattern.expand(self.weight).transpose(1, 2)  # [out_fields, out, in_fields, in, *kernel]
+        return full.reshape(self.out_channels, self.in_channels // self.groups, *self.convolution.kernel_size)
+
+    def full_bias(self) -> Float[Tensor, " out"] | None:
+        """The expanded bias."""
+        return None if self.bias is None else self.bias_pattern.expand(self.bias).reshape(-1)
+
+    def forward(self, x: Float[Tensor, "batch in *space"]) -> Float[Tensor, "batch out *space_out"]:
+        """Expand the filter, then convolve."""
+        self._check_channels(x, self.dimension)
+        if self.turns:
+            self.convolution.check_input(x.shape[2:])
+        return self.convolution(x, self.full_weight(), self.full_bias(), self.groups)
+
+    def shared_weights(self) -> dict[str, SharedWeight]:
+        """The patterns of weight and bias."""
+        found = {"weight": SharedWeight(self.pattern, self.out_fields * self.in_fields // self.groups, True)}
+        if self.bias is not None:
+            found["bias"] = SharedWeight(self.bias_pattern, self.out_fields, True)
+        return found
+
+    def to_torch(self) -> nn.Module:
+        """The ``torch.nn.ConvNd`` with the expanded filters."""
+        return self.convolution.module(self.full_weight(), self.full_bias(), self.groups).train(self.training)
+
+    def extra_repr(self) -> str:
+        """Fields and sizes."""
+        c = self.convolution
+        return (
+            f"{self.rep_in} -> {self.rep_out}, kernel_size={c.kernel_size}, stride={c.stride}, "
+            f"padding={c.padding}, exact={self.exact}"
+        )
+
+
+class GroupConv1d(_GroupConv):
+    """A group convolution on the line, for C_1, C_2 and D_1 (reversal), y_o(x) = sum_i,u W_oi(u) y_i(x + u).
+
+    Law: f(g y) = g f(y), where g reverses positions and acts on channels by the fields; exact. For DNA,
+    ``groups.cyclic(2).action([(3, 2, 1, 0)])`` as ``field_in`` is the reverse complement on channels A, C,
+    G, T (Mallet & Vert 2021). Translations are exact away from zero borders, and by multiples of a stride.
+
+    Args:
+        group: cyclic(1), cyclic(2) or dihedral(1); any group whose sign representation reverses the line.
+        in_fields: number of fields of the input; channels are ``in_fields * field_in.size``, field by field.
+        out_fields: number of fields of the output.
+        kernel_size: taps.
+        lifting: the input's fields are scalars.
+        field_in: representation of one input field; regular by default.
+        field_out: representation of one output field; regular by default, trivial pools over the group.
+        stride: step between outputs; construction warns which input sizes keep the symmetry.
+        padding: "same" (odd kernels only) or a number for both sides.
+        dilation: step between taps.
+        groups: blocks of fields convolved separately, as in torch.
+        bias: whether to add an invariant bias.
+        padding_mode: zeros, circular, reflect or replicate.
+        device: where the weights live.
+        dtype: their precision.
+
+    Raises:
+        GroupError: the group does not act on this space.
+        EquivarianceError: the sizes break the symmetry, or an input does not fit.
+
+    >>> from equishare import groups, nn
+    >>> Z2 = groups.cyclic(2)
+    >>> dna = nn.GroupConv1d(Z2, 1, 8, 15, field_in=Z2.action([(3, 2, 1, 0)]))
+    >>> dna(torch.zeros(2, 4, 100)).shape
+    torch.Size([2, 16, 100])
+    """
+
+    dimension = 1
+
+
+class GroupConv2d(_GroupConv):
+    """A group convolution in the plane, for C_n and D_n, y_o(x) = sum_i,u W_oi(u) y_i(x + u).
+
+    Law: f(g y) = g f(y), where g turns or reflects the image about its centre and acts on channels by the
+        fields.
+    Exact for n = 1, 2, 4; for other n the filters are band-limited and the law holds up to the error of
+    sampling (``exact`` is False; measured in the documentation). Cohen & Welling 2016; Weiler & Cesa 2019.
+    Arguments as for :class:`GroupConv1d`.
+
+    Raises:
+        GroupError: the group does not act on the plane.
+        EquivarianceError: the sizes break the symmetry, or an input does not fit.
+
+    >>> from equishare import groups, nn
+    >>> G = groups.dihedral(4)
+    >>> conv = nn.GroupConv2d(G, in_fields=3, out_fields=16, kernel_size=3, lifting=True)
+    >>> conv(torch.zeros(1, 3, 10, 10)).shape, conv.to_torch()
+    (torch.Size([1, 128, 10, 10]), Conv2d(3, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)))
+    """
+
+    dimension = 2
+
+
+class GroupConv3d(_GroupConv):
+    """A group convolution in space, for the octahedral groups and other groups of signed axis permutations.
+
+    Law: f(g y) = g f(y), where g turns or reflects the volume about its centre and acts on channels by the
+        fields;
+    exact. Worrall & Brostow 2018, "CubeNet". Arguments as for :class:`GroupConv1d`.
+
+    Raises:
+        GroupError: the group does not act on space.
+        EquivarianceError: the group does not keep the lattice, the sizes break the symmetry, or an input
+            does not fit.
+
+    >>> from equishare import groups, nn
+    >>> conv = nn.GroupConv3d(groups.octahedral(), 1, 2, 3, lifting=True)
+    >>> conv(torch.zeros(1, 1, 5, 5, 5)).shape
+    torch.Size([1, 48, 5, 5, 5])
+    """
+
+    dimension = 3

@@ -56,7 +56,7 @@ def test_tables_hold_the_layers_that_they_are_named_for(module):
     spec = importlib.util.spec_from_file_location(f"completeness_{module}", path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
-    assert loaded.LAYERS == {name for name, where in COVERED_BY.items() if where == module}
+    assert {name for name, where in COVERED_BY.items() if where == module} == loaded.LAYERS
 
 
 def test_public_names_exist_and_are_sorted():

@@ -29,7 +29,7 @@ class DtypeName(StrEnum):
 
 def md(
     model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
-    start: Annotated[str, typer.Argument(help="Structure to start from, any file ASE reads; FILE@3 for frame 3.")],
+    start: Annotated[str, typer.Argument(help="Structure to start from, any file ASE reads; FILE@3 for frame 3, else the last.")],
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
     steps: Annotated[int, typer.Option(help="Number of steps.")] = 10_000,
     ensemble: Annotated[EnsembleName, typer.Option(help="Constant temperature, or constant energy.")] = (
@@ -79,19 +79,11 @@ def md(
 
 
 def _read_start(start: str) -> "Atoms":
-    import ase.io
+    """The structure that is named; the last one of a file with several, as ASE has it."""
+    from equishare.training.frames import read_structures
+    from equishare.training.prepare import resolve
 
-    from equishare.errors import EquishareError
-
-    try:
-        atoms = ase.io.read(start)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # every reader of ASE fails in its own way
-        raise EquishareError(f"cannot read a structure from {start}: {type(error).__name__}: {error}") from error
-    if not isinstance(atoms, ase.Atoms):
-        raise EquishareError(f"expected one structure to start from, {start} names {len(atoms)}")
-    return atoms
+    return read_structures(resolve(start))[-1]
 
 
 def _check_device(device: str) -> None:

@@ -109,6 +109,15 @@ def read_frames(sources: Source | Sequence[Source], keys: LabelKeys | None = Non
     return frames
 
 
+def read_structures(source: Source) -> list[Atoms]:
+    """The structures of one source, as `read_frames` reads them, without a look at their labels.
+
+    Raises:
+        FrameReadError: as `read_frames`.
+    """
+    return [atoms for _, _, atoms in _read_source(os.fspath(source))]
+
+
 def _read_source(source: str) -> Iterator[tuple[str, int, Atoms]]:
     file, selection = _parse(source)
     file_format = _checked_format(file)

@@ -79,8 +79,8 @@ def test_leaving_the_domain_is_said_and_is_an_exit_code(app, files):
     [
         ("absent.safetensors", "start.xyz", (), FileNotFoundError, "no model file"),
         ("start.xyz", "start.xyz", (), EquishareError, "not a readable"),
-        ("m.safetensors", "absent.xyz", (), FileNotFoundError, "absent.xyz"),
-        ("m.safetensors", "m.safetensors", (), EquishareError, "cannot read a structure"),
+        ("m.safetensors", "absent.xyz", (), EquishareError, "absent.xyz"),
+        ("m.safetensors", "m.safetensors", (), EquishareError, "expected a format that ASE reads"),
         ("m.safetensors", "start.xyz", ("--steps", "0"), EquishareError, "steps must be positive"),
         ("m.safetensors", "start.xyz", ("--device", "abacus"), EquishareError, "no device 'abacus'"),
     ],

@@ -29,7 +29,9 @@ class DtypeName(StrEnum):
 
 def md(
     model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
-    start: Annotated[str, typer.Argument(help="Structure to start from, any file ASE reads; FILE@3 for frame 3, else the last.")],
+    start: Annotated[
+        str, typer.Argument(help="Structure to start from, any file ASE reads; FILE@3 for frame 3, else the last.")
+    ],
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
     steps: Annotated[int, typer.Option(help="Number of steps.")] = 10_000,
     ensemble: Annotated[EnsembleName, typer.Option(help="Constant temperature, or constant energy.")] = (

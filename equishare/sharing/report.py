@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -86,12 +86,13 @@ class Report:
         return self.table()
 
     def picture(self) -> Figure:
-        """The pattern matrices, one panel each, coloured by base weight.
+        """The pattern matrices, one panel each, coloured by base weight; those of one base weight only where there is no other.
 
         Raises:
             SharingError: no weight of the module follows a pattern.
         """
         drawn = [row for row in self.rows if row.pattern is not None and row.pattern.numel <= LARGEST_PICTURE]
+        drawn = [row for row in drawn if row.pattern is not None and row.pattern.n_free > 1] or drawn
         if not drawn:
             raise SharingError("no weight of the module follows a pattern that is small enough to draw")
         return picture({row.names[0]: row.pattern for row in drawn if row.pattern is not None})
@@ -104,14 +105,17 @@ def picture(patterns: dict[str, SharingPattern]) -> Figure:
 
     columns = min(4, len(patterns))
     lines = math.ceil(len(patterns) / columns)
-    figure = Figure(figsize=(3.2 * columns, 3.2 * lines), layout="constrained")
+    figure = Figure(figsize=(4.5 * columns, 3.2 * lines), layout="constrained")
     for k, (name, pattern) in enumerate(patterns.items()):
         axes = figure.add_subplot(lines, columns, k + 1)
         rows = pattern.as_matrix().abs().cpu().numpy().round(9)
         _, colour = np.unique(rows, axis=0, return_inverse=True)
         scattered = (colour.ravel() * 0.6180339887) % 1.0  # neighbours in number are far apart in colour
+        shape: Literal["equal", "auto"] = (
+            "equal" if 0.25 < pattern.shape[0] / (pattern.numel / pattern.shape[0]) < 4 else "auto"
+        )
         image = np.ma.masked_where(~rows.any(axis=1), scattered).reshape(pattern.shape[0], -1)
-        axes.imshow(image, cmap="hsv", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.imshow(image, cmap="viridis", vmin=0, vmax=1, interpolation="nearest", aspect=shape)
         axes.set_title(f"{name}\n{pattern.numel} from {pattern.n_free}", fontsize=8)
         axes.set_xticks([])
         axes.set_yticks([])

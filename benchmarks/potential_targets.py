@@ -42,14 +42,8 @@ def evaluate(model: Path, file: str) -> dict[str, float]:
 
 
 def row(what: str, value: float, limit: float | None, unit: str, command: str) -> dict[str, object]:
-    return {
-        "what": what,
-        "value": value,
-        "limit": limit,
-        "unit": unit,
-        "met": limit is None or value <= limit,
-        "command": command,
-    }
+    met = limit is None or bool(value <= limit)
+    return {"what": what, "value": float(value), "limit": limit, "unit": unit, "met": met, "command": command}
 
 
 def startup(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:

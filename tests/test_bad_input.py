@@ -57,7 +57,7 @@ def xyz(folder: Path, images: list[Atoms], name: str = "frames.xyz") -> Path:
 
 def truncated(folder: Path) -> Path:
     file = xyz(folder, relabelled())
-    file.write_text(file.read_text()[: -len(file.read_text()) // 3])
+    file.write_text(file.read_text()[: -len(file.read_text()) // 3 - 100])
     return file
 
 
@@ -117,7 +117,7 @@ def newer(folder: Path) -> Path:
 def two_energies(folder: Path) -> Path:
     images = relabelled(drop=("energy",))
     for k, atoms in enumerate(images):
-        atoms.info.update(dft_energy=-10.0 - k, ccsd_energy=-11.0 - k)
+        atoms.info.update(dft_energy=-10.0 - k, REF_energy=-11.0 - k)
     return xyz(folder, images)
 
 
@@ -140,7 +140,7 @@ CASES = {
     "no such file": (lambda f: ["train", f / "none.xyz"], ["none.xyz", "no such file"]),
     "folder for a file": (lambda f: ["train", f], ["folder"]),
     "empty file": (lambda f: ["train", text(f, "")], ["frames.xyz", "empty"]),
-    "truncated file": (lambda f: ["train", truncated(f)], ["frames.xyz"]),
+    "truncated file": (lambda f: ["train", truncated(f)], ["frames.xyz", "frame 7"]),
     "text that is no structure": (lambda f: ["train", text(f, "to be or not to be\n" * 9)], ["frames.xyz"]),
     "unknown format": (lambda f: ["train", text(f, "1 2 3\n", "frames.unknown")], ["frames.unknown"]),
     "slice that is none": (lambda f: ["train", f"{good(f)}@first"], ["first"]),
@@ -148,13 +148,13 @@ CASES = {
     "pickle posing as frames": (lambda f: ["train", pickled(f, "frames.pckl")], ["frames.pckl"]),
     "wrong energy key": (lambda f: ["train", good(f), "--energy-key", "enrgy"], ["enrgy", "energy"]),
     "wrong forces key": (lambda f: ["train", good(f), "--forces-key", "grad"], ["grad"]),
-    "ambiguous energies": (lambda f: ["train", two_energies(f)], ["dft_energy", "ccsd_energy", "--energy-key"]),
+    "ambiguous energies": (lambda f: ["train", two_energies(f)], ["dft_energy", "REF_energy", "--energy-key"]),
     "no labels": (lambda f: ["train", xyz(f, [Atoms(a.numbers, a.positions) for a in frames()])], ["energy"]),
-    "NaN force": (lambda f: ["train", nan_force(f)], ["frames.xyz@4", "finite"]),
+    "NaN force": (lambda f: ["train", nan_force(f)], ["frames.xyz@4", "NaN"]),
     "NaN position": (lambda f: ["train", nan_position(f)], ["frames.xyz"]),
     "cell without volume": (lambda f: ["train", flat_cell(f)], ["volume"]),
     "two atoms in one place": (lambda f: ["train", overlapping(f)], ["frames.xyz@5"]),
-    "unknown element X": (lambda f: ["train", text(f, "1\nenergy=1.0\nX 0 0 0\n" * 5)], ["X"]),
+    "unknown element X": (lambda f: ["train", text(f, "2\nenergy=1.0\nX 0 0 0\nH 0 0 1\n" * 5)], ["X"]),
     "empty split": (lambda f: ["train", xyz(f, relabelled(1)), "--valid", "0.5"], ["frame"]),
     "fraction out of range": (lambda f: ["train", good(f), "--valid", "1.5"], ["valid"]),
     "test frames among the training frames": (lambda f: ["train", good(f), "--test", good(f)], ["test"]),
@@ -189,6 +189,8 @@ def test_bad_input(name, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command, words = CASES[name]
     arguments = [str(argument) for argument in command(tmp_path)]
+    if arguments[0] == "train" and not {"--max-time", "--epochs", "--resume", "--config"} & set(arguments):
+        arguments += ["--epochs", "1"]  # were the mistake not noticed, the test would fail soon
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     with pytest.raises(SystemExit) as end:
         main(arguments)

@@ -121,6 +121,10 @@ def two_energies(folder: Path) -> Path:
     return xyz(folder, images)
 
 
+def unknown_element(folder: Path) -> Path:
+    return text(folder, "".join(f"2\nenergy={k}\nX 0 0 0\nH 0 0 {1 + 0.1 * k}\n" for k in range(9)))
+
+
 def start(folder: Path, atoms: Atoms | None = None) -> Path:
     return xyz(folder, [frames(1)[0] if atoms is None else atoms], "start.xyz")
 
@@ -154,7 +158,7 @@ CASES = {
     "NaN position": (lambda f: ["train", nan_position(f)], ["frames.xyz"]),
     "cell without volume": (lambda f: ["train", flat_cell(f)], ["volume"]),
     "two atoms in one place": (lambda f: ["train", overlapping(f)], ["frames.xyz@5"]),
-    "unknown element X": (lambda f: ["train", text(f, "2\nenergy=1.0\nX 0 0 0\nH 0 0 1\n" * 5)], ["X"]),
+    "unknown element X": (lambda f: ["train", unknown_element(f)], ["X"]),
     "empty split": (lambda f: ["train", xyz(f, relabelled(1)), "--valid", "0.5"], ["frame"]),
     "fraction out of range": (lambda f: ["train", good(f), "--valid", "1.5"], ["valid"]),
     "test frames among the training frames": (lambda f: ["train", good(f), "--test", good(f)], ["test"]),

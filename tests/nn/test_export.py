@@ -100,6 +100,7 @@ def test_frozen_model_passes_onnx(tmp_path):
     assert torch.allclose(torch.from_numpy(out), plain(x), atol=1e-5)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("frozen", [True, False])
 def test_model_traces_without_graph_breaks_for_torch_compile(frozen):
     net = nn.to_torch(model()) if frozen else nn.GroupConv2d(C8, 1, 2, 5, lifting=True)

@@ -107,6 +107,7 @@ def test_no_warning_without_stride_or_group():
         nn.GroupConv2d(groups.cyclic(1), 1, 1, 3, stride=2)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [

@@ -145,6 +145,7 @@ def test_loss_that_is_no_number_stops_with_the_frames(tmp_path, tiny):
         fit(config)
 
 
+@pytest.mark.slow
 def test_time_budget_is_kept(tmp_path, tiny):
     begun = time.monotonic()
     run = fit(tiny(budget={"epochs": None, "max_time": 6.0}, run={"out": str(tmp_path / "run")}))

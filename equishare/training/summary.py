@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from equishare import datasets
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
 from equishare.training.fit import Run
@@ -88,7 +89,8 @@ def commands(run: Run) -> list[tuple[str, str]]:
 
 def _short(source: str) -> str:
     """A path relative to the working folder, where that is shorter; the name of a bundled data set as it is."""
-    return min(source, os.path.relpath(source), key=len)
+    bundled = {str(datasets.path(name)): name for name in datasets.names()}
+    return bundled.get(source) or min(source, os.path.relpath(source), key=len)
 
 
 def print_errors(run: Run, console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from equishare.nn.field_activation import ENTRYWISE, PointwiseActivation
+from equishare.nn.fields.activation import ENTRYWISE, PointwiseActivation
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 
 

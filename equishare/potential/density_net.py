@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
-from equishare.nn.density_conv import natural_irreps
-from equishare.nn.radial_basis import polynomial_cutoff
+from equishare.nn.e3.density_conv import natural_irreps
+from equishare.nn.e3.radial_basis import polynomial_cutoff
 from equishare.potential.config import ModelConfig
 
 

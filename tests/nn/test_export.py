@@ -11,7 +11,7 @@ from torch import nn as torch_nn
 
 from equishare import groups, nn, sharing
 
-_spec = importlib.util.spec_from_file_location("cases", Path(__file__).with_name("test_symmetry_finite.py"))
+_spec = importlib.util.spec_from_file_location("cases", Path(__file__).with_name("fields") / "test_symmetry.py")
 _cases = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_cases)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from equishare.nn import DensityConv, backend
-from equishare.nn.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.backend import uses_numba
 
 
 def test_choices_nest_and_are_undone():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare._e3nn import o3
-from equishare.nn.clebsch_gordan import clebsch_gordan
+from equishare.nn.e3.clebsch_gordan import clebsch_gordan
 
 IrrepsLike: TypeAlias = o3.Irreps | str
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equishare.nn import ChannelProduct, DensityConv, backend
-from equishare.nn.kernels import threads
+from equishare.nn.e3.kernels import threads
 
 
 @given(st.integers(1, 50), st.integers(0, 10**9), st.lists(st.integers(0, 20), min_size=50, max_size=50))
@@ -47,7 +47,7 @@ def test_several_ranges_give_the_numbers_of_one(monkeypatch):
 
     alone = gradients()
     three = lambda n_atoms, work, starts=None: [(0, 2), (2, 3), (3, n_atoms)]  # noqa: E731
-    monkeypatch.setattr("equishare.nn.kernels.density.atom_ranges", three)
-    monkeypatch.setattr("equishare.nn.kernels.product.atom_ranges", three)
+    monkeypatch.setattr("equishare.nn.e3.kernels.density.atom_ranges", three)
+    monkeypatch.setattr("equishare.nn.e3.kernels.product.atom_ranges", three)
     for expected, found in zip(alone, gradients(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.kernels.coupling import Coupling
-from equishare.nn.kernels.product import product
-from equishare.nn.layout import IrrepsLike, Layout, check_features
+from equishare.nn.e3.kernels.coupling import Coupling
+from equishare.nn.e3.kernels.product import product
+from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 
 
 class ChannelProduct(nn.Module):

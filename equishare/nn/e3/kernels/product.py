@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equishare.nn.kernels.backend import uses_numba
-from equishare.nn.kernels.coupling import Coupling
-from equishare.nn.kernels.threads import atom_ranges, run_ranges
+from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.coupling import Coupling
+from equishare.nn.e3.kernels.threads import atom_ranges, run_ranges
 
 
 def product(
@@ -56,7 +56,7 @@ class _Product(torch.autograd.Function):
     def forward(
         ctx: Any, left: Tensor, right: Tensor | None, weight: Tensor, kind: Tensor, coupling: Coupling
     ) -> Tensor:
-        from equishare.nn.kernels import product_numba as loops
+        from equishare.nn.e3.kernels import product_numba as loops
 
         out = left.new_empty(coupling.out.dim, *left.shape[1:])
         a, w, z = map(_array, (left, weight, kind))
@@ -87,7 +87,7 @@ class _ProductBackward(torch.autograd.Function):
         kind: Tensor,
         coupling: Coupling,
     ) -> tuple[Tensor, ...]:
-        from equishare.nn.kernels import product_numba as loops
+        from equishare.nn.e3.kernels import product_numba as loops
 
         ctx.save_for_backward(grad, left, right, weight, kind)
         ctx.coupling = coupling
@@ -109,7 +109,7 @@ class _ProductBackward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
-        from equishare.nn.kernels import product_numba as loops
+        from equishare.nn.e3.kernels import product_numba as loops
 
         grad, left, right, weight, kind = ctx.saved_tensors
         g, a, w, z = map(_array, (grad, left, weight, kind))

@@ -3,9 +3,9 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.kernels.density import density
-from equishare.nn.kernels.edges import Edges
-from equishare.nn.layout import IrrepsLike, Layout, check_features
+from equishare.nn.e3.kernels.density import density
+from equishare.nn.e3.kernels.edges import Edges
+from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 
 
 def natural_irreps(channels: int, l_max: int) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.representation import Representation
-from equishare.nn.convolution import Convolution
+from equishare.nn.fields.convolution import Convolution
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 
 _POOLS: dict[str, dict[int, type[nn.Module]]] = {

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equishare.nn.clebsch_gordan import clebsch_gordan
-from equishare.nn.layout import Layout
+from equishare.nn.e3.clebsch_gordan import clebsch_gordan
+from equishare.nn.e3.layout import Layout
 
 
 @dataclass(frozen=True, eq=False)

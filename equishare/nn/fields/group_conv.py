@@ -12,8 +12,8 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.lattice import grid_permutation, space_matrix
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation
-from equishare.nn.convolution import Convolution
-from equishare.nn.initialisation import convolution_scale, gain_after
+from equishare.nn.fields.convolution import Convolution
+from equishare.nn.fields.initialisation import convolution_scale, gain_after
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern

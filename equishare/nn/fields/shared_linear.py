@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.initialisation import gain_after, spectral_scales
+from equishare.nn.fields.initialisation import gain_after, spectral_scales
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 from equishare.sharing.solver import solve

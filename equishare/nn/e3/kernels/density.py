@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equishare.nn.kernels.backend import uses_numba
-from equishare.nn.kernels.edges import Edges
-from equishare.nn.kernels.threads import atom_ranges, run_ranges
+from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.edges import Edges
+from equishare.nn.e3.kernels.threads import atom_ranges, run_ranges
 
 
 def density(
@@ -72,7 +72,7 @@ def _ranges(
 class _Density(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges) -> Tensor:
-        from equishare.nn.kernels import density_numba as loops
+        from equishare.nn.e3.kernels import density_numba as loops
 
         out = radial.new_empty(harmonics.shape[1], *scalars.shape)
         run_ranges(
@@ -104,7 +104,7 @@ class _DensityBackward(torch.autograd.Function):
         harmonics: Tensor,
         edges: Edges,
     ) -> tuple[Tensor, ...]:
-        from equishare.nn.kernels import density_numba as loops
+        from equishare.nn.e3.kernels import density_numba as loops
 
         ctx.save_for_backward(grad, radial, scalars, features, harmonics)
         ctx.edges = edges
@@ -123,7 +123,7 @@ class _DensityBackward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
-        from equishare.nn.kernels import density_numba as loops
+        from equishare.nn.e3.kernels import density_numba as loops
 
         saved = ctx.saved_tensors
         edges: Edges = ctx.edges

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from equishare.nn import Layout, backend
-from equishare.nn.kernels.coupling import Coupling
-from equishare.nn.kernels.product import product
+from equishare.nn.e3.kernels.coupling import Coupling
+from equishare.nn.e3.kernels.product import product
 
 
 def irreps(channels, *names):

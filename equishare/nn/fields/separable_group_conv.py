@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
-from equishare.nn.convolution import Convolution
-from equishare.nn.group_conv import filter_pattern, keeps_lattice
-from equishare.nn.initialisation import convolution_scale
+from equishare.nn.fields.convolution import Convolution
+from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice
+from equishare.nn.fields.initialisation import convolution_scale
 from equishare.nn.layer import EquivariantLayer
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 

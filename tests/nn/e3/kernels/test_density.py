@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from equishare.nn import Edges, backend
-from equishare.nn.kernels.density import degree_count, density
+from equishare.nn.e3.kernels.density import degree_count, density
 
 
 def draw(n_atoms, n_edges, l_max, k_max, channels, dtype=torch.float64, seed=0):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.nn.clebsch_gordan import clebsch_gordan
+from equishare.nn.e3.clebsch_gordan import clebsch_gordan
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Layers for E(3): features are irreps of O(3), stored [atom, (l, m), channel]."""

@@ -21,8 +21,18 @@ from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
 from equishare.nn.layer import EquivarianceError, EquivariantLayer, SymmetryWarning
 from equishare.nn.sequential import Sequential
+from equishare.nn.sets.attention_pool import AttentionPool
+from equishare.nn.sets.graph_linear import GraphLinear
+from equishare.nn.sets.induced_set_attention_block import InducedSetAttentionBlock
+from equishare.nn.sets.padding import from_padded, to_padded
+from equishare.nn.sets.permutation_linear import PermutationLinear
+from equishare.nn.sets.set_attention import SetAttention
+from equishare.nn.sets.set_attention_block import SetAttentionBlock
+from equishare.nn.sets.set_linear import SetLinear
+from equishare.nn.sets.set_pool import SetPool
 
 __all__ = [
+    "AttentionPool",
     "ChannelProduct",
     "DensityConv",
     "Edges",
@@ -32,13 +42,16 @@ __all__ = [
     "FieldDropout",
     "FieldRMSNorm",
     "Gate",
+    "GraphLinear",
     "GroupConv1d",
     "GroupConv2d",
     "GroupConv3d",
     "GroupPool",
+    "InducedSetAttentionBlock",
     "IrrepsLinear",
     "Layout",
     "NormActivation",
+    "PermutationLinear",
     "PointwiseActivation",
     "RadialBasis",
     "Readout",
@@ -46,6 +59,10 @@ __all__ = [
     "SeparableGroupConv2d",
     "SeparableGroupConv3d",
     "Sequential",
+    "SetAttention",
+    "SetAttentionBlock",
+    "SetLinear",
+    "SetPool",
     "SharedLinear",
     "SpatialPool",
     "SphericalHarmonics",
@@ -53,7 +70,9 @@ __all__ = [
     "backend",
     "clebsch_gordan",
     "from_e3nn",
+    "from_padded",
     "polynomial_cutoff",
     "to_e3nn",
+    "to_padded",
     "to_torch",
 ]

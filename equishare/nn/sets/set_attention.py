@@ -106,14 +106,14 @@ class SetAttention(nn.Module):
     def _attend(self, x: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
         """All heads' weighted means of values, [..., n, channels]; padding of the source is filled with zero."""
         size, m = x.shape[-2], source.shape[-2]
-        sets = x.shape[:-2].numel()
+        sets, width = x.shape[:-2].numel(), self.channels // self.heads
+        if m == 0 or x.numel() == 0:
+            return torch.zeros_like(x)
         sharing = self.heads // self.kv_heads
         # [sets, kv_heads, heads that share * n, d]: heads that share keys and values are more queries
-        query = self.query(x).reshape(sets, size, self.kv_heads, sharing, -1).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        key = self.key(source).reshape(sets, m, self.kv_heads, -1).transpose(1, 2)
-        value = self.value(source).reshape(sets, m, self.kv_heads, -1).transpose(1, 2)
-        if m == 0:
-            return torch.zeros_like(x)
+        query = self.query(x).reshape(sets, size, self.kv_heads, sharing, width).permute(0, 2, 3, 1, 4).flatten(2, 3)
+        key = self.key(source).reshape(sets, m, self.kv_heads, width).transpose(1, 2)
+        value = self.value(source).reshape(sets, m, self.kv_heads, width).transpose(1, 2)
         allowed = empty = None
         if mask is not None:
             empty = ~mask.any(-1, keepdim=True)

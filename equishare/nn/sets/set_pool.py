@@ -112,5 +112,5 @@ def _of_list(x: Tensor, batch: Tensor, size: int, reduce: str) -> Tensor:
 
 def _root(variance: Tensor) -> Tensor:
     """Square root with derivative zero at zero."""
-    positive = variance > 0
-    return torch.where(positive, variance.where(positive, 1).sqrt(), 0)
+    zero = variance == 0
+    return variance.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)

@@ -11,7 +11,8 @@ expanded  the matrix of all entries and channels, (n^2 C) x (n^2 C), multiplied 
           and forgotten at a time (69 GB in all at n = 64), so that only the largest block is in memory, and only products are timed.
 
 Every contestant holds the same weights, and its output is compared with that of the fast form. Seconds are processor time, the least of
-the repeats; memory is the growth of the process's peak over its imports and weights. ``--save`` writes
+the repeats. Memory of the fast form is the growth of the process's peak over imports, weights and example; of the others the size of the
+matrices that stand for the weights, whether they are held at once or block by block. ``--save`` writes
 benchmarks/results/permutation_maps.json.
 """
 
@@ -38,7 +39,7 @@ WHOLE = 24  # the expanded matrix is kept whole up to here
 
 def peak():
     """Peak memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def least(call, repeats):
@@ -87,7 +88,6 @@ def compete(who, n, channels):
     with torch.no_grad():
         expected = layer(x).reshape(n * n, channels)
     pattern, base = orbit_weights(layer, n)
-    before = peak()
     if who == "patterns":
         matrices = [(pattern.index == k).float() for k in range(15)]
         rows = x.reshape(n * n, channels)
@@ -113,12 +113,9 @@ def compete(who, n, channels):
                 forward += time.process_time() - start
         found = found.T
     difference = float((found - expected).norm() / expected.norm())
-    return {
-        "forward": forward,
-        "MB": peak() - before,
-        "difference": difference,
-        "whole": who == "patterns" or n <= WHOLE,
-    }
+    whole = who == "patterns" or n <= WHOLE
+    held = 15 * n**4 if who == "patterns" else (n * n * channels) ** 2
+    return {"forward": forward, "MB": 4 * held / 1e6, "difference": difference, "whole": whole}
 
 
 def machine():

@@ -245,3 +245,16 @@ def test_undirected_edges_stay_symmetric():
     assert torch.allclose(out, out.transpose(1, 2), atol=1e-12)
     _, other = build(CASES["directed graph"])(torch.randn(2, 6, 3, dtype=torch.float64), edges)
     assert not torch.allclose(other, other.transpose(1, 2), atol=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_can_be_exported(name):
+    case = CASES[name]
+    layer = build(case)
+    inputs, masks = draw(case, 3, {"points": 4, "source": 5})
+    keywords = {case.masks[axis]: mask for axis, mask in masks.items()}
+    exported = torch.export.export(layer, tuple(inputs), keywords).module()
+    expected, found = layer(*inputs, **keywords), exported(*inputs, **keywords)
+    for a, b in zip(*((y if isinstance(y, tuple) else (y,)) for y in (expected, found)), strict=True):
+        assert torch.allclose(a, b)

@@ -93,7 +93,7 @@ def train(build, count, seed, steps):
     torch.manual_seed(seed)
     net = build()
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     for _ in range(steps):
         chosen = torch.randint(count, (32,), generator=rng)
         loss = functional.cross_entropy(net(x[chosen], mask[chosen]), labels[chosen])
@@ -109,7 +109,7 @@ def train(build, count, seed, steps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="point_cloud.png")
-    parser.add_argument("--counts", type=int, nargs="+", default=[30, 60, 120, 240, 480, 960, 1920])
+    parser.add_argument("--counts", type=int, nargs="+", default=[60, 120, 240, 480, 960, 1920])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     arguments = parser.parse_args()
@@ -125,7 +125,8 @@ def main():
             line += f"{float(scores.mean()):.1f} % ({float(scores.min()):.1f}, {float(scores.max()):.1f})".rjust(28)
         print(line, flush=True)
     figure = Figure(figsize=(12, 5), layout="constrained")
-    axes = figure.add_subplot(1, 2, 1)
+    left, right = figure.subfigures(1, 2)
+    axes = left.subplots()
     for name, scores in curves.items():
         scores = torch.stack(scores)
         axes.plot(arguments.counts, scores.mean(1), "o-", label=f"{name}, {weights[name]:,} weights")
@@ -136,7 +137,7 @@ def main():
     axes.legend()
     x, mask, labels = clouds(60, torch.Generator().manual_seed(0))
     for i, body in enumerate(BODIES):
-        place = figure.add_subplot(2, 6, 4 + i + 3 * (i // 3), projection="3d")
+        place = right.add_subplot(2, 3, i + 1, projection="3d")
         example = int((labels == i).nonzero()[0])
         place.scatter(*x[example][mask[example]].T, s=8)
         place.set(title=body, xticks=[], yticks=[], zticks=[], xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), zlim=(-1.2, 1.2))

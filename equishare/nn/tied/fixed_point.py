@@ -43,12 +43,12 @@ def _mixture(points: Tensor, images: Tensor) -> Float[Tensor, "batch n"]:
     rests = images - points
     gram = (rests @ rests.mT).double()
     m = gram.shape[-1]
-    scale = gram.diagonal(dim1=-2, dim2=-1).clamp(min=torch.finfo(points.dtype).tiny).rsqrt()
-    # unit residuals, so that late ones weigh as much as early ones: a = scale * b with sum_i scale_i b_i = 1
-    gram = gram * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    size = gram.diagonal(dim1=-2, dim2=-1).clamp(min=torch.finfo(points.dtype).tiny)
+    unit = size.rsqrt()  # residuals of length one, so that late ones weigh as much as early ones
     ridge = 10 * torch.finfo(points.dtype).eps * torch.eye(m, dtype=gram.dtype, device=gram.device)
-    b = torch.linalg.solve(gram + ridge, scale.unsqueeze(-1))[..., 0]
-    a = b * scale
+    ratio = (size.amin(dim=-1, keepdim=True) / size).sqrt()
+    gram = gram * unit.unsqueeze(-1) * unit.unsqueeze(-2) + ridge
+    a = torch.linalg.solve(gram, ratio.unsqueeze(-1))[..., 0] * ratio
     return ((a / a.sum(-1, keepdim=True)).to(images.dtype).unsqueeze(1) @ images)[:, 0]
 
 

@@ -50,9 +50,11 @@ def test_sign_hash_makes_inner_products_unbiased():
     x, y = torch.rand(2, n, generator=generator, dtype=torch.float64)
     signed, unsigned = [], []
     for seed in range(seeds):
-        matrix = sharing.hashed((n,), n_free, seed).as_matrix()
-        signed.append(float((x @ matrix) @ (y @ matrix)))
-        unsigned.append(float((x @ matrix.abs()) @ (y @ matrix.abs())))
+        hashes = sharing.signed_hash(torch.arange(n), n_free, seed)
+        sign = torch.where(hashes < n_free, 1.0, -1.0).double()
+        for products, s in ((signed, sign), (unsigned, torch.ones_like(sign))):
+            sums = torch.zeros(2, n_free, dtype=torch.float64).index_add(1, hashes % n_free, torch.stack([x, y]) * s)
+            products.append(float(sums[0] @ sums[1]))
     means = [torch.tensor(v, dtype=torch.float64) for v in (signed, unsigned)]
     error = float(means[0].std()) / seeds**0.5
     assert abs(float(means[0].mean() - x @ y)) < 4 * error

@@ -133,7 +133,7 @@ def test_renamed_tokens_have_renamed_scores():
         layer.bias[order] = renamed.bias
     tokens = torch.arange(11)
     scores = layer.scores(layer(order[tokens]))
-    assert torch.equal(renamed.scores(renamed(tokens)), scores[:, order])
+    torch.testing.assert_close(renamed.scores(renamed(tokens)), scores[:, order])
 
 
 @pytest.mark.usefixtures("unchecked")

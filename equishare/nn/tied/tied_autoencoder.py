@@ -73,11 +73,11 @@ class TiedAutoencoder(Freezable, SharedWeights):
     def layers(self) -> list[tuple[Tensor, Tensor | None]]:
         """Matrix and bias of each layer, encoder first; the decoder's matrices are transposes of the encoder's."""
         depth = range(len(self.sizes) - 1)
-        matrices = [self.get_parameter(f"weight_{k}") for k in depth]
+        matrices = [getattr(self, f"weight_{k}") for k in depth]
         steps = [(matrices[k], f"bias_{k}") for k in depth] + [
             (matrices[k].mT, f"back_bias_{k}") for k in reversed(depth)
         ]
-        return [(weight, self.get_parameter(name) if self.bias else None) for weight, name in steps]
+        return [(weight, getattr(self, name) if self.bias else None) for weight, name in steps]
 
     def _run(self, x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
         if x.shape[-1] != layers[0][0].shape[1]:

@@ -92,11 +92,11 @@ class TiedInputLSTM(Freezable, SharedWeights):
         full = []
         for _, suffix in self._suffixes():
             full += [
-                self.get_parameter("weight_ih" + suffix).repeat(GATES, 1),
-                self.get_parameter("weight_hh" + suffix),
+                getattr(self, "weight_ih" + suffix).repeat(GATES, 1),
+                getattr(self, "weight_hh" + suffix),
             ]
             if self.bias:
-                bias = self.get_parameter("bias" + suffix)
+                bias = getattr(self, "bias" + suffix)
                 full += [bias, torch.zeros_like(bias)]
         return full
 
@@ -138,7 +138,7 @@ class TiedInputLSTM(Freezable, SharedWeights):
         """The patterns of the input matrices: each row stands in every gate."""
         found = {}
         for _, suffix in self._suffixes():
-            weight = self.get_parameter("weight_ih" + suffix)
+            weight = getattr(self, "weight_ih" + suffix)
             index = torch.arange(weight.numel()).reshape(weight.shape).repeat(GATES, 1)
             found["weight_ih" + suffix] = SharedWeight(IndexPattern(index), 1, False)
         return found

@@ -267,6 +267,19 @@ def test_gradient_is_the_sum_over_the_uses(name):
         assert value.abs().max() > 1e-6
 
 
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_weights_can_be_given_from_outside(name):
+    """As torch.func does: plain tensors in the parameters' places, whose gradients come back."""
+    case = CASES[name]()
+    weights = {n: (0.9 * p.detach()).requires_grad_() for n, p in case.layer.named_parameters()}
+    out = torch.func.functional_call(case.layer, weights, case.inputs)
+    torch.autograd.grad(out.square().sum(), list(weights.values()))
+    with torch.no_grad():
+        for p in case.layer.parameters():
+            p.mul_(0.9)
+    torch.testing.assert_close(case.layer(*case.inputs), out, rtol=1e-10, atol=1e-10)
+
+
 # the weights of the equivalent in which every use has its own; those without patterns are counted by their calls
 UNTIED = {
     "TiedInputLSTM": 2 * (4 * 5 * 3 + 4 * 25 + 20) + 2 * (4 * 5 * 10 + 4 * 25 + 20),

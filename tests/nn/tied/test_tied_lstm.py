@@ -59,6 +59,14 @@ def test_packed_sequences_are_read_to_their_lengths(enforce_sorted, with_state):
         assert not padded[k, n:].any()
 
 
+def test_input_matrix_may_follow_a_pattern_of_its_own():
+    layer = nn.TiedInputLSTM(4, 6)
+    sharing.share(layer, "weight_ih_l0", sharing.hashed((6, 4), 5))
+    assert sum(p.numel() for p in layer.parameters()) == 5 + 24 * 6 + 24
+    x = torch.randn(3, 2, 4)
+    torch.testing.assert_close(nn.to_torch(layer)(x)[0], layer(x)[0])
+
+
 def test_dropout_between_layers_in_training_only():
     layer = nn.TiedInputLSTM(3, 16, 2, dropout=0.5)
     x = torch.randn(4, 2, 3)

@@ -2,9 +2,10 @@
 
     python examples/digits_four_ways.py [--quick] [--data FOLDER] [--out FOLDER]
 
-Two hidden layers of the same sizes read digits: scikit-learn's (8 x 8), or with --data those of a folder with MNIST's files (*-images-idx3-ubyte.gz
-and labels; averaged to 14 x 14). They differ only in which weights are the same: none; none, but only neighbours are read; those of all
-positions; those of all positions and quarter turns. Upright digits have the third symmetry; digits lying at random quarter turns the fourth.
+Two hidden layers of the same sizes read digits: scikit-learn's (8 x 8), or with --data those of a folder with MNIST's files
+(*-images-idx3-ubyte.gz and labels; averaged to 14 x 14). The nets differ only in which weights are the same: none; none, but only
+neighbours are read; those of all positions; those of all positions and quarter turns. Digits in the middle of their image need
+neither symmetry; shifted ones need the first, and ones that lie at random quarter turns both.
 """
 
 import argparse
@@ -43,11 +44,17 @@ def digits(folder):
     return images[order], labels[order]
 
 
-def lying(images):
-    """Each image turned by a random number of quarter turns."""
-    turns = torch.randint(4, (len(images),), generator=torch.Generator().manual_seed(1))
-    every = torch.stack([images.rot90(k, (2, 3)) for k in range(4)])
-    return every[turns, torch.arange(len(images))]
+def moved(images, shift, turn):
+    """Each image on a canvas two pixels wider on each side, shifted by up to two and turned by quarters at random, if asked."""
+    rng = torch.Generator().manual_seed(1)
+    images = functional.pad(images, [2, 2, 2, 2])
+    shifts = torch.randint(-2, 3, (len(images), 2), generator=rng).tolist()
+    turns = torch.randint(4, (len(images),), generator=rng).tolist()
+    if shift:
+        images = torch.stack([image.roll(s, (1, 2)) for image, s in zip(images, shifts, strict=True)])
+    if turn:
+        images = torch.stack([image.rot90(k, (1, 2)) for image, k in zip(images, turns, strict=True)])
+    return images
 
 
 class Dense(torch.nn.Module):
@@ -62,21 +69,21 @@ class Dense(torch.nn.Module):
         return self.linear(x.flatten(1)).unflatten(1, self.shape)
 
 
-def net(kind, size, width=16):
+def net(kind, size, width):
     """Image -> layer -> pooling by two -> layer -> the largest value of each channel -> 10 scores."""
     after = width
     if kind == "group convolution":  # half as many fields of four channels: as many weights as the convolution
         fields = width // 2
-        layers = nn.GroupConv2d(TURNS, 1, fields, 3, lifting=True), nn.GroupConv2d(TURNS, fields, 2 * fields, 3)
+        layers = nn.GroupConv2d(TURNS, 1, fields, 5, lifting=True), nn.GroupConv2d(TURNS, fields, 2 * fields, 5)
         last, after = [nn.GroupPool(2 * fields * TURNS.regular())], fields
     else:
         last = []
         if kind == "convolution":
-            layers = torch.nn.Conv2d(1, width, 3, padding=1), torch.nn.Conv2d(width, 2 * width, 3, padding=1)
+            layers = torch.nn.Conv2d(1, width, 5, padding=2), torch.nn.Conv2d(width, 2 * width, 5, padding=2)
         elif kind == "locally connected":
             layers = (
-                nn.LocallyConnected2d(1, width, size, 3, padding=1),
-                nn.LocallyConnected2d(width, 2 * width, size // 2, 3, padding=1),
+                nn.LocallyConnected2d(1, width, size, 5, padding=2),
+                nn.LocallyConnected2d(width, 2 * width, size // 2, 5, padding=2),
             )
         else:
             layers = Dense(1, width, size), Dense(width, 2 * width, size // 2)
@@ -86,10 +93,10 @@ def net(kind, size, width=16):
     )
 
 
-def accuracy(kind, images, labels, known, steps, seed):
+def accuracy(kind, images, labels, known, steps, seed, width):
     """Percent right of held-out digits, and the number of weights."""
     torch.manual_seed(seed)
-    model = net(kind, images.shape[-1])
+    model = net(kind, images.shape[-1], width)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps)
     rng = torch.Generator().manual_seed(seed)
@@ -105,32 +112,32 @@ def accuracy(kind, images, labels, known, steps, seed):
     return 100 * float(right.float().mean()), sum(p.numel() for p in model.parameters())
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few steps, one size, one seed")
     parser.add_argument("--data", type=Path, help="folder with MNIST's files instead of the bundled digits")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     images, labels = digits(arguments.data)
-    sizes, steps, seeds = ((60,), 10, 1) if arguments.quick else ((60, 250, 1000), 200, 2)
-    print(f"percent right of 750 digits, mean of {seeds} seeds, after learning from so many")
+    sizes, steps, seeds, width = ((60,), 5, 1, 4) if arguments.quick else ((100, 1000), 200, 2, 16)
+    cases = {"in the middle": (False, False), "shifted": (True, False), "shifted and turned": (True, True)}
     print(
-        f"{'':20s} {'weights':>9s}   {'upright':>{8 * len(sizes)}s}   {'lying at quarter turns':>{max(22, 8 * len(sizes))}s}"
+        f"percent right of 750 digits, mean of {seeds} seeds, after learning from {' and '.join(map(str, sizes))} of them"
     )
-    print(f"{'':32s}" + 2 * ("".join(f"{n:8d}" for n in sizes) + "   "))
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+    print(f"{'':20s} {'weights':>9s}" + "".join(f"{name:>22s}" for name in cases))
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained", sharey=True)
     for kind in ("dense", "locally connected", "convolution", "group convolution"):
-        row = []
-        for axes, data in zip(panels, (images, lying(images)), strict=True):
-            runs = [[accuracy(kind, data, labels, n, steps, seed) for seed in range(seeds)] for n in sizes]
+        row = ""
+        for axes, (name, how) in zip(panels, cases.items(), strict=True):
+            data = moved(images, *how)
+            runs = [[accuracy(kind, data, labels, n, steps, seed, width) for seed in range(seeds)] for n in sizes]
             means = [sum(right for right, _ in run) / seeds for run in runs]
             axes.plot(sizes, means, "o-", label=kind)
-            row.append("".join(f"{mean:8.1f}" for mean in means))
-        print(f"{kind:20s} {runs[0][0][1]:9,}   {'   '.join(row)}")
-    for axes, title in zip(panels, ("upright", "lying at random quarter turns"), strict=True):
-        axes.set(xscale="log", xlabel="digits to learn from", title=title)
+            axes.set(xscale="log", xlabel="digits to learn from", title=name)
+            row += f"{'  '.join(f'{mean:.1f}' for mean in means):>22s}"
+        print(f"{kind:20s} {runs[0][0][1]:9,}{row}", flush=True)
     panels[0].set_ylabel("percent right")
-    panels[1].legend(frameon=False)
+    panels[2].legend(frameon=False)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "digits_four_ways.png", dpi=90)
     print(f"saved {arguments.out / 'digits_four_ways.png'}")

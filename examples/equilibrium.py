@@ -3,7 +3,7 @@
     python examples/equilibrium.py [--quick] [--out FOLDER]
 
 Four measurements: the error falls by the contraction factor a step; the implicit gradient equals the unrolled one; autograd keeps
-as much however deep the net; and on scikit-learn's digits it learns as well as a stack of layers of their own.
+as much however deep the net; and on scikit-learn's digits it stands beside a stack of layers of their own.
 """
 
 import argparse
@@ -56,10 +56,9 @@ def gradients():
     torch.manual_seed(0)
     block = Block(8, 16, 0.95, torch.float64)
     x, start = torch.randn(32, 8, dtype=torch.float64), torch.zeros(32, 16, dtype=torch.float64)
-    parameters = list(block.parameters())
 
     def of(net):
-        return torch.autograd.grad(net(start, x).square().sum(), parameters)
+        return torch.autograd.grad(net(start, x).square().sum(), list(block.parameters()))
 
     implicit = of(nn.Equilibrium(block, tolerance=1e-14, max_iterations=500))
     for k in (5, 20, 80):
@@ -85,7 +84,7 @@ def memory(depths):
     """What is kept against depth: unrolled, and for an equilibrium that needed as many steps."""
     block, x, start = Block(8, 64, 0.99), torch.randn(256, 8), torch.zeros(256, 64)
     unrolled = [(k, kept(nn.Iterated(block, k), start, x)) for k in depths]
-    layers = [nn.Equilibrium(block, tolerance=0.1**k, method="iteration") for k in range(1, 13, 2)]
+    layers = [nn.Equilibrium(block, tolerance=0.2**k, method="iteration") for k in range(1, 9)]
     implicit = [(kept(layer, start, x), layer.convergence.iterations)[::-1] for layer in layers]
     for name, points in (("unrolled", unrolled), ("implicit", implicit)):
         print(f"  {name} {points[0][0]} to {points[-1][0]} steps: {points[0][1]:,.0f} to {points[-1][1]:,.0f} KiB")
@@ -111,34 +110,31 @@ def digits(steps):
 
         optimizer = torch.optim.AdamW(layers.parameters(), lr=3e-3)
         for _ in range(steps):
-            loss = functional.cross_entropy(scores(images[:300]), labels[:300])
             optimizer.zero_grad()
-            loss.backward()
+            functional.cross_entropy(scores(images[:300]), labels[:300]).backward()
             optimizer.step()
         right = 100 * float((scores(images[300:]).argmax(1) == labels[300:]).float().mean())
-        count = sum(p.numel() for p in layers.parameters())
-        steps_taken = f"  ({layers[0].convergence.iterations} evaluations)" if name == "equilibrium" else ""
-        print(f"  {name:24s} {count:7,} weights  {right:.1f} % right{steps_taken}")
+        taken = f"  ({layers[0].convergence.iterations} evaluations)" if name == "equilibrium" else ""
+        print(f"  {name:24s} {sum(p.numel() for p in layers.parameters()):7,} weights  {right:.1f} % right{taken}")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few training steps")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     print("convergence")
     curves = convergence((0.5, 0.8, 0.95), 60)
     print("implicit gradient against the unrolled one")
     gradients()
     print("kept for the backward pass")
-    depths = (1, 5, 10, 20, 40)
-    lines = memory(depths)
+    lines = memory((1, 5, 10, 20, 40))
     print("digits, 300 to learn from")
     digits(10 if arguments.quick else 300)
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for bound, curve in curves.items():
-        left.semilogy(range(1, len(curve) + 1), curve, label=f"|A| = {bound}")
+        left.semilogy(curve, label=f"|A| = {bound}")
     left.set(xlabel="steps", ylabel="distance to the fixed point", ylim=(1e-14, 1))
     for name, points in lines.items():
         right.plot(*zip(*points, strict=True), "o-", label=name)

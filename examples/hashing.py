@@ -111,11 +111,11 @@ def words(ratios, steps, size=4000, features=32):
         )
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two ratios, one seed, few steps")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     ratios, seeds, steps = ((1, 16), 1, 20) if arguments.quick else ((1, 4, 16, 64, 128), 4, 300)
     print("digits: errors in percent on 797 digits, mean of", seeds, "seeds and its standard error")
     table = digits(ratios, seeds, steps)

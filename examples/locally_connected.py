@@ -75,11 +75,11 @@ def cost(repeats):
         print(f"  {name:18s} {1000 * best:6.1f} ms")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smaller image and fewer repeats")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     counts()
     matrices = tie(*((6, 3) if arguments.quick else (9, 3)))
     cost(2 if arguments.quick else 10)

@@ -95,11 +95,11 @@ def train(net, text, test, steps, window=48, batch=16):
     return curve
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few steps, two layers")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     published()
     layers, steps, width = (2, 5, 16) if arguments.quick else (4, 400, 64)
     text = "\n".join(topics[name] for name in sorted(topics))

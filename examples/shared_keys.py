@@ -103,11 +103,11 @@ def train(kv_heads, points, mask, labels, steps, seed):
     return curve, right, size, 1000 * spent / steps
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few steps, one seed, a short source")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     steps, seeds, length, repeats = (10, 1, 256, 2) if arguments.quick else (250, 2, 8192, 20)
     kinds = {"multi-head": HEADS, "grouped": 2, "multi-query": 1}
     print(f"one query over {length:,} points, batch 8, 512 channels, {HEADS} heads")

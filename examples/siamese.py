@@ -74,11 +74,11 @@ def run(build, known, unknown, count, steps, seed):
     return *scores, asymmetry, itself, net
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one size, one seed, few steps")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     counts, seeds, steps = ((100,), 1, 20) if arguments.quick else ((0, 30, 100, 300, 1000, 10_000), 4, 200)
     images, labels = (torch.as_tensor(a) for a in load_digits(return_X_y=True))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))

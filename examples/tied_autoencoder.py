@@ -122,11 +122,11 @@ def embeddings(images, features, starts, steps):
     print(f"  E E^T against the best of that rank (Eckart-Young): {largest_difference([best, grams[0]]):.0e}")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two starts, few digits")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     starts, count, steps = (2, 200, 150) if arguments.quick else (4, 1797, 1500)
     images = torch.as_tensor(load_digits().images[:count], dtype=torch.float64) / 16
     x = torch.nn.functional.avg_pool2d(images.unsqueeze(1), 2).flatten(1)

@@ -77,11 +77,11 @@ def wider(hidden):
     return max(h for h in range(hidden, 2 * hidden) if h * (FEATURES + 4 * h + 4) <= budget)
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few steps, one seed")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     steps, seeds, hidden = (10, 1, 32) if arguments.quick else (400, 2, 96)
     tokens, size = letters()
     split = len(tokens) * 9 // 10

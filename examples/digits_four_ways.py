@@ -119,7 +119,7 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
     images, labels = digits(arguments.data)
-    sizes, steps, seeds, width = ((60,), 5, 1, 4) if arguments.quick else ((100, 1000), 200, 2, 16)
+    sizes, steps, seeds, width = ((60,), 5, 1, 4) if arguments.quick else ((100, 1000), 200, 2, 8)
     cases = {"in the middle": (False, False), "shifted": (True, False), "shifted and turned": (True, True)}
     print(
         f"percent right of 750 digits, mean of {seeds} seeds, after learning from {' and '.join(map(str, sizes))} of them"

@@ -40,7 +40,7 @@ class Equilibrium(nn.Module):
 
     With J = df/dz at z* and v = dL/dz*, the gradient of the loss by weights and inputs is u^T df, where u = v + J^T u is a
     fixed point too (the implicit function theorem); nothing of the way to z* is kept. It equals the gradient through
-    :class:`Iterated` with iterations to convergence. The block should contract in z, |f(z) - f(z')| < |z - z'|; then both
+    ``Iterated`` with iterations to convergence. The block should contract in z, ``|f(z) - f(z')| < |z - z'|``; then both
     converge. It must be the same function at each iteration: no dropout, no batch statistics. Law: if f(g z, g x) =
     g f(z, x), then z*(g x) = g z*(x), to the tolerance.
 
@@ -48,12 +48,12 @@ class Equilibrium(nn.Module):
 
     Args:
         block: a module that takes the state [batch, ...], and whatever else ``forward`` is given, and returns the next state.
-        tolerance: on |f(z) - z| / |f(z)| of each sample, forward and backward.
+        tolerance: on ``|f(z) - z| / |f(z)|`` of each sample, forward and backward.
         max_iterations: evaluations of the block, forward and backward each.
-        method: ``"anderson"`` or ``"iteration"``, see :func:`fixed_point`.
+        method: ``"anderson"`` or ``"iteration"``, see ``fixed_point``.
 
     Attributes:
-        convergence: how the last forward pass ended, a :class:`Convergence`; None before.
+        convergence: how the last forward pass ended, a ``Convergence``; None before.
         backward_convergence: how the last backward pass ended.
 
     Raises:

@@ -29,7 +29,7 @@ class Convergence:
 
     Attributes:
         iterations: evaluations of f.
-        residual: the largest |f(z) - z| / |f(z)| of the batch, at the point returned.
+        residual: the largest ``|f(z) - z| / |f(z)|`` of the batch, at the point returned.
         converged: whether that is below the tolerance.
     """
 
@@ -39,7 +39,7 @@ class Convergence:
 
 
 def _mixture(points: Tensor, images: Tensor) -> Float[Tensor, "batch n"]:
-    """sum_i a_i f(z_i) with the a_i, of sum one, for which |sum_i a_i (f(z_i) - z_i)| is least; all of [batch, m, n]."""
+    """sum_i a_i f(z_i) with the a_i, of sum one, for which ``|sum_i a_i (f(z_i) - z_i)|`` is least; all of [batch, m, n]."""
     rests = images - points
     gram = (rests @ rests.mT).double()
     m = gram.shape[-1]
@@ -61,7 +61,7 @@ def fixed_point(
     tolerance: float = 1e-5,
     max_iterations: int = 100,
 ) -> tuple[Float[Tensor, " batch *state"], Convergence]:
-    """A point z with |f(z) - z| <= tolerance |f(z)| for each sample of the batch, or the nearest to it that was found.
+    """A point z with ``|f(z) - z| <= tolerance |f(z)|`` for each sample of the batch, or the nearest to it that was found.
 
     ``"iteration"`` is z <- f(z). ``"anderson"`` mixes the last five images so that their residual is least (Walker & Ni
     2011), sample by sample; a mixture that does not come nearer is followed by a plain step from the best point so

@@ -14,7 +14,7 @@ class Iterated(nn.Module):
     """z_{k+1} = f(z_k, inputs), ``iterations`` times with one set of weights.
 
     A stack of K layers whose weights are tied over depth: K times fewer parameters at the same time and memory, and the
-    gradient is the sum over the K uses. :class:`Equilibrium` is its limit. Law: that of the block, as exact as the
+    gradient is the sum over the K uses. ``Equilibrium`` is its limit. Law: that of the block, as exact as the
     block: f(g z, g x) = g f(z, x) makes the whole equivariant.
 
     Args:

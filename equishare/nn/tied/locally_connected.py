@@ -150,7 +150,7 @@ class _LocallyConnected(Freezable, ABC):
 
 
 class LocallyConnected1d(_LocallyConnected):
-    """The unshared convolution in one dimension; see :class:`LocallyConnected2d`.
+    """The unshared convolution in one dimension; see ``LocallyConnected2d``.
 
     >>> layer = LocallyConnected1d(2, 4, in_size=10, kernel_size=3)
     >>> layer(torch.zeros(5, 2, 10)).shape, layer.weight.shape

@@ -10,7 +10,7 @@ from equishare.sharing.pattern import SharingError
 
 
 class Siamese(nn.Module):
-    """The distance d(a, b) = |E(a) - E(b)| of two inputs as one encoder E sees them.
+    """The distance ``d(a, b) = |E(a) - E(b)|`` of two inputs as one encoder E sees them.
 
     Law: d(a, b) = d(b, a), d(a, a) = 0 and the triangle inequality, exact whatever E is, since both are read with the same
     weights; two encoders of their own keep none of them. Both go through E as one batch.

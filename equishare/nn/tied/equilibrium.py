@@ -100,7 +100,7 @@ class Equilibrium(nn.Module):
                 f"{convergence.iterations} iterations, {self.tolerance:.1e} was asked for: make the block contract more "
                 "(smaller weights, spectral normalisation), or allow more iterations",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=5,  # past forward and torch: the line that called the layer
             )
         return point, convergence
 

@@ -137,9 +137,9 @@ def main(argv=None):
     figure, panels = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
     for row, (kind, encoders) in zip(panels, found.items(), strict=True):
         for axes, w, label in zip(row, encoders, ("one start", "another"), strict=False):
-            axes.imshow(w.mT @ w, cmap="RdBu", vmin=-0.5, vmax=0.5)
+            axes.imshow((w.mT @ w).numpy(), cmap="RdBu", vmin=-0.5, vmax=0.5)
             axes.set_title(f"{kind}: WᵀW, {label}", fontsize=9)
-        row[2].imshow(turns(encoders)[0][0] @ turns(encoders)[0][0].mT, cmap="RdBu", vmin=-2, vmax=2)
+        row[2].imshow((turns(encoders)[0][0] @ turns(encoders)[0][0].mT).numpy(), cmap="RdBu", vmin=-2, vmax=2)
         row[2].set_title(f"{kind}: QQᵀ of the map between them", fontsize=9)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "tied_autoencoder.png", dpi=90)

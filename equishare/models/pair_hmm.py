@@ -246,20 +246,25 @@ class PairHMM(SharedWeights):
         gap_x = background[pairs.x]
         gap_y = background[pairs.y].index_select(1, j.reshape(-1)).reshape(pair.shape)
 
+        # f^X and f^Y times what leads back to M over what leads from M to M: constants leave the loop, into what is emitted
         (mm, mx, my, end), (xm, xx, _, _), (ym, _, yy, _) = (row.unbind() for row in self.transitions())
+        offset_x, offset_y = xm - mm, ym - mm
+        longer_x, longer_y = xx - mx - offset_x, yy - my - offset_y
+        pair, gap_x, gap_y = pair + mm, gap_x + (mx + offset_x), gap_y + (my + offset_y)
         match = pair.new_full((count, n + 1), IMPOSSIBLE)
         match[:, 0] = 0.0
         into_match = x = y = pair.new_full((count, n + 1), IMPOSSIBLE)
         matches, xs, ys = [match], [x], [y]
         for pair_d, gap_y_d in zip(pair.unbind(1)[1:], gap_y.unbind(1)[1:], strict=True):
-            before, into_match = into_match, torch.logaddexp(torch.logaddexp(match + mm, x + xm), y + ym)
-            x = _next_row(torch.logaddexp(match + mx, x + xx)) + gap_x
-            y = torch.logaddexp(match + my, y + yy) + gap_y_d
+            before, into_match = into_match, torch.logaddexp(torch.logaddexp(match, x), y)
+            x = _next_row(torch.logaddexp(match, x + longer_x)) + gap_x
+            y = torch.logaddexp(match, y + longer_y) + gap_y_d
             match = _next_row(before) + pair_d
             for diagonals, last in ((matches, match), (xs, x), (ys, y)):
                 diagonals.append(last)
         where = pairs.x_lengths + pairs.y_lengths, torch.arange(count, device=pair.device), pairs.x_lengths
-        return torch.logsumexp(torch.stack([torch.stack(f)[where] for f in (matches, xs, ys)]), dim=0) + end
+        final_match, final_x, final_y = (torch.stack(f)[where] for f in (matches, xs, ys))
+        return torch.logaddexp(torch.logaddexp(final_match, final_x - offset_x), final_y - offset_y) + end
 
     @torch.no_grad()
     def sample(self, count: int, *, generator: torch.Generator | None = None) -> SequencePairs:

@@ -23,8 +23,8 @@ MATCH = torch.full((4, 4), 0.15 / 12, dtype=torch.float64).fill_diagonal_(0.85 /
 
 
 def truth(opening, extension):
-    """Pairs of about 12 letters, 85 % of the aligned ones equal."""
-    return PairHMM.from_probabilities(MATCH, BACKGROUND, gap_open=opening, gap_extend=extension, end=0.08)
+    """Pairs of about 8 letters, 85 % of the aligned ones equal."""
+    return PairHMM.from_probabilities(MATCH, BACKGROUND, gap_open=opening, gap_extend=extension, end=0.12)
 
 
 def loss(values, model, pairs):
@@ -74,7 +74,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer data sets")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    count, sets, unequal_sets = (20, 6, 2) if arguments.quick else (60, 160, 30)
+    count, sets, unequal_sets = (20, 6, 2) if arguments.quick else (200, 100, 15)
 
     rng = torch.Generator().manual_seed(0)
     equal, unequal = truth(0.06, 0.5), truth((0.09, 0.04), (0.5, 0.5))
@@ -82,7 +82,7 @@ def main(argv=None):
         f"weights of the tied model and of the untied one: {equal.gap_weight.numel()} and {unequal.gap_weight.numel()} for gaps"
     )
     print(sharing.report(equal))
-    fisher = information(equal.sample(20 * count, generator=rng))
+    fisher = information(equal.sample(5 * count, generator=rng))
     null = np.array([statistic(equal.sample(count, generator=rng), fisher)[0] for _ in range(sets)])
     power = np.array([statistic(unequal.sample(count, generator=rng), fisher)[0] for _ in range(unequal_sets)])
 
@@ -102,9 +102,9 @@ def main(argv=None):
         f"insertions open with 0.09, deletions with 0.04: rejected at 5 % in {found:.0f} % of {unequal_sets} data sets"
     )
 
-    pairs = unequal.sample(20 * count, generator=rng)
+    pairs = unequal.sample(5 * count, generator=rng)
     value, tied, untied = statistic(pairs, fisher)
-    print(f"\none data set of {20 * count} such pairs: statistic {value:.1f}, p = {chi2.sf(value):.1e}")
+    print(f"\none data set of {5 * count} such pairs: statistic {value:.1f}, p = {chi2.sf(value):.1e}")
     for name, model in (("truth", unequal), ("untied", untied), ("tied", tied)):
         rows = model.transitions().exp().detach()
         print(

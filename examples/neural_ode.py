@@ -76,7 +76,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer epochs and depths")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    epochs, depths = (60, (4, 8, 16, 32)) if arguments.quick else (400, (2, 4, 8, 16, 32, 64, 128, 256))
+    epochs, depths = (60, (4, 8, 16, 32)) if arguments.quick else (150, (2, 4, 8, 16, 32, 64, 128, 256))
 
     rng = torch.Generator().manual_seed(0)
     (x, label), (x_test, label_test) = rings(200, rng), rings(200, rng)

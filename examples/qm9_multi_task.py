@@ -96,12 +96,8 @@ def run(properties, graphs, target, test, epochs, batch=32):
         parts = [torch.arange(i, min(i + 100, len(graphs))) for i in range(count, len(graphs), 100)]
         outs = [net(collate([graphs[i] for i in rows]), target["frame"][rows]) for rows in parts]
         out = {name: torch.cat([o[name] for o in outs]) for name in properties}
-    return (
-        errors(out, {k: v[count:] for k, v in target.items()}),
-        out,
-        sum(p.numel() for p in net.parameters()),
-        time.process_time() - start,
-    )
+    seconds, found = time.process_time() - start, errors(out, {k: v[count:] for k, v in target.items()})
+    return found, sum(p.numel() for p in net.parameters()), seconds
 
 
 def main(argv=None):
@@ -118,27 +114,20 @@ def main(argv=None):
     for name in UNITS:
         values = labels[name]
         if name in SCALARS:  # what a sum over elements explains is taken off
-            values = (
-                values
-                - labels["composition"]
-                @ torch.linalg.lstsq(labels["composition"][:-test], values[:-test, None]).solution[:, 0]
-            )
+            x = labels["composition"]
+            values = values - x @ torch.linalg.lstsq(x[:-test], values[:-test, None]).solution[:, 0]
         spread[name] = values[:-test].std()
         target[name] = values / spread[name]
-    print(
-        f"{count - test} molecules to learn from, {test} to test, {epochs} epochs; RMSE, and % of the spread of the labels"
-    )
+    print(f"{count - test} molecules to learn from, {test} to test, {epochs} epochs; RMSE, and % of the labels' spread")
     one = run(tuple(UNITS), graphs, target, test, epochs)
     own = {name: run((name,), graphs, target, test, epochs) for name in UNITS}
     print(f"{'':20s}  one trunk             separate nets")
     for name, unit in UNITS.items():
         rmse = [float(e[name].square().mean().sqrt()) for e in (one[0], own[name][0])]
-        print(
-            f"{name:20s} {rmse[0] * spread[name]:8.3f} ({100 * rmse[0]:4.1f} %)    {rmse[1] * spread[name]:8.3f} ({100 * rmse[1]:4.1f} %)  {unit}"
-        )
-    print(
-        f"weights {one[2]:,d} against {sum(r[2] for r in own.values()):,d}; CPU s {one[3]:.0f} against {sum(r[3] for r in own.values()):.0f}"
-    )
+        shown = [f"{r * spread[name]:8.3f} ({100 * r:4.1f} %)" for r in rmse]
+        print(f"{name:20s} {shown[0]}    {shown[1]}  {unit}")
+    weights, seconds = ((one[k], sum(r[k] for r in own.values())) for k in (1, 2))
+    print(f"weights {weights[0]:,d} against {weights[1]:,d}; CPU s {seconds[0]:.0f} against {seconds[1]:.0f}")
 
     figure, axes = plt.subplots(1, 5, figsize=(15, 3.2), layout="constrained")
     for ax, (name, unit) in zip(axes, UNITS.items(), strict=True):

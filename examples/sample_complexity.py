@@ -71,9 +71,8 @@ def main(argv=None):
     unshared = np.array([learning_curve(patches(many[-1], 32, rng, stride=4), many, rng, shared=False) for rng in rngs])
     own = [needed(many, curve, accuracy) for curve in unshared]
     print(f"images to an excess error of {100 * accuracy:.0f} % of the noise; {seeds} seeds; k = {K} weights a filter")
-    print(
-        f"a filter at each position: {np.mean(own):,.0f} +- {np.std(own):.0f} (k / accuracy + k + 1 = {K / accuracy + K + 1:,.0f})"
-    )
+    expected = K / accuracy + K + 1
+    print(f"a filter at each position: {np.mean(own):,.0f} +- {np.std(own):.0f} (predicted {expected:,.0f})")
     print(" image   positions   shared, images      ratio")
     ratios, shared = [], {}
     for size in sizes:
@@ -85,17 +84,12 @@ def main(argv=None):
         ratio = np.array(own) / images
         ratios.append((positions, ratio.mean(), ratio.std()))
         shared[size] = few, np.array(curves)
-        print(
-            f"{size:3d} x {size:<3d} {positions:8d}   {images.mean():8.1f} +- {images.std():5.1f}   {ratio.mean():6.1f} +- {ratio.std():.1f}"
-        )
+        print(f"{size:3d} x {size:<3d} {positions:8d}   {images.mean():8.1f} +- {images.std():5.1f}", end="   ")
+        print(f"{ratio.mean():6.1f} +- {ratio.std():.1f}")
 
-    size, spreads = sizes[-1], (0.0, 0.05, 0.1)
-    counts = many[many <= 2600]
-    print(
-        f"\nfilters that differ by s at each position: sharing is biased, s^2 k; predicted break-even s^2 = 1 / (n - k - 1), {size} x {size}"
-    )
-    biased = {}
-    for spread in spreads[1:]:
+    counts, biased = many[many <= 2600], {}
+    print("\nfilters that differ by s at each position: bias s^2 k; predicted break-even s^2 = 1 / (n - k - 1)")
+    for spread in (0.05, 0.1):
         x = patches(counts[-1], 32, rngs[0], stride=4)
         biased[spread] = [learning_curve(x, counts, rngs[0], shared=s, spread=spread) for s in (True, False)]
         ahead = np.log(biased[spread][1] / biased[spread][0])
@@ -104,12 +98,9 @@ def main(argv=None):
 
     complexity = np.array([rademacher(size, 50, 20, rngs[0]) for size in sizes])
     growth = complexity[-1] / complexity[0]
-    print(
-        f"\nRademacher complexity on 50 images, from {sizes[0]} x {sizes[0]} to {sizes[-1]} x {sizes[-1]}: shared times {growth[0]:.2f},"
-    )
-    print(
-        f"a filter at each position times {growth[1]:.1f}; the root of the number of positions grows {(sizes[-1] - 4) / (sizes[0] - 4):.1f} times"
-    )
+    positions = (sizes[-1] - 4) ** 2
+    print(f"\nRademacher complexity on 50 images, from 1 position to {positions}: shared times {growth[0]:.2f},")
+    print(f"a filter at each position times {growth[1]:.1f} (root of the number of positions: {positions**0.5:.0f})")
 
     figure, axes = plt.subplots(1, 4, figsize=(15, 3.5), layout="constrained")
     few, curves = shared[sizes[-1]]
@@ -118,24 +109,12 @@ def main(argv=None):
     axes[0].plot(few, K / (few * (sizes[-1] - 4) ** 2), color="C0", lw=1)
     axes[0].plot(many, K / (many - K - 1), color="C1", lw=1)
     axes[0].axhline(accuracy, color="0.6", lw=1, ls=":")
-    axes[0].set(
-        xscale="log",
-        yscale="log",
-        xlabel="images",
-        ylabel="excess error / noise",
-        title="excess error; lines: k / n, k / nP",
-    )
+    axes[0].set(xscale="log", yscale="log", xlabel="images", title="excess error; lines: k / n, k / nP")
     axes[0].legend(frameon=False)
     p, mean, error = np.array(ratios).T
     axes[1].errorbar(p, mean, error, fmt="o", ms=4)
     axes[1].plot(p, p, color="0.6", lw=1)
-    axes[1].set(
-        xscale="log",
-        yscale="log",
-        xlabel="positions",
-        ylabel="images unshared / shared",
-        title="tends to the number of positions",
-    )
+    axes[1].set(xscale="log", yscale="log", xlabel="positions", title="images needed, unshared / shared")
     for spread, (tied, untied) in biased.items():
         (line,) = axes[2].plot(counts, tied, "-", label=f"shared, s = {spread}")
         axes[2].plot(counts, untied, "--", color=line.get_color())

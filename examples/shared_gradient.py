@@ -105,7 +105,7 @@ def main(argv=None):
     axes[0].imshow(tiles, cmap="RdBu", vmin=-maps.abs().max() / 2, vmax=maps.abs().max() / 2)
     axes[0].set(title="convolution: uses of each tap")
     axes[0].axis("off")
-    axes[1].bar(range(1, len(steps) + 1), steps)
+    axes[1].bar(range(1, len(steps) + 1), steps.numpy())
     axes[1].set(yscale="log", xlabel="time", title="recurrent: part of each step")
     both = torch.cat(
         [
@@ -118,7 +118,7 @@ def main(argv=None):
     )
     axes[2].imshow(both, cmap="RdBu", vmin=-two.abs().max(), vmax=two.abs().max(), aspect="auto")
     axes[2].set(title="encoder, decoder, sum", xticks=[], yticks=[])
-    axes[3].bar(range(len(hashed)), hashed)
+    axes[3].bar(range(len(hashed)), hashed.numpy())
     axes[3].axhline(hashed.sum(), color="k", lw=1)
     axes[3].set(title="hashed: uses of one weight, sum", xlabel="use")
     arguments.out.mkdir(parents=True, exist_ok=True)

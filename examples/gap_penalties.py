@@ -58,7 +58,9 @@ def fit(pairs, model, fisher):
     start = model.gap_weight.detach().numpy().copy()
     options = {"gtol": 1e-2, "hess_inv0": 0.5 * (inverse + inverse.T)}
     result = optimize.minimize(loss, start, (model, pairs), jac=True, method="BFGS", options=options)
-    return -loss(result.x, model, pairs)[0]
+    with torch.no_grad():
+        model.gap_weight.copy_(torch.as_tensor(result.x))
+    return -result.fun
 
 
 def statistic(pairs, fisher):
@@ -74,7 +76,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer data sets")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    count, sets, unequal_sets = (20, 6, 2) if arguments.quick else (200, 100, 15)
+    count, sets, unequal_sets = (20, 6, 2) if arguments.quick else (100, 100, 15)
 
     rng = torch.Generator().manual_seed(0)
     equal, unequal = truth(0.06, 0.5), truth((0.09, 0.04), (0.5, 0.5))

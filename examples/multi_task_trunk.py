@@ -2,7 +2,7 @@
 
     python examples/multi_task_trunk.py [--quick] [--out FOLDER]
 
-The bundled ethanol frames (GFN2-xTB; `python -m equishare.datasets.generate` makes them again) give energies and dipoles. Trunk: two
+The bundled ethanol frames (GFN2-xTB; `python -m equishare.datasets.generate` makes them again) give energies with forces, and dipoles. Trunk: two
 rounds of `DensityLayer` (density convolution, products on atoms), irreps 0e + 1o + 2e. Heads: E = sum_i e_i, and
 mu = sum_i (q_i r_i + mu_i) from charges (0e) and atomic dipoles (1o). Where one label is rare, the other teaches the trunk for it.
 """
@@ -20,6 +20,8 @@ from equishare.nn.e3.density_conv import natural_irreps
 from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityLayer
 from equishare.potential.graph import collate, from_atoms
+
+NETS = {"one trunk": ("energy", "dipole"), "energy alone": ("energy",), "dipole alone": ("dipole",)}
 
 
 class Trunk(torch.nn.Module):
@@ -49,7 +51,7 @@ def sum_atoms(values, graph):
 
 
 class Molecule(torch.nn.Module):
-    """Energies [molecules] and dipoles [molecules, 3] of a batch, in units of their spread, from one trunk."""
+    """Energies with forces, and dipoles, of a batch of molecules of nine atoms, in units of their spread, from one trunk."""
 
     def __init__(self, properties, **trunk):
         super().__init__()
@@ -60,29 +62,31 @@ class Molecule(torch.nn.Module):
 
     def forward(self, graph):
         """The properties that it has heads for."""
+        positions = graph.positions.requires_grad_()
         features, out = self.trunk(graph), {}
         if "energy" in self.heads:
-            out["energy"] = sum_atoms(self.heads["energy"][0](features).squeeze(1), graph) / 9
+            out["energy"] = sum_atoms(self.heads["energy"][0](features).squeeze(1), graph)
+            (slope,) = torch.autograd.grad(out["energy"].sum(), positions, create_graph=True)
+            out["forces"] = -slope.reshape(-1, 9, 3)
         if "dipole" in self.heads:
-            charge, atomic = (
-                head(features) for head in self.heads["dipole"]
-            )  # frames are centred: positions sum to zero
-            out["dipole"] = sum_atoms((charge - charge.mean()) * graph.positions + atomic, graph)
+            charge, atomic = (head(features) for head in self.heads["dipole"])  # positions sum to zero
+            out["dipole"] = sum_atoms(charge * positions + atomic, graph)
         return out
 
 
 def train(net, graphs, labels, steps, rng, batch=16):
-    """Adam on the mean squared errors of all labels that are there (not NaN)."""
+    """Adam on the mean squared errors of the labels that are there (not NaN); half a batch has all of them."""
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
-    known = {name: torch.isfinite(labels[name].reshape(len(graphs), -1)).all(1).nonzero()[:, 0] for name in net.heads}
+    complete = torch.isfinite(labels["dipole"]).all(1).nonzero()[:, 0]
     for _ in range(steps):
-        loss, order = 0.0, torch.randint(10**9, (batch,), generator=rng)
-        chosen = {name: rows[order % len(rows)] for name, rows in known.items()}
-        for rows in {tuple(r.tolist()): r for r in chosen.values()}.values():
-            out = net(collate([graphs[i] for i in rows.tolist()]))
-            for name in (n for n, r in chosen.items() if torch.equal(r, rows)):
-                loss = loss + (out[name] - labels[name][rows]).square().mean()
+        draw = lambda among: among[torch.randint(len(among), (batch // 2,), generator=rng)]  # noqa: E731
+        rows, loss = torch.cat([draw(torch.arange(len(graphs))), draw(complete)]), 0.0
+        out = net(collate([graphs[i] for i in rows.tolist()]))
+        for name, value in out.items():
+            known = torch.isfinite(labels[name][rows]).reshape(batch, -1).all(1)
+            weight = 0.1 if name == "forces" else 1.0
+            loss = loss + weight * (value[known] - labels[name][rows][known]).square().mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
@@ -98,35 +102,30 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     count, test_count, steps = (30, 20, 4) if arguments.quick else (600, 252, 500)
     frames = [a for a in datasets.load("ethanol") if len(a) == 9]
-    order = torch.randperm(len(frames), generator=torch.Generator().manual_seed(0))[:count].tolist()
+    order = torch.randperm(len(frames), generator=torch.Generator().manual_seed(0))[:count]
     parts = [[frames[i] for i in order], datasets.load("ethanol_test")[:test_count]]
-    energies, dipoles = (
-        [torch.tensor(np.array([a.calc.results[p] for a in part])).float() for part in parts]
-        for p in ("energy", "dipole")
-    )
-    mean, spread = energies[0].mean(), {"energy": energies[0].std(), "dipole": dipoles[0].square().mean().sqrt()}
+    stacked = lambda part, name: torch.tensor(np.array([a.calc.results[name] for a in part])).float()  # noqa: E731
+    train_set, test_set = ({name: stacked(part, name) for name in ("energy", "forces", "dipole")} for part in parts)
+    mean = train_set["energy"].mean()
+    spread = {"energy": train_set["energy"].std(), "dipole": train_set["dipole"].square().mean().sqrt()}
     graphs = [[from_atoms(a, 5.0) for a in part] for part in parts]
-    labels = {"energy": (energies[0] - mean) / spread["energy"], "dipole": dipoles[0] / spread["dipole"]}
-    truth = {"energy": energies[1] - mean, "dipole": dipoles[1]}
+    labels = {name: train_set[name] / spread["energy"] for name in ("energy", "forces")}
+    labels |= {"energy": labels["energy"] - mean / spread["energy"], "dipole": train_set["dipole"] / spread["dipole"]}
+    truth = {"energy": test_set["energy"] - mean, "dipole": test_set["dipole"]}
 
     print("test RMSE        labels (energy, dipole)   energy, meV   dipole, 1e-3 e·Å   weights   CPU s")
     results = {}
     for scarce in (count, count // 20):
-        few = {"energy": labels["energy"], "dipole": labels["dipole"].clone()}
+        few = labels | {"dipole": labels["dipole"].clone()}
         few["dipole"][scarce:] = torch.nan
-        for name, properties in (
-            ("one trunk", ("energy", "dipole")),
-            ("energy alone", ("energy",)),
-            ("dipole alone", ("dipole",)),
-        ):
+        for name, properties in NETS.items():
             if (name, count) in results and properties == ("energy",):
                 continue  # the same run as before
             torch.manual_seed(0)
             net, start = Molecule(properties), time.process_time()
             train(net, graphs[0], few, steps, torch.Generator().manual_seed(0))
             seconds = time.process_time() - start
-            with torch.no_grad():
-                out = net(collate(graphs[1]))
+            out = {name: value.detach() for name, value in net(collate(graphs[1])).items() if name in truth}
             error = {p: float((v * spread[p] - truth[p]).square().mean().sqrt()) * 1000 for p, v in out.items()}
             results[name, scarce] = error
             shown = [f"{error[p]:12.1f}" if p in error else " " * 12 for p in ("energy", "dipole")]

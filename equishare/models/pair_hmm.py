@@ -280,11 +280,11 @@ class PairHMM(SharedWeights):
         running = torch.ones(count, dtype=torch.bool, device=match.device)
         steps_x, steps_y = [state.new_empty(count, 0)], [state.new_empty(count, 0)]
         while bool(running.any()):
-            following = torch.multinomial(transitions[state], 1, generator=generator).squeeze(1)
+            following = _draw(transitions[state], generator)
             running &= following < 3
             state = torch.where(running, following, MATCH)
-            pair = torch.multinomial(match.reshape(-1), count, replacement=True, generator=generator)
-            single = torch.multinomial(background, count, replacement=True, generator=generator)
+            pair = _draw(match.reshape(1, -1).expand(count, -1), generator)
+            single = _draw(background.expand(count, -1), generator)
             x = torch.where(state == MATCH, pair // self.n_symbols, single)
             y = torch.where(state == MATCH, pair % self.n_symbols, single)
             steps_x.append(torch.where(running & (state != INSERT_Y), x, -1)[:, None])
@@ -297,6 +297,12 @@ class PairHMM(SharedWeights):
 def _next_row(diagonal: Float[Tensor, "pairs rows"]) -> Float[Tensor, "pairs rows"]:
     """Row i holds what row i - 1 held."""
     return functional.pad(diagonal[:, :-1], (1, 0), value=IMPOSSIBLE)
+
+
+def _draw(probabilities: Float[Tensor, "draws outcomes"], generator: torch.Generator | None) -> Int[Tensor, "draws"]:
+    """One outcome of each row."""
+    height = torch.rand(len(probabilities), 1, generator=generator, dtype=torch.float64, device=probabilities.device)
+    return (height > probabilities.double().cumsum(1)).sum(1).clamp(max=probabilities.shape[1] - 1)
 
 
 def _packed(symbols: Int[Tensor, "pairs steps"]) -> tuple[Int[Tensor, "pairs n"], Int[Tensor, "pairs"]]:

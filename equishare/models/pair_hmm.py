@@ -1,7 +1,7 @@
 """The pair hidden Markov model of two aligned sequences, with tied or untied gaps."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -125,7 +125,7 @@ class PairHMM(SharedWeights):
         gap_open: float | Sequence[float],
         gap_extend: float | Sequence[float],
         end: float,
-    ) -> Self:
+    ) -> "PairHMM":
         """The model of given probabilities; one number for a gap ties x and y, two (for x, for y) do not.
 
         >>> hmm = PairHMM.from_probabilities(torch.eye(2) / 2, torch.ones(2) / 2, gap_open=0.1, gap_extend=0.4, end=0.02)

@@ -22,6 +22,7 @@ from equishare.potential.density_net import DensityLayer
 from equishare.potential.graph import collate, from_atoms
 
 NETS = {"one trunk": ("energy", "dipole"), "energy alone": ("energy",), "dipole alone": ("dipole",)}
+WEIGHTS = {"energy": 1.0, "forces": 0.1, "dipole": 10.0}  # bring the errors of the three to one size
 
 
 class Trunk(torch.nn.Module):
@@ -85,7 +86,7 @@ def train(net, graphs, labels, steps, rng, batch=16):
         out = net(collate([graphs[i] for i in rows.tolist()]))
         for name, value in out.items():
             known = torch.isfinite(labels[name][rows]).reshape(batch, -1).all(1)
-            weight = 0.1 if name == "forces" else 1.0
+            weight = WEIGHTS[name]
             loss = loss + weight * (value[known] - labels[name][rows][known]).square().mean()
         optimizer.zero_grad()
         loss.backward()

@@ -105,7 +105,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="60 molecules, one epoch")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     parser.add_argument("--molecules", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args(argv)
     count, epochs = (60, 1) if arguments.quick else (arguments.molecules, arguments.epochs)
     graphs, labels = molecules(count)
@@ -119,20 +119,19 @@ def main(argv=None):
         spread[name] = values[:-test].std()
         target[name] = values / spread[name]
     print(f"{count - test} molecules to learn from, {test} to test, {epochs} epochs; RMSE, and % of the labels' spread")
-    one = run(tuple(UNITS), graphs, target, test, epochs)
+    short, long = (run(tuple(UNITS), graphs, target, test, n) for n in (epochs, 4 * epochs))
     own = {name: run((name,), graphs, target, test, epochs) for name in UNITS}
-    print(f"{'':20s}  one trunk             separate nets")
+    print(f"{'':16s}{'one trunk':>20s}{f'{4 * epochs} epochs':>20s}{'separate nets':>20s}")
     for name, unit in UNITS.items():
-        rmse = [float(e[name].square().mean().sqrt()) for e in (one[0], own[name][0])]
-        shown = [f"{r * spread[name]:8.3f} ({100 * r:4.1f} %)" for r in rmse]
-        print(f"{name:20s} {shown[0]}    {shown[1]}  {unit}")
-    weights, seconds = ((one[k], sum(r[k] for r in own.values())) for k in (1, 2))
-    print(f"weights {weights[0]:,d} against {weights[1]:,d}; CPU s {seconds[0]:.0f} against {seconds[1]:.0f}")
+        rmse = [float(e[name].square().mean().sqrt()) for e in (short[0], long[0], own[name][0])]
+        print(f"{name:16s}" + "".join(f"{r * spread[name]:11.3f} ({100 * r:4.1f} %)" for r in rmse) + f"  {unit}")
+    weights, seconds = (sum(r[k] for r in own.values()) for k in (1, 2))
+    print(f"weights {short[1]:,d} against {weights:,d}; CPU s {short[2]:.0f} and {long[2]:.0f} against {seconds:.0f}")
 
     figure, axes = plt.subplots(1, 5, figsize=(15, 3.2), layout="constrained")
     for ax, (name, unit) in zip(axes, UNITS.items(), strict=True):
         truth = target[name][-test:].flatten() * spread[name]
-        ax.plot(truth, truth + one[0][name].flatten() * spread[name], ".", ms=2)
+        ax.plot(truth, truth + long[0][name].flatten() * spread[name], ".", ms=2)
         ax.plot(ends := [truth.min(), truth.max()], ends, color="0.6", lw=1)
         ax.set(title=f"{name}, {unit}", xlabel="label, and one trunk's")
     arguments.out.mkdir(parents=True, exist_ok=True)

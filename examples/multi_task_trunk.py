@@ -133,7 +133,7 @@ def main(argv=None):
             shown.append(f"{sum(p.numel() for p in net.parameters()):16,d}")
             print(f"{name:16s} {count:10d} {scarce:8d}      {' '.join(shown)} {seconds:7.0f}")
 
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
     for ax, prop, title in zip(
         axes, ("energy", "dipole"), ("energy, RMSE in meV", "dipole, RMSE in 1e-3 e·Å"), strict=True
     ):
@@ -142,7 +142,7 @@ def main(argv=None):
         ax.tick_params(axis="x", labelsize=7)
         ax.set(title=title)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(arguments.out / "multi_task_trunk.png", dpi=80)
+    figure.savefig(arguments.out / "multi_task_trunk.png", dpi=64)
     print(f"saved {arguments.out / 'multi_task_trunk.png'}")
 
 

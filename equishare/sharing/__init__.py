@@ -5,6 +5,7 @@ from equishare.sharing.block_pattern import BlockPattern, ComposedPattern, Repea
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.index_pattern import IndexPattern
+from equishare.sharing.parameter_map import ParameterMap
 from equishare.sharing.pattern import SharingError, SharingPattern, span_distance, subspace_distance
 from equishare.sharing.permutation_maps import permutation_maps
 from equishare.sharing.report import Report, picture, report
@@ -21,6 +22,7 @@ __all__ = [
     "ComposedPattern",
     "GeometricSchedule",
     "IndexPattern",
+    "ParameterMap",
     "RepeatedPattern",
     "Report",
     "ReshapedPattern",

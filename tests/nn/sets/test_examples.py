@@ -1,4 +1,4 @@
-"""The examples of sets run, draw their picture, and show what they are there to show."""
+"""The examples of sets show what they are there to show."""
 
 import re
 import runpy
@@ -16,18 +16,13 @@ def run(monkeypatch, tmp_path, capsys):
 
     def call(name, *arguments):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [name, "--out", "picture.png", "--seeds", "1", *arguments])
+        monkeypatch.setattr(sys, "argv", [name, "--out", ".", "--seeds", "1", *arguments])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         rows = [line for line in capsys.readouterr().out.splitlines() if re.match(r" *\d+ .*%.*%", line)]
-        assert (tmp_path / "picture.png").stat().st_size > 10_000
+        assert (tmp_path / name).with_suffix(".png").stat().st_size > 10_000
         return [[float(number) for number in re.findall(r"[\d.]+(?= %)|^ *\d+", row)] for row in rows]
 
     return call
-
-
-@pytest.mark.parametrize("name", ["set_anomaly.py", "point_cloud.py"])
-def test_runs(name, run):
-    assert [row[0] for row in run(name, "--counts", "20", "40", "--steps", "2")] == [20, 40]
 
 
 @pytest.mark.slow

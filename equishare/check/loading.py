@@ -10,8 +10,10 @@ from typing import Any
 from ase.calculators.calculator import BaseCalculator
 from torch import nn
 
+from equishare.errors import EquishareError
 
-class TargetError(ValueError):
+
+class TargetError(EquishareError):
     """What was typed names nothing that can be checked; the message says what to type."""
 
 

@@ -110,7 +110,7 @@ class Probe:
                 observed = self._observe(None, None)
             except Exception as error:
                 self.gradients = False
-                notes.append(f"gradients not tested: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+                notes.append(f"gradients not tested: {_why_not(error)}")
             else:
                 if len(observed) == len(self.quantities):
                     self.gradients = False
@@ -196,3 +196,11 @@ class Probe:
         positions = [i for i in floating if getattr(self.types[i], "moves", False)]
         geometric = [i for i in floating if getattr(self.types[i], "rank", 1) > 0]
         return positions or geometric or floating
+
+
+def _why_not(error: Exception) -> str:
+    """Say why gradients could not be taken."""
+    first_line = str(error).partition(chr(10))[0]
+    if "backward through the graph a second time" in first_line:
+        return "the model takes its own, and frees the graph"
+    return f"{type(error).__name__}: {first_line}"

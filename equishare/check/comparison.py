@@ -52,28 +52,31 @@ class Comparison:
         quantities = range(len(self.probe.quantities))
         worst = [_Worst() for _ in quantities]
         systematic = [0.0 for _ in quantities]
+        measured: set[int] = set()
 
-        def measure(g: Element, observed: list[Tensor]) -> None:
-            systematic[:] = [max(pair) for pair in zip(systematic, self.noise.measure(g, observed), strict=True)]
+        def measure(number: int, g: Element, observed: list[Tensor]) -> None:
+            if number not in measured:
+                measured.add(number)
+                systematic[:] = [max(pair) for pair in zip(systematic, self.noise.measure(g, observed), strict=True)]
 
         tried = 0
-        while tried < series.count:
+        for number in series.numbers:
             progress(tried)
-            g = series.element(tried)
+            g = series.element(number)
             observed = self.probe.observe(g, gradients=tried < GRADIENT_SAMPLES)
             for i, value in enumerate(observed):
                 error = self._error(i, value, g)
                 if worst[i].error == worst[i].error and not error <= worst[i].error:  # a NaN stays
-                    worst[i] = _Worst(error, tried, g, observed)
+                    worst[i] = _Worst(error, number, g, observed)
             if tried < FLOOR_SAMPLES:
-                measure(g, observed)
+                measure(number, g, observed)
             tried += 1
             if tried >= enough and self._fails(worst):
                 break
         for i, w in enumerate(worst):
             # where an error leaves the floor, the floor is measured on the very input that the error was
             if w.error > 2 * self.noise.floors[i] and w.element is not None:
-                measure(w.element, w.observed)
+                measure(w.number, w.element, w.observed)
         return [self._finding(i, series, worst[i], systematic[i], tried) for i in quantities]
 
     def _fails(self, worst: list[_Worst]) -> bool:
@@ -103,7 +106,7 @@ class Comparison:
         elif verdict is Verdict.FAIL and self.noise.single_precision_inside(i, worst.error):
             verdict, note = Verdict.UNDECIDED, "single precision inside: a cast, or constants stored in float32"
         tried = min(count, GRADIENT_SAMPLES) if quantity.gradient else count
-        exhaustive = series.exhaustive and tried == series.count
+        exhaustive = series.exhaustive and tried == len(series)
         return Finding(
             factor=series.name,
             quantity=quantity.name,

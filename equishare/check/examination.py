@@ -9,7 +9,7 @@ from equishare.check.noise import Noise
 from equishare.check.probe import Probe
 from equishare.check.repetition import constant_outputs, findings_of_scatter, scatter
 from equishare.check.report import Finding
-from equishare.check.series import Series, alone, together
+from equishare.check.series import Products, Series, alone, together
 from equishare.check.symmetry import Factor
 from equishare.check.verdict import PASS_RATIO, Verdict
 
@@ -59,38 +59,46 @@ class Examination:
 
     def run(self, factors: Sequence[Factor], localise: bool) -> tuple[list[Finding], Culprit | None]:
         """Test the factors, all together first, and each alone if that does not pass."""
-        setting = self.probe.setting
-        each = [alone(f, setting, self.seed, self.samples) for f in factors]
-        joint = together(factors, setting, self.seed, self.samples) if len(factors) > 1 else None
+        each = [alone(f, self.probe.setting, self.seed, self.samples) for f in factors]
+        joint = together(each) if len(each) > 1 else None
         more = self._state_cost(each, joint, localise)
         random = findings_of_scatter(self.probe, self.base, self.scatters, self.notes)
         if random:
             return random, find_culprit(self.probe, self.noise, None, self.seed) if localise else None
-        findings: list[Finding] = []
+        products: list[Finding] = []
         if joint is not None:
-            findings = self._try(joint, enough=1, done=0, total=joint.count)
-            if all(f.verdict is Verdict.PASS and f.ratio <= CLEAR_RATIO for f in findings):
-                self._doubt_constants(findings)
-                return findings, None
+            products = self._try([joint], enough=1)
+            if all(f.verdict is Verdict.PASS and f.ratio <= CLEAR_RATIO for f in products):
+                self._doubt_constants(products)
+                return products, None
             self.estimate += more
-        # a product that fails by itself alone stays in the report
-        suspects = [f for f in findings if f.verdict is not Verdict.PASS]
-        findings = self._one_by_one(each)
+            each = self._shortened(each, joint, products)
+        findings = self._try(each, enough=GRADIENT_SAMPLES)
         if all(f.verdict is Verdict.PASS for f in findings):
-            findings += suspects
+            # a product may fail though none of its parts does
+            findings += [f for f in products if f.verdict is not Verdict.PASS]
         self._doubt_constants(findings)
         return findings, self._culprit(findings, factors) if localise else None
 
-    def _one_by_one(self, each: Sequence[Series]) -> list[Finding]:
-        findings: list[Finding] = []
-        total, done = sum(s.count for s in each), 0
-        for series in each:
-            findings += self._try(series, GRADIENT_SAMPLES, done, total)
-            done += series.count
-        return findings
+    def _shortened(self, each: list[Series], joint: Products, products: list[Finding]) -> list[Series]:
+        """Where a product fails, its own parts tell which factor is to blame, and few more elements by how much."""
+        failing = [f for f in products if f.verdict is Verdict.FAIL]
+        if not failing:
+            return each
+        parts = joint.parts(failing[0].number)
+        return [s.starting_with(parts.get(s.name), GRADIENT_SAMPLES) for s in each]
 
-    def _try(self, series: Series, enough: int, done: int, total: int) -> list[Finding]:
-        return self.comparison.judge(series, enough, lambda tried: self.progress((done + tried) / total, series.name))
+    def _try(self, each: Sequence[Series], enough: int) -> list[Finding]:
+        findings: list[Finding] = []
+        total, done = sum(len(s) for s in each), 0
+        for series in each:
+
+            def progress(tried: int, name: str = series.name, done: int = done) -> None:
+                self.progress((done + tried) / total, name)
+
+            findings += self.comparison.judge(series, enough, progress)
+            done += len(series)
+        return findings
 
     def _culprit(self, findings: Sequence[Finding], factors: Sequence[Factor]) -> Culprit | None:
         by_name = {f.name: f for f in factors}
@@ -103,28 +111,24 @@ class Examination:
 
     def _state_cost(self, each: Sequence[Series], joint: Series | None, localise: bool) -> float:
         """Say what the check will take if it passes; return what more it takes to find out where it fails."""
-        apart = sum(self._seconds(s) for s in each)
-        wide = self.noise.seconds if self.noise.other is not None else self.plain
-        search = localise * TRACED * (2 * FRAMES * wide + 2 * self.plain)
+        count = len(joint) if joint is not None else sum(len(s) for s in each)
         spent = time.perf_counter() - self.started
-        self.estimate = spent + (self._seconds(joint) if joint is not None else apart)
-        more = search + (apart if joint is not None else 0.0)
-        count = joint.count if joint is not None else sum(s.count for s in each)
+        self.estimate = spent + sum(self._seconds(len(s)) for s in (each if joint is None else [joint]))
+        wide = self.noise.seconds if self.noise.other is not None else self.plain
+        more = localise * TRACED * (2 * FRAMES * wide + 2 * self.plain)
+        if joint is not None:
+            more += sum(self._seconds(min(len(s), GRADIENT_SAMPLES)) for s in each)
         self.progress(
             0.0,
             f"about {self.estimate:.0f} s ({count} elements, {1e3 * self.plain:.0f} ms each), "
-            f"and up to {more:.0f} s more to find out what breaks if it fails",
+            f"and {more:.0f} s more to find out what breaks if it fails",
         )
         return more
 
-    def _seconds(self, series: Series) -> float:
-        differentiated = min(series.count, GRADIENT_SAMPLES)
-        floors = min(series.count, FLOOR_SAMPLES) + 1
-        return (
-            (series.count - differentiated) * self.plain
-            + differentiated * self.with_gradients
-            + floors * self.noise.seconds
-        )
+    def _seconds(self, count: int) -> float:
+        differentiated, floors = min(count, GRADIENT_SAMPLES), min(count, FLOOR_SAMPLES + 1)
+        plain = (count - differentiated) * self.plain
+        return plain + differentiated * self.with_gradients + floors * self.noise.seconds
 
     def _doubt_constants(self, findings: list[Finding]) -> None:
         """A model whose outputs ignore the input passes every test and proves nothing."""

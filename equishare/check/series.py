@@ -1,6 +1,6 @@
 """The elements that a check tries one after another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,42 +15,66 @@ class Series:
 
     Attributes:
         name: of the factor they come from.
-        count: how many there are.
+        numbers: which of the factor's elements, in the order in which they are tried.
         exhaustive: whether they are a whole group.
         element: makes the element of a number.
     """
 
     name: str
-    count: int
+    numbers: Sequence[int]
     exhaustive: bool
     element: Callable[[int], Element]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def starting_with(self, number: int | None, length: int) -> "Series":
+        """Return a shorter series, with one number first."""
+        first = [n for n in (number,) if n is not None]
+        kept = (first + [n for n in self.numbers if n not in first])[:length]
+        return Series(self.name, kept, self.exhaustive and len(kept) == len(self), self.element)
+
+
+@dataclass(frozen=True)
+class Products(Series):
+    """Products of one element of each factor.
+
+    Attributes:
+        parts: for a number, the number of the element of each factor that is in the product.
+    """
+
+    parts: Callable[[int], Mapping[str, int]]
 
 
 def alone(factor: Factor, setting: Setting, seed: int, samples: int | None) -> Series:
     """Return the elements of one factor: all of a small group, else `samples` or as many as the factor wants."""
     count = factor.size or samples or factor.samples
-    return Series(factor.name, count, factor.size == count, lambda number: factor.element(seed, setting, number))
+    return Series(factor.name, range(count), factor.size == count, lambda number: factor.element(seed, setting, number))
 
 
-def together(factors: Sequence[Factor], setting: Setting, seed: int, samples: int | None) -> Series:
-    """Return products of one element of each factor: one evaluation tests all of them.
+def together(series: Sequence[Series]) -> Products:
+    """Return products of one element of each series: one evaluation tests all of them.
 
     A model that respects every factor respects the products, and one that breaks a factor breaks almost all
     products with it. Factors that move the same thing (rotations and reflections) take turns, so that each has as many
-    elements in the series as it would have alone.
+    elements among the products as it would have alone.
     """
-    series = [alone(f, setting, seed, samples) for f in factors]
     turns: list[list[Series]] = []
     for one in series:
-        parts = one.element(0).parts
-        rival = next((t for t in turns if parts & frozenset().union(*(s.element(0).parts for s in t))), None)
-        if rival is None:
+        moved = one.element(0).parts
+        rivals = next((t for t in turns if any(moved & s.element(0).parts for s in t)), None)
+        if rivals is None:
             turns.append([one])
         else:
-            rival.append(one)
+            rivals.append(one)
 
-    def element(number: int) -> Element:
-        chosen = (t[number % len(t)].element(number // len(t)) for t in turns)
-        return reduce(Element.combined, chosen)
+    def chosen(number: int) -> list[tuple[Series, int]]:
+        return [(t[number % len(t)], number // len(t)) for t in turns]
 
-    return Series(TOGETHER, max(len(t) * max(s.count for s in t) for t in turns), False, element)
+    return Products(
+        TOGETHER,
+        range(max(len(t) * max(len(s) for s in t) for t in turns)),
+        False,
+        lambda number: reduce(Element.combined, (s.element(n) for s, n in chosen(number))),
+        lambda number: {s.name: n for s, n in chosen(number)},
+    )

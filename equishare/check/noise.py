@@ -115,8 +115,8 @@ class Noise:
                     self.floors[i] = max(self.floors[i], difference)
 
     def single_precision_inside(self, i: int, error: float) -> bool:
-        """Whether a float64 model's error is what float32 rounding would give it."""
-        return 0.01 * self.coarse[i] <= error <= self.coarse[i]
+        """Whether a float64 model's error is what float32 rounding would give it, all of the model or a small part."""
+        return 1e-3 * self.coarse[i] <= error <= self.coarse[i]
 
 
 def rms(x: Tensor) -> float:

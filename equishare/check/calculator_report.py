@@ -108,12 +108,16 @@ class CalculatorReport(Report):
             f"  {self.calculator} · {self.structure} · {self.precision}",
         )
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict", ""):
-            table.add_column(column, justify="right" if column in ("error", "noise", "tolerance") else "left")
+        for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict"):
+            number = column in ("error", "noise", "tolerance")
+            table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
         for t in self.tests:
             numbers = (f"{t.error:.1e}", f"{t.floor:.1e}", f"{t.tolerance:.0e}")
-            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note)
+            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]))
         yield table
+        for t in self.tests:
+            if t.note:
+                yield f"{t.name}, {t.quantity}: {t.note}"
         for note in self.notes:
             yield f"note: {note}"
         yield f"{self.evaluations} evaluations in {self.seconds:.1f} s; seed {self.seed}"

@@ -7,6 +7,7 @@ from equishare.check.comparison import FLOOR_SAMPLES, GRADIENT_SAMPLES, Comparis
 from equishare.check.localise import FRAMES, Culprit, find_culprit
 from equishare.check.noise import Noise
 from equishare.check.probe import Probe
+from equishare.check.render import duration
 from equishare.check.repetition import constant_outputs, findings_of_scatter, scatter
 from equishare.check.report import Finding
 from equishare.check.series import Products, Series, alone, together
@@ -120,8 +121,8 @@ class Examination:
             more += sum(self._seconds(min(len(s), GRADIENT_SAMPLES)) for s in each)
         self.progress(
             0.0,
-            f"about {self.estimate:.0f} s ({count} elements, {1e3 * self.plain:.0f} ms each), "
-            f"and {more:.0f} s more to find out what breaks if it fails",
+            f"about {duration(self.estimate)} ({count} elements, {1e3 * self.plain:.2g} ms each); "
+            f"if it fails, {duration(more)} more to find out what breaks",
         )
         return more
 

@@ -88,6 +88,8 @@ class Probe:
         """Run once, type the outputs, settle whether gradients can be taken; return notes for the report."""
         notes: list[str] = []
         outputs = self._forward(self.arguments(), with_grad=False)[0]
+        if not outputs:
+            raise ValueError("the model returned no tensor; name a model that returns what should be compared")
         transforms = symmetry.bind_outputs(outputs, self.setting)
         self.kept = [i for i, t in enumerate(transforms) if t is not None]
         self.quantities = [Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None]
@@ -131,7 +133,12 @@ class Probe:
         gradients: bool = True,
     ) -> list[Tensor]:
         """Return outputs, then gradients, at g x; `stochastic` is the seed of perturbed arithmetic."""
-        return self._observe(g, leaves, stochastic, gradients)
+        try:
+            return self._observe(g, leaves, stochastic, gradients)
+        except Exception as error:
+            if g is not None and leaves is None:
+                error.add_note(f"at g x, not at x; g: {g.describe()}")
+            raise
 
     def _observe(
         self,

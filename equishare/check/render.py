@@ -38,6 +38,18 @@ def finite(value: Any) -> Any:
     return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
+def duration(seconds: float) -> str:
+    """Write an estimate, which has two digits at most.
+
+    Example:
+        >>> duration(0.2), duration(7.346), duration(400)
+        ('1 s', '7.3 s', '7 min')
+    """
+    if seconds >= 100:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.2g} s" if seconds > 1 else "1 s"
+
+
 def text_of(report: Any) -> str:
     """Return what a terminal would show, without colour."""
     console = Console(file=io.StringIO(), width=140, color_system=None)

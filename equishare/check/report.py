@@ -15,6 +15,8 @@ from equishare.check.verdict import Verdict
 
 TOGETHER = "all together"
 """Instead of a factor's name: products of one element of each factor."""
+WIDE = 100
+"""Columns of a terminal that has room for the types of outputs."""
 
 
 @dataclass
@@ -147,14 +149,23 @@ class EquivarianceReport(Report):
             (self.verdict.value.upper(), COLOURS[self.verdict]),
             f"  {self.model} · {self.symmetry} · {self.dtype} on {self.device}",
         )
+        narrow = console.width < WIDE
+        columns = ["symmetry", "quantity", *([] if narrow else ["type"]), "error", "floor", "ratio", "verdict", "sure"]
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("symmetry", "quantity", "type", "error", "floor", "ratio", "verdict", "sure", ""):
-            table.add_column(column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left")
+        for column in columns:
+            number = column in ("error", "floor", "ratio", "sure")
+            table.add_column(
+                column, justify="right" if number else "left", no_wrap=number or column == "verdict", overflow="fold"
+            )
         for f in self.findings:
-            numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.3g}")
+            kind = [] if narrow else [f.transform]
+            numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.2g}")
             verdict = Text(f.verdict.value, COLOURS[f.verdict])
-            table.add_row(f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note)
+            table.add_row(f.factor, f.quantity, *kind, *numbers, verdict, f"{100 * f.confidence:.0f} %")
         yield table
+        for note in dict.fromkeys(f.note for f in self.findings if f.note):
+            rows = [f"{f.factor} of {f.quantity}" for f in self.findings if f.note == note]
+            yield f"{', '.join(rows)}: {note}"
         if any(f.factor == TOGETHER for f in self.findings):
             yield f"{TOGETHER}: products of " + ", ".join(self.factors)
         worst = self.worst

@@ -131,10 +131,9 @@ def calculator_command(
         from equishare.check.calculator_check import calculator
         from equishare.check.loading import load_calculator
 
-        atoms = read_frame(structure)
         return calculator(
             load_calculator(target),
-            atoms,
+            read_frame(structure),
             samples=samples,
             scan=scan,
             dynamics=dynamics,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from equishare.check.comparison import FLOOR_SAMPLES, GRADIENT_SAMPLES, Comparison
 from equishare.check.localise import FRAMES, Culprit, find_culprit
-from equishare.check.noise import Noise
+from equishare.check.noise import Noise, rms
 from equishare.check.probe import Probe
 from equishare.check.render import duration
 from equishare.check.repetition import constant_outputs, findings_of_scatter, scatter
@@ -53,6 +53,7 @@ class Examination:
         self.noise = Noise(probe, self.base, seed)
         began = time.perf_counter()
         self.moved = probe.observe(leaves=probe.jittered(0.1, seed + 1), gradients=False)
+        rms(self.moved[0])  # waits for a GPU
         self.plain = time.perf_counter() - began
         self.noise.floors = [max(f, s) for f, s in zip(self.noise.floors, self.scatters, strict=True)]
         self.comparison = Comparison(probe, self.noise, tolerance)

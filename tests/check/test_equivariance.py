@@ -284,9 +284,34 @@ def test_the_cost_is_stated_first():
     assert [m for _, m in said if m in ("permutation", "looking for the module that breaks it")]
 
 
+def test_a_model_that_refuses_g_x_says_at_which_g():
+    def energy(pos):
+        if pos[0, 0] < 0:
+            raise IndexError("out of bounds")
+        return torch.cdist(pos, pos).sum()
+
+    with pytest.raises(IndexError) as caught:
+        equivariance(energy, (points().abs(),), point_cloud())
+    assert "rotation by" in caught.value.__notes__[0]
+
+
 @pytest.mark.gpu
-def test_on_a_gpu():
-    report = equivariance(Pairs(), (points(),), CLAIM, device="cuda")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_on_a_gpu(dtype):
+    report = equivariance(Pairs(), (points(),), CLAIM, device="cuda", dtype=dtype)
     assert report.passed, report
     assert report.device.startswith("cuda")
-    assert not equivariance(Pairs(1e-3), (points(),), CLAIM, device="cuda").passed
+    slip = 1e4 * torch.finfo(dtype).eps
+    assert not equivariance(Pairs(slip), (points(),), CLAIM, device="cuda", dtype=dtype).passed
+
+
+@pytest.mark.gpu
+def test_inputs_and_culprits_on_a_gpu():
+    layer = o3.Linear("4x0e+4x1o", "4x0e+4x1o").cuda()
+    x = torch.randn(6, 16, device="cuda")
+    claim = geometric("atoms: 4x0e+4x1o", "atoms: 4x0e+4x1o")
+    assert equivariance(layer, x, claim).passed
+    report = equivariance(nn.Sequential(layer, nn.Tanh(), nn.Identity()).cuda(), x, claim)
+    assert report.culprit == "1"
+    cnn = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.AdaptiveAvgPool2d(1)).cuda()
+    assert equivariance(cnn, torch.randn(1, 1, 8, 8, device="cuda"), image("D4")).culprit == "0"

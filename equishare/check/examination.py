@@ -63,7 +63,7 @@ class Examination:
         """Test the factors, all together first, and each alone if that does not pass."""
         each = [alone(f, self.probe.setting, self.seed, self.samples) for f in factors]
         joint = together(each) if len(each) > 1 else None
-        more = self._state_cost(each, joint, localise)
+        failing = self._state_cost(each, joint, localise)
         random = findings_of_scatter(self.probe, self.base, self.scatters, self.notes)
         if random:
             return random, find_culprit(self.probe, self.noise, None, self.seed) if localise else None
@@ -73,7 +73,9 @@ class Examination:
             if all(f.verdict is Verdict.PASS and f.ratio <= CLEAR_RATIO for f in products):
                 self._doubt_constants(products)
                 return products, None
-            self.estimate += more
+            # a product that fails ends their series at once
+            fails = any(f.verdict is Verdict.FAIL for f in products)
+            self.estimate = failing if fails else self.estimate + failing
             each = self._shortened(each, joint, products)
         findings = self._try(each, enough=GRADIENT_SAMPLES)
         if all(f.verdict is Verdict.PASS for f in findings):
@@ -112,20 +114,19 @@ class Examination:
         return None
 
     def _state_cost(self, each: Sequence[Series], joint: Series | None, localise: bool) -> float:
-        """Say what the check will take if it passes; return what more it takes to find out where it fails."""
+        """Say what the check will take if it passes; return what it takes to find out where it fails."""
         count = len(joint) if joint is not None else sum(len(s) for s in each)
         spent = time.perf_counter() - self.started
         self.estimate = spent + sum(self._seconds(len(s)) for s in (each if joint is None else [joint]))
         wide = self.noise.seconds if self.noise.other is not None else self.plain
-        more = localise * TRACED * (2 * FRAMES * wide + 2 * self.plain)
-        if joint is not None:
-            more += sum(self._seconds(min(len(s), GRADIENT_SAMPLES)) for s in each)
+        failing = spent + sum(self._seconds(min(len(s), GRADIENT_SAMPLES)) for s in each)
+        failing += localise * TRACED * (2 * FRAMES * wide + 2 * self.plain)
         self.progress(
             0.0,
             f"about {duration(self.estimate)} ({count} elements, {1e3 * self.plain:.2g} ms each); "
-            f"if it fails, {duration(more)} more to find out what breaks",
+            f"{duration(failing)} if it fails, to find out what breaks",
         )
-        return more
+        return failing
 
     def _seconds(self, count: int) -> float:
         differentiated, floors = min(count, GRADIENT_SAMPLES), min(count, FLOOR_SAMPLES + 1)

@@ -280,7 +280,7 @@ def test_the_cost_is_stated_first():
     assert [fraction for fraction, _ in said] == sorted(fraction for fraction, _ in said)
     said.clear()
     equivariance(Pairs(0.1), (points(),), CLAIM, progress=lambda fraction, message: said.append((fraction, message)))
-    assert "more to find out what breaks" in said[0][1]
+    assert "if it fails, to find out what breaks" in said[0][1]
     assert [m for _, m in said if m in ("permutation", "looking for the module that breaks it")]
 
 

@@ -8,10 +8,16 @@ elements. The second table plants a bias of known size on the vectors of a corre
 # ruff: noqa: D102
 
 import argparse
+import json
+import multiprocessing
+import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -31,29 +37,67 @@ def check(beast: Beast, broken: bool, seed: int) -> EquivarianceReport:
     return equivariance(model, beast.inputs(seed), beast.symmetry, seed=seed, **beast.options)
 
 
-def hunt(beasts: list[Beast], seeds: int) -> None:
-    total = Counter()
-    print(f"{'mistake':45} {'found':>9} {'named':>9} {'accused':>9}   seconds")
+def trial(beasts: list[Beast], seed: int) -> tuple[int, dict[str, Counter], float]:
+    """Check every beast and its twin for one seed."""
+    started = time.process_time()
+    counts: dict[str, Counter] = {}
     for beast in beasts:
-        started, count, wrong = time.perf_counter(), Counter(), Counter()
-        for seed in range(seeds):
-            report, twin = check(beast, True, seed), check(beast, False, seed)
-            count["found"] += report.verdict == beast.verdict
-            count["named"] += report.culprit == beast.culprit(seed)
-            count["accused"] += not twin.passed
-            if report.culprit != beast.culprit(seed):
-                wrong[f"{report.verdict} at {report.culprit}"] += 1
-            if not twin.passed:
-                wrong[f"twin: {twin.worst.factor}, {twin.worst.quantity}, ratio {twin.worst.ratio:.1f}"] += 1
-        total += count
-        cells = " ".join(f"{count[k]:4d}/{seeds:<4d}" for k in ("found", "named", "accused"))
-        print(
-            f"{beast.name:45} {cells} {(time.perf_counter() - started) / seeds:9.2f}  {dict(wrong) or ''}",
-            flush=True,
-        )
-    runs = seeds * len(beasts)
-    found, named, accused = total["found"], total["named"], total["accused"]
-    print(f"\nfound {found} of {runs}, named {named}, false alarms {accused} of {runs}")
+        count = counts[beast.name] = Counter()
+        report, twin = check(beast, True, seed), check(beast, False, seed)
+        count["found"] += report.verdict == beast.verdict
+        count["named"] += report.culprit == beast.culprit(seed)
+        count["twins accused"] += not twin.passed
+        if report.verdict != beast.verdict or report.culprit != beast.culprit(seed):
+            count[f"seed {seed}: {report.verdict} at {report.culprit}"] += 1
+        if not twin.passed:
+            worst = twin.worst
+            count[f"seed {seed}: twin {worst.verdict}, {worst.factor}, {worst.quantity}, {worst.ratio:.1f}"] += 1
+    return seed, counts, time.process_time() - started
+
+
+def named(part: str) -> list[Beast]:
+    """Return the beasts whose name contains this."""
+    return [beast for beast in BEASTS if part in beast.name]
+
+
+def work(task: tuple[str, int]) -> tuple[int, dict[str, Counter], float]:
+    """Run `trial` in a process of its own."""
+    torch.set_num_threads(1)
+    return trial(named(task[0]), task[1])
+
+
+def hunt(part: str, seeds: int, jobs: int, save: Callable[[dict[str, Any]], None]) -> None:
+    """Run all seeds; what is done is saved after each."""
+    counts: dict[str, Counter] = {beast.name: Counter() for beast in named(part)}
+    done, seconds = 0, 0.0
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for _, found, spent in pool.imap_unordered(work, [(part, seed) for seed in range(seeds)]):
+            done, seconds = done + 1, seconds + spent
+            for name, count in found.items():
+                counts[name] += count
+            total = sum(counts.values(), Counter())
+            save(
+                {
+                    "seeds": done,
+                    "broken models": done * len(counts),
+                    "twins": done * len(counts),
+                    **{key: total[key] for key in ("found", "named", "twins accused")},
+                    "CPU seconds": round(seconds),
+                    "by mistake": {
+                        name: {key: count[key] for key in ("found", "named", "twins accused")}
+                        | {key: n for key, n in count.items() if key.startswith("seed")}
+                        for name, count in counts.items()
+                    },
+                }
+            )
+    print(f"{'mistake':45} {'found':>9} {'named':>9} {'accused':>9}")
+    for name, count in counts.items():
+        cells = " ".join(f"{count[k]:4d}/{seeds:<4d}" for k in ("found", "named", "twins accused"))
+        print(f"{name:45} {cells} {' '.join(key for key in count if key.startswith('seed'))}")
+    runs = seeds * len(counts)
+    print(
+        f"\nfound {total['found']} of {runs}, named {total['named']}, false alarms {total['twins accused']} of {runs}"
+    )
 
 
 class Slip(nn.Module):
@@ -71,11 +115,12 @@ class Slip(nn.Module):
         return v + self.size * v.detach().square().mean().sqrt() * torch.ones(3, dtype=v.dtype)
 
 
-def sensitivity(seeds: int) -> None:
+def sensitivity(seeds: int, save: Callable[[dict[str, Any]], None]) -> None:
     from equishare.check import geometric
 
     claim = geometric("forces", "atoms: 1o")
     print(f"\n{'error / floor':>14} {'pass':>6} {'undecided':>10} {'fail':>6}")
+    table = {}
     for multiple in (0, 1, 3, 10, 15, 30, 100):
         verdicts = Counter()
         for seed in range(seeds):
@@ -88,16 +133,43 @@ def sensitivity(seeds: int) -> None:
             f"{multiple:14d} {verdicts['pass']:6d} {verdicts['undecided']:10d} {verdicts['fail']:6d}",
             flush=True,
         )
+        table[str(multiple)] = {key: verdicts[key] for key in ("pass", "undecided", "fail")}
+        save({"verdict by error in noise floors": table})
+
+
+def machine() -> dict[str, str]:
+    """Say when and on what this runs."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "e3nn", "numpy"))
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": f"{model}, one thread a process",
+        "python": platform.python_version(),
+        "versions": versions,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--only", default="", help="beasts whose name contains this")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
+    parser.add_argument("--results", type=Path, help="JSON file, written again after every seed")
     arguments = parser.parse_args()
-    hunt([b for b in BEASTS if arguments.only in b.name], arguments.seeds)
+    results: dict[str, Any] = {"machine": machine()}
+
+    def save(more: dict[str, Any]) -> None:
+        results.update(more)
+        if arguments.results is not None:
+            beside = arguments.results.with_suffix(".part")
+            beside.write_text(json.dumps(results, indent=2) + "\n")
+            beside.replace(arguments.results)
+
+    hunt(arguments.only, arguments.seeds, arguments.jobs, save)
     if not arguments.only:
-        sensitivity(arguments.seeds)
+        sensitivity(arguments.seeds, save)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equishare.check.calculator_check import calculator
     from equishare.check.calculator_report import CalculatorReport, PhysicsTest
+    from equishare.check.element import Element
     from equishare.check.equivariance_check import equivariance
+    from equishare.check.field import Field
     from equishare.check.report import EquivarianceReport, Finding
     from equishare.check.spellings import geometric, group, image, molecule, point_cloud, set_
     from equishare.check.symmetry import Symmetry
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 _HOME = {
     "calculator_check": ("calculator",),
     "calculator_report": ("CalculatorReport", "PhysicsTest"),
+    "element": ("Element",),
     "equivariance_check": ("equivariance",),
+    "field": ("Field",),
     "report": ("EquivarianceReport", "Finding"),
     "spellings": ("geometric", "group", "image", "molecule", "point_cloud", "set_"),
     "symmetry": ("Symmetry",),
@@ -32,7 +36,9 @@ _HOME = {
 __all__ = [
     "CalculatorReport",
     "Cartesian",
+    "Element",
     "EquivarianceReport",
+    "Field",
     "Finding",
     "Image",
     "Index",

@@ -53,6 +53,8 @@ def residual(
         return float("inf")
     if not before or before[0].numel() == 0:
         return 0.0
+    if _is_filter(before, after, setting):
+        return 0.0
     direct = max(_direct(b, a, g, setting) for b, a in zip(before, after, strict=True))
     if direct <= floor:
         return direct
@@ -90,6 +92,12 @@ def _direct(before: Tensor, after: Tensor, g: Element, setting: Setting) -> floa
 
 def _is_map(x: Tensor) -> bool:
     return x.dim() >= 3 and min(x.shape[-2:]) > 1
+
+
+def _is_filter(before: Sequence[Tensor], after: Sequence[Tensor], setting: Setting) -> bool:
+    """A map that no input changes and that has not the image's size: weights on their way into a convolution."""
+    constant = all(torch.equal(t, before[0]) for t in (*before, *after))
+    return constant and setting.image is not None and tuple(before[0].shape[-2:]) != setting.image
 
 
 def _moved_maps(x: Tensor, g: Element, setting: Setting) -> list[Tensor]:
@@ -156,12 +164,9 @@ def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, se
         return float("inf")
     if g.translation is not None:
         return float("inf")
-    flat = [torch.stack([t.flatten() for t in tensors]) for tensors in (before, after)]
-    best = difference(flat[1] @ flat[1].mT, flat[0] @ flat[0].mT)
-    if before[0].dim() > 1 and before[0].shape[0] > 1 and named:
-        columns = [[t.flatten(1).mT @ t.flatten(1) for t in tensors] for tensors in (before, after)]
-        best = min(best, max([difference(a, b) for b, a in zip(*columns, strict=True)]))
-    return best
+    # no order changes the values themselves; pairs that are listed the other way round may change sign
+    values = [torch.stack([t.flatten().abs().sort().values for t in tensors]) for tensors in (before, after)]
+    return difference(values[1], values[0])
 
 
 def _spectral(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:

@@ -14,6 +14,7 @@ from equishare.check.dynamics import STEPS, dynamics_test
 from equishare.check.evaluation import Evaluator
 from equishare.check.invariances import Test, invariance_tests
 from equishare.check.precision import isolated_rng
+from equishare.check.render import duration
 from equishare.check.smoothness import CANDIDATES, HALVINGS, POINTS, smoothness_test
 
 Progress = Callable[[float, str], None]
@@ -65,8 +66,9 @@ def calculator(
     with isolated_rng():
         evaluate = Evaluator(calculator, atoms, seed)
         tests = _plan(evaluate, samples, scan, dynamics, seed)
-        expected = evaluate.spent / evaluate.calls * _evaluations(samples, scan, dynamics)
-        progress(0.0, f"about {expected:.0f} s: {1e3 * evaluate.spent / evaluate.calls:.0f} ms an evaluation")
+        each = evaluate.typical_duration
+        left = _evaluations(samples, scan, dynamics)
+        progress(0.0, f"about {duration(each * left)}: {left} evaluations of {1e3 * each:.2g} ms")
         rows: list[PhysicsTest] = []
         for number, (name, test) in enumerate(tests.items()):
             progress(number / len(tests), name)

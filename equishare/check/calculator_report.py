@@ -1,37 +1,15 @@
 """What a check of a calculator found."""
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
-from numpy import ndarray
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from equishare.check.render import COLOURS, calculator_fragment, finite, page, save, text_of
+from equishare.check.curves import Curve, figure
+from equishare.check.render import COLOURS, Report, finite, fragment
 from equishare.check.verdict import Verdict, judge
-
-
-@dataclass
-class Curve:
-    """Numbers along a path, for a plot.
-
-    Attributes:
-        title: what is shown.
-        x_label: axis, with unit.
-        x: abscissae.
-        series: label (with unit) to values.
-        marks: abscissae to mark, such as jumps.
-    """
-
-    title: str
-    x_label: str
-    x: Float[ndarray, " points"]
-    series: dict[str, Float[ndarray, " points"]]
-    marks: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -70,7 +48,7 @@ class PhysicsTest:
 
 
 @dataclass
-class CalculatorReport:
+class CalculatorReport(Report):
     """The result of `calculator`.
 
     Attributes:
@@ -101,11 +79,6 @@ class CalculatorReport:
         return Verdict.worst([t.verdict for t in self.tests])
 
     @property
-    def passed(self) -> bool:
-        """Whether every test passes."""
-        return self.verdict is Verdict.PASS
-
-    @property
     def failures(self) -> list[PhysicsTest]:
         """The tests that fail."""
         return [t for t in self.tests if t.verdict is Verdict.FAIL]
@@ -119,26 +92,15 @@ class CalculatorReport:
             "tests": tests,
         }
 
-    def to_json(self, path: str | Path | None = None) -> str:
-        """Return the report as JSON, and write it to a file if one is given."""
-        text = json.dumps(self.to_dict(), indent=2)
-        if path is not None:
-            save(path, text + "\n")
-        return text
-
     def to_html_fragment(self) -> str:
         """Return the report as HTML, plots as SVG inside, without a page around it."""
-        return calculator_fragment(self)
+        figures = [figure(test.curve) for test in self.tests if test.curve is not None]
+        return fragment("calculator.html.jinja", self, figures=figures)
 
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Return a self-contained page, and write it to a file if one is given."""
-        text = page(f"{self.calculator}: {self.structure}", self.to_html_fragment())
-        if path is not None:
-            save(path, text)
-        return text
-
-    def __str__(self) -> str:
-        return text_of(self)
+    @property
+    def title(self) -> str:
+        """What was checked."""
+        return f"{self.calculator}: {self.structure}"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble(
@@ -146,12 +108,16 @@ class CalculatorReport:
             f"  {self.calculator} · {self.structure} · {self.precision}",
         )
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict", ""):
-            table.add_column(column, justify="right" if column in ("error", "noise", "tolerance") else "left")
+        for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict"):
+            number = column in ("error", "noise", "tolerance")
+            table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
         for t in self.tests:
             numbers = (f"{t.error:.1e}", f"{t.floor:.1e}", f"{t.tolerance:.0e}")
-            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]), t.note)
+            table.add_row(t.name, t.quantity, *numbers, t.unit, Text(t.verdict.value, COLOURS[t.verdict]))
         yield table
+        for t in self.tests:
+            if t.note:
+                yield f"{t.name}, {t.quantity}: {t.note}"
         for note in self.notes:
             yield f"note: {note}"
         yield f"{self.evaluations} evaluations in {self.seconds:.1f} s; seed {self.seed}"

@@ -1,7 +1,9 @@
 """`equishare check`: a model's equivariance and a potential's laws, from the prompt."""
 
+import os
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 from equishare.check.verdict import Verdict
 
 KINDS = ("molecule", "point-cloud", "image", "set")
-PASSED, FAILED, COULD_NOT_RUN = 0, 1, 2
+PASSED, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 
 class _ModelByDefault(TyperGroup):
@@ -81,10 +83,11 @@ def model_command(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             made = build(load_target(target))
-            sizes = [int(n) for n in shape.split(",")] if shape else None
+            sizes = _shape(shape) if shape else None
             given = build(load_target(inputs)) if inputs else None
             if given is None and isinstance(made, tuple) and len(made) == 2:
                 made, given = made
+        _try_device(device)
         if not callable(made):
             raise TargetError(f"{target} gives a {type(made).__name__}, which cannot be called")
         given = example_inputs(made, as_, sizes, seed) if given is None else given
@@ -112,7 +115,9 @@ def calculator_command(
             help="An ASE calculator or a factory of one; or a saved .safetensors potential.",
         ),
     ],
-    structure: Annotated[Path, typer.Argument(help="Any file that ASE reads; the last frame is used.")],
+    structure: Annotated[
+        str, typer.Argument(metavar="FILE[@FRAME]", help="Any file that ASE reads; its last frame unless one is named.")
+    ],
     samples: Annotated[int, typer.Option(help="Transformations for each law.")] = 3,
     scan: Annotated[bool, typer.Option(help="Test smoothness across the cutoff.")] = True,
     dynamics: Annotated[bool, typer.Option(help="Test conservation of energy.")] = True,
@@ -124,13 +129,10 @@ def calculator_command(
 
     def run(progress: Any) -> Any:
         from equishare.check.calculator_check import calculator
-        from equishare.check.loading import TargetError, load_calculator
+        from equishare.check.loading import load_calculator
 
-        if not structure.is_file():
-            raise TargetError(f"there is no file {structure}")
-        made = load_calculator(target)
         return calculator(
-            made,
+            load_calculator(target),
             read_frame(structure),
             samples=samples,
             scan=scan,
@@ -142,11 +144,44 @@ def calculator_command(
     _finish(run, json, html)
 
 
-def read_frame(path: Path) -> Any:
-    """Read the last frame of a file."""
+def read_frame(name: str) -> Any:
+    """Read a frame of a file, the last one unless the name ends in @number.
+
+    Raises:
+        TargetError: there is no such file, or ASE cannot read it.
+    """
     from ase.io import read
 
-    return read(path, index=-1)
+    from equishare.check.loading import TargetError
+
+    path, _, index = (name, "", "") if Path(name).is_file() else name.rpartition("@")
+    if not Path(path or name).is_file():
+        raise TargetError(f"there is no file {path or name}")
+    try:
+        return read(path or name, index=int(index or -1))
+    except (StopIteration, IndexError) as error:
+        raise TargetError(f"{path or name} has no frame {index or -1}") from error
+    except Exception as error:
+        raise TargetError(f"ASE cannot read {name}: {type(error).__name__}: {error}") from error
+
+
+def _shape(text: str) -> list[int]:
+    from equishare.check.loading import TargetError
+
+    if not all(part.strip().isdigit() for part in text.split(",")):
+        raise TargetError(f"--shape {text} is no shape; type sizes with commas, such as 1,3,32,32")
+    return [int(part) for part in text.split(",")]
+
+
+def _try_device(device: str | None) -> None:
+    import torch
+
+    from equishare.check.loading import TargetError
+
+    try:
+        torch.zeros(1, device=device)
+    except Exception as error:
+        raise TargetError(f"--device {device} cannot be used: {str(error).partition(chr(10))[0]}") from error
 
 
 def _symmetry(kind: str, output: str | None, group: str, translations: bool, improper: bool) -> Any:
@@ -163,22 +198,48 @@ def _symmetry(kind: str, output: str | None, group: str, translations: bool, imp
 
 def _finish(run: Any, json: bool, html: Path | None) -> None:
     """Run with progress on standard error, print the report, and exit with its verdict."""
-    console, errors = Console(), Console(stderr=True)
+    errors = Console(stderr=True, soft_wrap=True)
     try:
-        report = _with_progress(run, errors)
-        if html is not None:
-            report.to_html(html)
+        if html is not None and not os.access(html.absolute().parent, os.W_OK):
+            raise OSError(f"the folder of {html} cannot be written to")
+        # what a model prints is not the report
+        with redirect_stdout(sys.stderr):
+            report = _with_progress(run, errors)
+    except KeyboardInterrupt as error:
+        errors.print("interrupted")
+        raise typer.Exit(INTERRUPTED) from error
     except Exception as error:
-        errors.print(f"could not run: {type(error).__name__}: {error}", style="bold red", markup=False, highlight=False)
-        frames = traceback.extract_tb(error.__traceback__)
-        if frames and "equishare" not in frames[-1].filename:
-            errors.print(f"  in {frames[-1].filename}, line {frames[-1].lineno}", markup=False, highlight=False)
+        _explain(error, errors)
         raise typer.Exit(COULD_NOT_RUN) from error
     if json:
         sys.stdout.write(report.to_json() + "\n")
     else:
-        console.print(report, highlight=False)
+        # a file takes lines as wide as they are
+        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+        Console(width=wide).print(report, highlight=False)
+    if html is not None:
+        try:
+            report.to_html(html)
+        except OSError as error:
+            _explain(error, errors)
+            raise typer.Exit(COULD_NOT_RUN) from error
     raise typer.Exit(PASSED if report.verdict is Verdict.PASS else FAILED)
+
+
+def _explain(error: Exception, console: Console) -> None:
+    """Say what went wrong, and where in the user's own code."""
+    from equishare.check.loading import TargetError
+
+    kind = "" if isinstance(error, (TargetError, OSError)) else f"{type(error).__name__}: "
+    text = "\n  ".join([f"could not run: {kind}{error}", *getattr(error, "__notes__", [])])
+    console.print(text, style="bold red", markup=False, highlight=False)
+    frames = traceback.extract_tb(error.__traceback__)
+    package = str(Path(__file__).parents[1])
+    if not frames or frames[-1].filename.startswith(package):
+        return
+    own = [f for f in frames if not f.filename.startswith((package, sys.prefix, sys.base_prefix, "<"))]
+    place = (own or frames)[-1]
+    console.print(f"  in {place.filename}, line {place.lineno}: {place.line}", markup=False, highlight=False)
 
 
 def _with_progress(run: Any, console: Console) -> Any:

@@ -1,13 +1,32 @@
-"""Plots of a report, as SVG text."""
+"""Curves of a report, and their plots as SVG text."""
 
 import io
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-if TYPE_CHECKING:
-    from equishare.check.calculator_report import Curve
+from jaxtyping import Float
+from numpy import ndarray
 
 
-def figure(curve: "Curve") -> str:
+@dataclass
+class Curve:
+    """Numbers along a path, for a plot.
+
+    Attributes:
+        title: what is shown.
+        x_label: axis, with unit.
+        x: abscissae.
+        series: label (with unit) to values.
+        marks: abscissae to mark, such as jumps.
+    """
+
+    title: str
+    x_label: str
+    x: Float[ndarray, " points"]
+    series: dict[str, Float[ndarray, " points"]]
+    marks: list[float] = field(default_factory=list)
+
+
+def figure(curve: Curve) -> str:
     """Draw a curve, one panel for each series, with marks as dashed lines; returns an `<svg>` element.
 
     matplotlib is imported here, since only reports in HTML need it, and its global state is left alone.

@@ -6,7 +6,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
 
-from equishare.check.calculator_report import Curve, PhysicsTest, judged
+from equishare.check.calculator_report import PhysicsTest, judged
+from equishare.check.curves import Curve
 from equishare.check.evaluation import Evaluator
 
 STEP = 0.5

@@ -1,7 +1,7 @@
 """One element of the symmetry under test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -37,6 +37,26 @@ class Element:
     flip: bool = False
     shift: tuple[int, int] = (0, 0)
     abstract: Any = None
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """What the element moves: names of its fields, and of the index sets that it permutes."""
+        moved = {f.name for f in fields(self) if f.name != "permutations" and f.name in self._given()}
+        return frozenset(moved | set(self.permutations))
+
+    def _given(self) -> dict[str, Any]:
+        identity = (None, 0, False, (0, 0))
+        return {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor) or v not in identity}
+
+    def combined(self, other: "Element") -> "Element":
+        """Return the product with an element that moves other things.
+
+        Example:
+            >>> Element(turns=1).combined(Element(shift=(0, 1))).describe()
+            'turn by 90 degrees, shift by (0, 1) pixels'
+        """
+        permutations = {**self.permutations, **other.permutations}
+        return Element(**{**self._given(), **other._given(), "permutations": permutations})
 
     def describe(self) -> str:
         """Say in words what the element does, shortly enough for a table."""

@@ -1,5 +1,6 @@
 """Evaluating an ASE calculator, and how noisy it is."""
 
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ class Evaluator:
         self.atoms = atoms.copy()
         self.atoms.set_constraint()
         self.calls = 0
-        self.spent = 0.0
+        self.durations: list[float] = []
         self.has_stress = bool(atoms.pbc.any()) and atoms.cell.rank == 3
         self.base = self(self.atoms)
         self.single_precision = self._is_single()
@@ -68,8 +69,13 @@ class Evaluator:
             except (PropertyNotImplementedError, NotImplementedError):
                 self.has_stress = False
         self.calls += 1
-        self.spent += time.perf_counter() - started
+        self.durations.append(time.perf_counter() - started)
         return Result(energy, forces, stress)
+
+    @property
+    def typical_duration(self) -> float:
+        """Seconds of an evaluation; the first one, which may compile and allocate, does not count."""
+        return statistics.median(self.durations[1:] or self.durations)
 
     def energy(self, atoms: Atoms) -> float:
         """Energy of a structure, in eV."""
@@ -101,8 +107,11 @@ class Evaluator:
             if result.stress is not None and self.base.stress is not None:
                 stresses.append(rms(result.stress - self.base.stress))
         stress = rms(self.base.stress) if self.base.stress is not None else 0.0
+        # energies of single atoms are often added in float64 to a sum in float32
+        single = float(np.float32(self.base.energy)) == self.base.energy
+        last_digit = float(np.finfo(np.float32 if single else np.float64).eps)
         return NoiseLevel(
-            max(*energies, epsilon * abs(self.base.energy)),
+            max(*energies, last_digit * abs(self.base.energy)),
             max(*forces, epsilon * rms(self.base.forces)),
             max(*stresses, epsilon * stress),
         )

@@ -7,6 +7,10 @@ from torch import Tensor
 from equishare.check.element import Element
 from equishare.check.symmetry import Factor, Setting
 from equishare.check.transform import Representation
+from equishare.groups import FiniteGroup
+
+SMALL_GROUP = 48
+"""Groups of up to so many elements are tried as a whole."""
 
 
 def random_rotation(generator: torch.Generator) -> Float[Tensor, "3 3"]:
@@ -122,6 +126,12 @@ def shift() -> Factor:
 
 
 def abstract(representation: Representation, samples: int = 16) -> Factor:
-    """Elements of the group of a representation, drawn by its own `random`."""
+    """Elements of the group of a representation: all but the identity of a small one, else drawn by its `random`."""
     group = representation.group
-    return Factor(str(group), lambda generator, setting, _: Element(abstract=group.random(generator)), samples)
+    small = isinstance(group, FiniteGroup) and group.order <= SMALL_GROUP
+    elements = [g for g in group.elements if g != group.identity] if small else []
+
+    def draw(generator: torch.Generator, setting: Setting, number: int) -> Element:
+        return Element(abstract=elements[number % len(elements)] if elements else group.random(generator))
+
+    return Factor(str(group), draw, len(elements) or samples, len(elements) or None)

@@ -1,5 +1,6 @@
 """Getting a model or a calculator from `path/to/file.py:name` or `package.module:name`."""
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -10,8 +11,10 @@ from typing import Any
 from ase.calculators.calculator import BaseCalculator
 from torch import nn
 
+from equishare.errors import EquishareError
 
-class TargetError(ValueError):
+
+class TargetError(EquishareError):
     """What was typed names nothing that can be checked; the message says what to type."""
 
 
@@ -34,10 +37,16 @@ def load_target(text: str) -> Any:
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            public = [n for n in vars(module) if not n.startswith("_")]
-            raise TargetError(f"{where} has no {name!r}; it has {', '.join(public) or 'nothing'}")
+            raise TargetError(f"{where} has no {name!r}; {_what_it_has(module, part)}")
         found = getattr(found, part)
     return found
+
+
+def _what_it_has(module: Any, wanted: str) -> str:
+    """Name what a person may have meant."""
+    public = [n for n, v in vars(module).items() if not n.startswith("_") and not inspect.ismodule(v)]
+    close = difflib.get_close_matches(wanted, public, n=1, cutoff=0.7)
+    return f"did you mean {close[0]!r}?" if close else f"it has {', '.join(public) or 'nothing'}"
 
 
 def _load_file(path: Path) -> Any:
@@ -104,7 +113,7 @@ def load_calculator(text: str) -> BaseCalculator:
         if not Path(text).is_file():
             raise TargetError(f"there is no file {text}")
         # by name at call time: the checker stands beside the potential and is not built on it
-        made = importlib.import_module("equishare.potential").Potential.load(text).calculator()
+        made = importlib.import_module("equishare.potential").load(text).calculator()
     else:
         made = build(load_target(text))
     if not hasattr(made, "get_property"):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from equishare.check.action import difference, residual
 from equishare.check.element import Element
+from equishare.check.field import Field
 from equishare.check.noise import Noise
 from equishare.check.precision import module_of
 from equishare.check.probe import Probe
@@ -158,21 +159,26 @@ class _Search:
             for n, b in zip(noisy, before, strict=False)
             if n.shape == b.shape
         ]
-        return max([self.epsilon, *(gap for gap in gaps if gap < float("inf"))])
+        # the smaller one: a rounding that tips over a threshold in one input is no noise of the other
+        return max(self.epsilon, min((gap for gap in gaps if gap < float("inf")), default=0.0))
 
     def _look_at_types(self, before: list[Call], after: list[Call], noisy: list[Call]) -> None:
         """Remember the first module whose output carries an action, but not the one that it declares."""
-        declared = declared_type(before[0].module)
-        if self.mistyped is not None or declared is None or len(before[0].outputs) != 1:
+        if self.mistyped is not None or len(before[0].outputs) != 1 or self.element.permutations:
             return
-        element = self.element
-        try:
-            expected = declared.apply(before[0].outputs[0].to(torch.float64), element)
-        except ValueError:
+        wide = before[0].outputs[0].to(torch.float64)
+        errors = []
+        for declared in declared_types(before[0].module, self.element, wide.dim()):
+            try:
+                expected = declared.apply(wide, self.element)
+            except ValueError:
+                continue
+            errors.append(difference(after[0].outputs[0].to(torch.float64), expected))
+        if not errors:
             return
-        error = difference(after[0].outputs[0].to(torch.float64), expected)
+        error = min(errors)
         floor = self._floor([before[0].outputs[0]], [noisy[0].outputs[0]])
-        if error > _RATIO * floor and not element.permutations:
+        if error > _RATIO * floor:
             self.mistyped = (before[0], error, floor)
 
 
@@ -197,20 +203,27 @@ class _Repetition(_Search):
         pass
 
 
-def declared_type(module: nn.Module) -> Transform | None:
-    """Return the type that a module declares for its output: e3nn's `irreps_out`, or a `rep_out` of ours.
+def declared_types(module: nn.Module, g: Element, dimension: int) -> list[Transform]:
+    """Return the types that a module may mean by what it declares: e3nn's `irreps_out`, or a `rep_out` of ours.
+
+    Args:
+        module: may declare nothing.
+        g: a declaration that says nothing of this element does not count.
+        dimension: how many axes the output has; more than two are those of a field.
 
     Example:
         >>> import torch
         >>> layer = torch.nn.Identity()
         >>> layer.irreps_out = "2x0e+1x1o"
-        >>> declared_type(layer).describe()
-        '2x0e+1x1o'
+        >>> turn = Element(orthogonal=torch.eye(3))
+        >>> [t.describe() for t in declared_types(layer, turn, 2)]
+        ['2x0e+1x1o']
     """
     irreps = getattr(module, "irreps_out", None)
-    if (irreps is not None and not isinstance(irreps, (list, tuple))) or type(irreps).__name__ == "Irreps":
-        return Irreps(str(irreps))
+    if g.abstract is None and irreps is not None and type(irreps) not in (list, tuple):
+        return [Irreps(str(irreps))]
     representation = getattr(module, "rep_out", None)
-    if representation is not None and hasattr(representation, "matrix"):
-        return Represented(representation)
-    return None
+    if g.abstract is None or representation is None or not hasattr(representation, "matrix"):
+        return []
+    fields: list[Transform] = [Field(representation, dimension - 2)] if dimension > 2 else []
+    return [Represented(representation), *fields]

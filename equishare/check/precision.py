@@ -113,7 +113,7 @@ def cast(tensors: Iterable[Tensor], dtype: torch.dtype) -> list[Tensor]:
 
 def isolated_rng() -> AbstractContextManager:
     """Keep the caller's random number generators as they are, whatever the model draws."""
-    return torch.random.fork_rng()
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def argument_names(model: Model, count: int) -> list[str]:

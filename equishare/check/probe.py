@@ -88,6 +88,8 @@ class Probe:
         """Run once, type the outputs, settle whether gradients can be taken; return notes for the report."""
         notes: list[str] = []
         outputs = self._forward(self.arguments(), with_grad=False)[0]
+        if not outputs:
+            raise ValueError("the model returned no tensor; name a model that returns what should be compared")
         transforms = symmetry.bind_outputs(outputs, self.setting)
         self.kept = [i for i, t in enumerate(transforms) if t is not None]
         self.quantities = [Quantity(outputs[i][0] or "output", t) for i, t in enumerate(transforms) if t is not None]
@@ -110,7 +112,7 @@ class Probe:
                 observed = self._observe(None, None)
             except Exception as error:
                 self.gradients = False
-                notes.append(f"gradients not tested: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+                notes.append(f"gradients not tested: {_why_not(error)}")
             else:
                 if len(observed) == len(self.quantities):
                     self.gradients = False
@@ -131,7 +133,12 @@ class Probe:
         gradients: bool = True,
     ) -> list[Tensor]:
         """Return outputs, then gradients, at g x; `stochastic` is the seed of perturbed arithmetic."""
-        return self._observe(g, leaves, stochastic, gradients)
+        try:
+            return self._observe(g, leaves, stochastic, gradients)
+        except Exception as error:
+            if g is not None and leaves is None:
+                error.add_note(f"at g x, not at x; g: {g.describe()}")
+            raise
 
     def _observe(
         self,
@@ -196,3 +203,11 @@ class Probe:
         positions = [i for i in floating if getattr(self.types[i], "moves", False)]
         geometric = [i for i in floating if getattr(self.types[i], "rank", 1) > 0]
         return positions or geometric or floating
+
+
+def _why_not(error: Exception) -> str:
+    """Say why gradients could not be taken."""
+    first_line = str(error).partition(chr(10))[0]
+    if "backward through the graph a second time" in first_line:
+        return "the model takes its own, and frees the graph"
+    return f"{type(error).__name__}: {first_line}"

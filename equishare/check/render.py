@@ -1,20 +1,17 @@
-"""Reports as text and as self-contained HTML."""
+"""What all reports have in common: text, JSON, self-contained HTML."""
 
 import io
+import json
 import math
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 
-from equishare.check.curves import figure
 from equishare.check.verdict import Verdict
-
-if TYPE_CHECKING:
-    from equishare.check.calculator_report import CalculatorReport
-    from equishare.check.report import EquivarianceReport
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}
 
@@ -41,6 +38,18 @@ def finite(value: Any) -> Any:
     return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
+def duration(seconds: float) -> str:
+    """Write an estimate, which has two digits at most.
+
+    Example:
+        >>> duration(0.2), duration(7.346), duration(400)
+        ('1 s', '7.3 s', '7 min')
+    """
+    if seconds >= 100:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.2g} s" if seconds > 1 else "1 s"
+
+
 def text_of(report: Any) -> str:
     """Return what a terminal would show, without colour."""
     console = Console(file=io.StringIO(), width=140, color_system=None)
@@ -48,21 +57,54 @@ def text_of(report: Any) -> str:
     return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
-def _environment() -> Environment:
-    return Environment(loader=PackageLoader("equishare.check", "templates"), autoescape=True, trim_blocks=True)
+def fragment(template: str, report: "Report", **more: Any) -> str:
+    """Fill one of the checker's templates."""
+    environment = Environment(loader=PackageLoader("equishare.check", "templates"), autoescape=True, trim_blocks=True)
+    return environment.get_template(template).render(report=report, **more)
 
 
-def page(title: str, fragment: str) -> str:
-    """Put a fragment into a page that needs nothing else."""
-    return _environment().get_template("page.html.jinja").render(title=title, fragment=fragment)
+class Report(ABC):
+    """The result of a check, for people, for programs, for browsers; rich prints it as a table."""
 
+    @property
+    @abstractmethod
+    def verdict(self) -> Verdict:
+        """Of the whole check."""
 
-def equivariance_fragment(report: "EquivarianceReport") -> str:
-    """Render a report of `equivariance`."""
-    return _environment().get_template("equivariance.html.jinja").render(report=report)
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What was checked."""
 
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values; infinities and NaN become None."""
 
-def calculator_fragment(report: "CalculatorReport") -> str:
-    """Render a report of `calculator`, with its curves as SVG."""
-    figures = [figure(test.curve) for test in report.tests if test.curve is not None]
-    return _environment().get_template("calculator.html.jinja").render(report=report, figures=figures)
+    @abstractmethod
+    def to_html_fragment(self) -> str:
+        """Return the report as HTML without a page around it."""
+
+    @abstractmethod
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult: ...
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything passes."""
+        return self.verdict is Verdict.PASS
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the report as JSON, and write it to a file if one is given."""
+        text = json.dumps(self.to_dict(), indent=2)
+        if path is not None:
+            save(path, text + "\n")
+        return text
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return a page that needs nothing else, and write it to a file if one is given."""
+        text = fragment("page.html.jinja", self, fragment=self.to_html_fragment())
+        if path is not None:
+            save(path, text)
+        return text
+
+    def __str__(self) -> str:
+        return text_of(self)

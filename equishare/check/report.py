@@ -1,9 +1,7 @@
 """What a check of equivariance found: for people, for programs, for browsers."""
 
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,8 +10,13 @@ from rich.text import Text
 
 from equishare.check.element import Element
 from equishare.check.localise import Culprit
-from equishare.check.render import COLOURS, equivariance_fragment, finite, page, save, text_of
+from equishare.check.render import COLOURS, Report, finite, fragment
 from equishare.check.verdict import Verdict
+
+TOGETHER = "all together"
+"""Instead of a factor's name: products of one element of each factor."""
+WIDE = 100
+"""Columns of a terminal that has room for the types of outputs."""
 
 
 @dataclass
@@ -58,12 +61,13 @@ class Finding:
 
 
 @dataclass
-class EquivarianceReport:
+class EquivarianceReport(Report):
     """The result of `equivariance`.
 
     Attributes:
         model: name of the model's class or function.
         symmetry: what was claimed.
+        factors: the parts of it that were tested.
         dtype: the precision it was checked in.
         device: where it ran.
         seed: reproduces every drawn element.
@@ -78,6 +82,7 @@ class EquivarianceReport:
 
     model: str
     symmetry: str
+    factors: list[str]
     dtype: str
     device: str
     seed: int
@@ -93,11 +98,6 @@ class EquivarianceReport:
     def verdict(self) -> Verdict:
         """Fail if any row fails, else undecided if any is, else pass."""
         return Verdict.worst([f.verdict for f in self.findings])
-
-    @property
-    def passed(self) -> bool:
-        """Whether every row passes."""
-        return self.verdict is Verdict.PASS
 
     @property
     def worst(self) -> Finding:
@@ -135,40 +135,39 @@ class EquivarianceReport:
             **{k: v for k, v in vars(self).items() if k not in ("findings", "breaks")},
         }
 
-    def to_json(self, path: str | Path | None = None) -> str:
-        """Return the report as JSON, and write it to a file if one is given."""
-        text = json.dumps(self.to_dict(), indent=2)
-        if path is not None:
-            save(path, text + "\n")
-        return text
-
     def to_html_fragment(self) -> str:
         """Return the report as HTML without a page around it."""
-        return equivariance_fragment(self)
+        return fragment("equivariance.html.jinja", self)
 
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Return a self-contained page, and write it to a file if one is given."""
-        text = page(f"{self.model}: {self.symmetry}", self.to_html_fragment())
-        if path is not None:
-            save(path, text)
-        return text
-
-    def __str__(self) -> str:
-        return text_of(self)
+    @property
+    def title(self) -> str:
+        """What was checked."""
+        return f"{self.model}: {self.symmetry}"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble(
             (self.verdict.value.upper(), COLOURS[self.verdict]),
             f"  {self.model} · {self.symmetry} · {self.dtype} on {self.device}",
         )
+        narrow = console.width < WIDE
+        columns = ["symmetry", "quantity", *([] if narrow else ["type"]), "error", "floor", "ratio", "verdict", "sure"]
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("symmetry", "quantity", "type", "error", "floor", "ratio", "verdict", "sure", ""):
-            table.add_column(column, justify="right" if column in ("error", "floor", "ratio", "sure") else "left")
+        for column in columns:
+            number = column in ("error", "floor", "ratio", "sure")
+            table.add_column(
+                column, justify="right" if number else "left", no_wrap=number or column == "verdict", overflow="fold"
+            )
         for f in self.findings:
-            numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.3g}")
+            kind = [] if narrow else [f.transform]
+            numbers = (f"{f.error:.1e}", f"{f.noise_floor:.1e}", f"{f.ratio:.2g}")
             verdict = Text(f.verdict.value, COLOURS[f.verdict])
-            table.add_row(f.factor, f.quantity, f.transform, *numbers, verdict, f"{100 * f.confidence:.0f} %", f.note)
+            table.add_row(f.factor, f.quantity, *kind, *numbers, verdict, f"{100 * f.confidence:.0f} %")
         yield table
+        for note in dict.fromkeys(f.note for f in self.findings if f.note):
+            rows = [f"{f.factor} of {f.quantity}" for f in self.findings if f.note == note]
+            yield f"{', '.join(rows)}: {note}"
+        if any(f.factor == TOGETHER for f in self.findings):
+            yield f"{TOGETHER}: products of " + ", ".join(self.factors)
         worst = self.worst
         if worst.verdict is not Verdict.PASS and worst.element is not None:
             place = f"seed {self.seed}, element {worst.number} of {worst.factor}"

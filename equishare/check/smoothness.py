@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from equishare.check.calculator_report import Curve, PhysicsTest, judged
+from equishare.check.calculator_report import PhysicsTest, judged
+from equishare.check.curves import Curve
 from equishare.check.evaluation import Evaluator
 
 POINTS = 120

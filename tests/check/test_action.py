@@ -110,3 +110,21 @@ def test_shapes_that_change_are_broken():
     assert score(frames(N, 3), frames(N, 4)) == float("inf")
     nan = [f * float("nan") for f in frames(N, 3)]
     assert score(frames(N, 3), nan) == float("inf")
+
+
+def test_weights_on_their_way_into_a_convolution_carry_any_action():
+    setting, turn = Setting(image=(8, 8)), Element(turns=1)
+    weight, ramp = frames(4, 4, 3, 3)[:1] * 4, frames(1, 1, 8, 8)[:1] * 4
+    assert score(weight, weight, planar(), turn, setting) == 0
+    assert score(ramp, ramp, planar(), turn, setting) > 0.1
+    assert score(frames(4, 4, 3, 3), frames(4, 4, 3, 3), planar(), turn, setting) > 0.1
+
+
+def test_a_small_change_of_a_pooled_feature_is_seen_under_permutations():
+    """Inputs that are nearly alike, normalised features: scalar products change in second order only."""
+    first = torch.nn.functional.normalize(frames(8)[0], dim=0)
+    before = [torch.nn.functional.normalize(first + 1e-3 * f, dim=0) for f in frames(8, seed=1)]
+    after = [torch.nn.functional.normalize(b + 1e-4 * frames(8, seed=2)[0], dim=0) for b in before]
+    g = permutation().element(0, SETTING, 0)
+    assert score(before, after, permutation(), g) > 1e-5
+    assert score(before, [b[torch.randperm(8)] for b in before], permutation(), g) == 0

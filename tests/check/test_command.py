@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 
@@ -35,6 +36,31 @@ def widgets():
 def emt():
     from ase.calculators.emt import EMT
     return EMT()
+
+class Chatty(nn.Module):
+    def forward(self, z, pos):
+        print("hello")
+        return torch.cdist(pos, pos).sum()
+
+class Slow(nn.Module):
+    def forward(self, z, pos):
+        import time
+        time.sleep(0.2)
+        return torch.cdist(pos, pos).sum()
+
+class Refusing(nn.Module):
+    def forward(self, z, pos):
+        if pos[0, 0] < -2.0:
+            raise IndexError("index 7 is out of bounds")
+        return torch.cdist(pos, pos).sum()
+
+class Broken(nn.Module):
+    def forward(self, z, pos):
+        raise RuntimeError("shapes cannot be multiplied")
+
+class Wordy(nn.Module):
+    def forward(self, z, pos):
+        return "energy"
 
 value = 3
 """
@@ -73,6 +99,14 @@ def test_a_bad_model_exits_with_1_and_reports(models, tmp_path):
         (["nowhere.py:model"], "there is no file"),
         (["no.such.module:model"], "there is no module"),
         (["{}:nothing"], "it has"),
+        (["{}:good"], "did you mean 'Good'"),
+        (["{}:Broken"], 'raise RuntimeError("shapes cannot be multiplied")'),
+        (["{}:Refusing"], "at g x, not at x"),
+        (["{}:Wordy"], "returned no tensor"),
+        (["{}:bad", "--as", "image", "--shape", "3,x"], "is no shape"),
+        (["{}:Good", "--html", "no_such_folder/report.html"], "cannot be written to"),
+        (["{}:Good", "--device", "no_such_device"], "cannot be used"),
+        (["calculator", "{}:emt", "{}"], "ASE cannot read"),
         (["{}:Needy"], "needs the arguments size"),
         (["{}:strange"], "--inputs"),
         (["{}:value"], "cannot be called"),
@@ -87,6 +121,59 @@ def test_what_cannot_run_exits_with_2_and_says_why(models, arguments, message):
     result = run(*(a.format(models) for a in arguments), *(["model"] if arguments == ["model"] else []))
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
+
+
+def test_what_a_model_prints_is_not_the_report(models):
+    result = run(f"{models}:Chatty", "--json")
+    assert json.loads(result.stdout)["verdict"] == "pass"
+    assert "hello" in result.stderr
+
+
+def test_eighty_columns_hold_every_word(models, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = run(f"{models}:bad", "--as", "image")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "…" not in result.stdout
+    assert "quarter turns" in result.stdout
+    monkeypatch.delenv("COLUMNS")
+    assert " type " in run(f"{models}:bad", "--as", "image").stdout.splitlines()[1]
+
+
+def test_a_frame_can_be_named(models, tmp_path):
+    atoms = molecule("C2H6")
+    atoms.rattle(0.05, seed=0)
+    atoms.write(tmp_path / "two.xyz")
+    options = ("--json", "--no-dynamics", "--no-scan", "--samples", "1")
+    assert run("calculator", f"{models}:emt", f"{tmp_path / 'two.xyz'}@0", *options).exit_code == 0
+    result = run("calculator", f"{models}:emt", f"{tmp_path / 'two.xyz'}@3", *options)
+    assert result.exit_code == 2
+    assert "has no frame 3" in result.stderr
+
+
+def test_a_saved_potential(tmp_path):
+    from equishare.potential import ModelConfig, Potential, save
+
+    config = ModelConfig(channels=4, layers=1, l_density=1, l_features=1, body_order=2)
+    potential = Potential(config, {"H": -13.6, "C": -1030.0})
+    save(potential, tmp_path / "model.safetensors")
+    atoms = molecule("CH4")
+    atoms.rattle(0.05, seed=0)
+    atoms.write(tmp_path / "start.xyz")
+    options = ("--json", "--no-dynamics", "--no-scan", "--samples", "1")
+    result = run("calculator", tmp_path / "model.safetensors", tmp_path / "start.xyz", *options)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+def test_an_interrupted_check_has_neither_passed_nor_failed(models):
+    command = [sys.executable, "-m", "equishare.check", f"{models}:Slow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("about")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
 
 
 def test_inputs_from_a_function(models):

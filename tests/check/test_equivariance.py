@@ -74,6 +74,63 @@ def test_the_worst_element_is_reproducible():
     assert [f.error for f in again.findings] == [f.error for f in report.findings]
 
 
+class Counted(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.calls = model, [0]
+
+    def forward(self, pos):
+        self.calls[0] += 1
+        return self.model(pos)
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def test_factors_that_pass_are_tested_in_one_series():
+    counted = Counted(Pairs())
+    report = equivariance(counted, (points(),), CLAIM)
+    assert report.factors == ["rotation", "reflection", "translation", "permutation"]
+    assert {f.factor for f in report.findings} == {"all together"}
+    assert max(f.samples for f in report.findings) == 48
+    assert counted.calls[0] < 90
+
+
+@pytest.mark.parametrize("factor", ["rotation", "reflection", "translation", "permutation"])
+def test_a_break_of_one_factor_is_no_break_of_another(factor):
+    slips = {
+        "rotation": lambda pos, centred: centred[:, 2].square().mean(),
+        "reflection": lambda pos, centred: torch.linalg.det(_moments(centred)),
+        "translation": lambda pos, centred: pos.mean(0).norm(),
+        "permutation": lambda pos, centred: centred[0].norm(),
+    }
+
+    def energy(pos):
+        return torch.cdist(pos, pos).tanh().sum() + 0.01 * slips[factor](pos, pos - pos.mean(0))
+
+    report = equivariance(energy, (points(dtype=torch.float64),), point_cloud(outputs="energy"))
+    failing = {f.factor for f in report.findings if f.verdict == "fail" and not f.gradient}
+    assert failing == ({factor, "reflection"} if factor == "rotation" else {factor})
+
+
+def _moments(centred):
+    """Three vectors that turn with the points and do not depend on their order."""
+    r = centred.norm(dim=-1, keepdim=True)
+    return torch.stack([(centred * w).sum(0) for w in (r, r.square(), torch.exp(-r))])
+
+
+def test_a_nan_at_one_element_is_not_forgotten():
+    """The first rotation puts a pair of atoms on the z axis, where spherical angles are singular."""
+
+    def energy(pos):
+        x, y, _ = pos[1] - pos[0]
+        return torch.cdist(pos, pos).sum() + 0 * (x * x + y * y - 1e-9).sqrt()
+
+    report = equivariance(energy, (points(),), geometric("positions", "energy"), gradients=False)
+    assert report.verdict == "fail"
+    assert "NaN" in report.worst.note
+
+
 def test_tolerance_accepts_a_known_error():
     assert not equivariance(Pairs(1e-3), (points(),), CLAIM, gradients=False).passed
     assert equivariance(Pairs(1e-3), (points(),), CLAIM, gradients=False, tolerance=1e-2).passed
@@ -174,7 +231,7 @@ def test_pyg_data_and_batches():
     )
     report = equivariance(Model(), data, molecule())
     assert report.passed, report
-    assert {f.factor for f in report.findings} >= {"edge order", "permutation", "reflection"}
+    assert set(report.factors) >= {"edge order", "permutation", "reflection"}
 
 
 def test_layers_of_e3nn():
@@ -220,12 +277,41 @@ def test_the_cost_is_stated_first():
     equivariance(Pairs(), (points(),), CLAIM, progress=lambda fraction, message: said.append((fraction, message)))
     assert said[0][0] == 0.0
     assert said[0][1].startswith("about")
-    assert any(message == "permutation" for _, message in said)
+    assert [fraction for fraction, _ in said] == sorted(fraction for fraction, _ in said)
+    said.clear()
+    equivariance(Pairs(0.1), (points(),), CLAIM, progress=lambda fraction, message: said.append((fraction, message)))
+    assert "if it fails, to find out what breaks" in said[0][1]
+    assert [m for _, m in said if m in ("permutation", "looking for the module that breaks it")]
+
+
+def test_a_model_that_refuses_g_x_says_at_which_g():
+    def energy(pos):
+        if pos[0, 0] < 0:
+            raise IndexError("out of bounds")
+        return torch.cdist(pos, pos).sum()
+
+    with pytest.raises(IndexError) as caught:
+        equivariance(energy, (points().abs(),), point_cloud())
+    assert "rotation by" in caught.value.__notes__[0]
 
 
 @pytest.mark.gpu
-def test_on_a_gpu():
-    report = equivariance(Pairs(), (points(),), CLAIM, device="cuda")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_on_a_gpu(dtype):
+    report = equivariance(Pairs(), (points(),), CLAIM, device="cuda", dtype=dtype)
     assert report.passed, report
     assert report.device.startswith("cuda")
-    assert not equivariance(Pairs(1e-3), (points(),), CLAIM, device="cuda").passed
+    slip = 1e4 * torch.finfo(dtype).eps
+    assert not equivariance(Pairs(slip), (points(),), CLAIM, device="cuda", dtype=dtype).passed
+
+
+@pytest.mark.gpu
+def test_inputs_and_culprits_on_a_gpu():
+    layer = o3.Linear("4x0e+4x1o", "4x0e+4x1o").cuda()
+    x = torch.randn(6, 16, device="cuda")
+    claim = geometric("atoms: 4x0e+4x1o", "atoms: 4x0e+4x1o")
+    assert equivariance(layer, x, claim).passed
+    report = equivariance(nn.Sequential(layer, nn.Tanh(), nn.Identity()).cuda(), x, claim)
+    assert report.culprit == "1"
+    cnn = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.AdaptiveAvgPool2d(1)).cuda()
+    assert equivariance(cnn, torch.randn(1, 1, 8, 8, device="cuda"), image("D4")).culprit == "0"

@@ -21,6 +21,9 @@ class ModelConfig(BaseModel):
     n_basis: int = Field(8, ge=1, description="radial functions")
     n_hidden: int = Field(32, ge=1, description="width of the readout's hidden layer")
     dipole: bool = Field(False, description="read out charges and atomic dipoles, and from them the dipole moment")
+    repulsion: Literal["zbl"] | None = Field(
+        None, description="zbl: nuclei repel each other at distances shorter than those of the data"
+    )
 
     @classmethod
     def preset(cls, name: PresetName) -> "ModelConfig":

@@ -97,14 +97,24 @@ class DensityNet(nn.Module):
             Readout(natural_irreps(channels, degree), "0e", width)
             for degree, width in zip(degrees[1:], widths, strict=True)
         )
+        self.n_inputs = sum(readout.last.in_features for readout in self.energies)
         if config.dipole:
             self.charge = Readout(natural_irreps(channels, l_last), "0e", config.n_hidden)
             self.atomic_dipole = Readout(natural_irreps(channels, l_last), "1o")
 
     def forward(
         self, vectors: Float[Tensor, "edges 3"], species: Int[Tensor, "atoms"], edges: Edges
-    ) -> tuple[Float[Tensor, "atoms"], Float[Tensor, "atoms"], Float[Tensor, "atoms 3"] | None, Tensor | None]:
-        """Return (energy, bonding γ, atomic dipole or None, charge or None) of each atom; energy is not yet scaled by γ."""
+    ) -> tuple[
+        Float[Tensor, "atoms"],
+        Float[Tensor, "atoms"],
+        Float[Tensor, "atoms 3"] | None,
+        Tensor | None,
+        list[Float[Tensor, "atoms _"]],
+    ]:
+        """Return (energy, bonding γ, atomic dipole or None, charge or None, inputs of the energy's linear maps) of each atom.
+
+        The energy is not yet scaled by γ.
+        """
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         harmonics = self.harmonics(vectors / lengths.unsqueeze(1))
         basis = self.basis(lengths)
@@ -113,11 +123,14 @@ class DensityNet(nn.Module):
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)
         energy = torch.zeros_like(bonding)
+        inputs = []
         for layer, readout in zip(self.layers, self.energies, strict=True):
             features = layer(features, basis, harmonics, edges, species)
-            energy = energy + readout(features).squeeze(1)
+            read = readout.inputs(features)
+            energy = energy + readout.last(read).flatten()
+            inputs.append(read.squeeze(1))
         if not self.config.dipole:
-            return energy, bonding, None, None
+            return energy, bonding, None, None, inputs
         charge = self.charge(features).squeeze(1) * bonding
         dipole = self.atomic_dipole(features) * bonding.unsqueeze(1)
-        return energy, bonding, dipole, charge
+        return energy, bonding, dipole, charge, inputs

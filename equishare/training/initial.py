@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import torch
+from ase.data import atomic_numbers
 
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential
+from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data_module import frames_per_batch
@@ -75,6 +78,18 @@ def initial_potential(config: TrainConfig, data: PreparedData, graphs: Sequence[
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
         potential = Potential(
-            architecture, dict(data.reference.values), found.scale, found.shift, neighbours=found.neighbours
+            architecture,
+            dict(data.reference.values),
+            found.scale,
+            found.shift,
+            neighbours=found.neighbours,
+            min_distance=closest_pairs(data, architecture.cutoff) if architecture.repulsion else None,
         )
     return potential.to(DTYPES[config.run.dtype])
+
+
+def closest_pairs(data: PreparedData, cutoff: float) -> dict[str, float]:
+    """Shortest distance in Å of each pair of elements in the training frames; the cutoff for pairs that never come closer."""
+    numbers = [atomic_numbers[symbol] for symbol in data.reference.values]
+    far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
+    return far | Domain.of([frame.atoms for frame in data.split.train], cutoff=cutoff).min_distance

@@ -25,6 +25,11 @@ class ModelConfig(BaseModel):
         None, description="zbl: nuclei repel each other at distances shorter than those of the data"
     )
 
+    @property
+    def n_read(self) -> int:
+        """What the linear maps at the end of the energy's readouts read: the channels of all layers but the last, its hidden ones."""
+        return self.channels * (self.layers - 1) + self.n_hidden
+
     @classmethod
     def preset(cls, name: PresetName) -> "ModelConfig":
         """One of the presets.

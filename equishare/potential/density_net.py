@@ -1,6 +1,8 @@
 """DensityNet: density convolutions on edges, many-body products on atoms."""
 
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -97,7 +99,6 @@ class DensityNet(nn.Module):
             Readout(natural_irreps(channels, degree), "0e", width)
             for degree, width in zip(degrees[1:], widths, strict=True)
         )
-        self.n_inputs = sum(readout.last.in_features for readout in self.energies)
         if config.dipole:
             self.charge = Readout(natural_irreps(channels, l_last), "0e", config.n_hidden)
             self.atomic_dipole = Readout(natural_irreps(channels, l_last), "1o")
@@ -124,7 +125,7 @@ class DensityNet(nn.Module):
         features = self.embedding(species).unsqueeze(1)
         energy = torch.zeros_like(bonding)
         inputs = []
-        for layer, readout in zip(self.layers, self.energies, strict=True):
+        for layer, readout in zip(self.layers, cast(Iterable[Readout], self.energies), strict=True):
             features = layer(features, basis, harmonics, edges, species)
             read = readout.inputs(features)
             energy = energy + readout.last(read).flatten()

@@ -131,7 +131,7 @@ def load(
         )
         if header.committee is not None:
             try:
-                potential.committee = Committee(potential.net.n_inputs, **header.committee.model_dump())
+                potential.committee = Committee(potential.config.n_read, **header.committee.model_dump())
             except ValueError as error:
                 raise ModelFileError(f"the header of {path} is damaged: {error}") from error
     saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)

@@ -23,11 +23,10 @@ _STEP = 1e-3  # Å
 
 def check_members(members: int, config: ModelConfig) -> None:
     """Raise `EquishareError` for more members than a potential of this shape can have."""
-    most = config.channels * (config.layers - 1) + config.n_hidden
-    if members > most:
+    if members > config.n_read:
         raise EquishareError(
-            f"uncertainty.committee: the last layer of this model reads {most} features, so a committee has {most} members at "
-            f"most, got {members}"
+            f"uncertainty.committee: the readouts of this model read {config.n_read} features, so a committee has "
+            f"{config.n_read} members at most, got {members}"
         )
 
 
@@ -54,7 +53,7 @@ def add_committee(
         seed: Of the directions and the members.
     """
     generator = torch.Generator().manual_seed(seed)
-    committee = Committee(potential.net.n_inputs, members)
+    committee = Committee(potential.config.n_read, members)
     committee.set_precision(_precision(potential, train, weights, generator), generator)
     potential.committee = committee.to(device=potential.device, dtype=potential.dtype)
     energy, forces = _factors(potential, valid)
@@ -67,7 +66,7 @@ def _factors(potential: Potential, graphs: Sequence[AtomGraph]) -> tuple[float |
     frames = evaluate_graphs(potential, graphs, [""] * len(graphs)).frames
     energy = _ratio([f.energy_error for f in frames], [f.energy_uncertainty for f in frames])
     error = np.concatenate([f.forces - f.forces_label for f in frames])
-    spread = np.concatenate([np.broadcast_to(f.forces_uncertainty[:, None], f.forces.shape) for f in frames])
+    spread = np.concatenate([np.repeat(np.asarray(f.forces_uncertainty)[:, None], 3, axis=1) for f in frames])
     return energy, _ratio(error, spread)
 
 
@@ -84,15 +83,15 @@ def _precision(
 ) -> Tensor:
     """Sum over labels of their dependence on the last weights, squared; in units of one force component."""
     exact = copy.deepcopy(potential).double().eval()
-    exact.committee = identity = Committee(potential.net.n_inputs, 1).to(potential.device, torch.float64)
-    identity.directions.copy_(torch.eye(potential.net.n_inputs))
+    exact.committee = identity = Committee(potential.config.n_read, 1).to(potential.device, torch.float64)
+    identity.directions.copy_(torch.eye(potential.config.n_read))
     chosen = _sample(graphs)
     components = sum(3 * len(graph.numbers) for graph in chosen)
     has_energy, has_forces = (
         any(not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
     )
     per_energy = weights.energy_weight * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
-    total = torch.zeros(potential.net.n_inputs, potential.net.n_inputs, dtype=torch.float64)
+    total = torch.zeros(potential.config.n_read, potential.config.n_read, dtype=torch.float64)
     for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
         batch = collate([_double(chosen[index]) for index in group])
         size = (batch.ptr[1:] - batch.ptr[:-1]).double() ** weights.size_exponent

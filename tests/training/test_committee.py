@@ -20,35 +20,24 @@ def graphs(mixed_frames):
     return [labelled_graph(mixed_frames[index], 3.0, torch.float64) for index in (0, 1, 5)]
 
 
-def test_precision_sums_over_energies_and_force_components(small_potential, graphs):
+def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small_potential, graphs):
+    """Along v the features change by J v, and over random v the mean of (J v)(J v)^T is J J^T: all force components."""
     potential = small_potential.double().eval()
     weights = OptimisationConfig(energy_weight=2.0, forces_weight=3.0, size_exponent=0.5)
-    n = potential.config.n_read
+    found = _precision(potential, graphs, weights, torch.Generator().manual_seed(0))
     components = sum(3 * len(graph.numbers) for graph in graphs)
-    expected = torch.zeros(n, n, dtype=torch.float64)
-    for graph in graphs:
-        # derivatives of the energy by the last weights, at all positions
-        parameters = [r.last.weight for r in potential.net.energies]
-
-        def features(positions, graph=graph, parameters=parameters):
-            moved = graph.clone()
-            moved.positions = positions
-            energy = potential(collate([moved]), forces=False).interaction_energy.sum() / potential.scale
-            return torch.cat([g.ravel() for g in torch.autograd.grad(energy, parameters, create_graph=True)])
-
-        phi = features(graph.positions).detach()
-        expected += 2.0 * components / len(graphs) * torch.outer(phi, phi) / len(graph.numbers)
-        step = 1e-4
-        for coordinate in range(graph.positions.numel()):
-            move = torch.zeros_like(graph.positions).view(-1)
-            move[coordinate] = step
-            move = move.view_as(graph.positions)
-            slope = (features(graph.positions + move) - features(graph.positions - move)).detach() / (2 * step)
-            expected += 3.0 * torch.outer(slope, slope)
-    generator = torch.Generator().manual_seed(0)
-    found = sum(_precision(potential, graphs, weights, generator) for _ in range(1500)) / 1500
-    assert torch.allclose(found, expected, rtol=0, atol=0.08 * float(expected.diagonal().max()))
-    assert float((found - expected).norm() / expected.norm()) < 0.06
+    moves = torch.randn(components // 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    last = [readout.last.weight for readout in potential.net.energies]
+    expected = torch.zeros_like(found)
+    for graph, move in zip(graphs, moves.split([len(graph.numbers) for graph in graphs]), strict=True):
+        single = collate([graph])
+        single.positions = single.positions.clone().requires_grad_()
+        energy = potential(single, forces=False).interaction_energy.sum() / potential.scale
+        phi = torch.cat([g.ravel() for g in torch.autograd.grad(energy, last, create_graph=True)])
+        slope = [(torch.autograd.grad(p, single.positions, retain_graph=True)[0] * move).sum() for p in phi]
+        expected += 2.0 * components / len(graphs) / len(graph.numbers) * torch.outer(phi, phi).detach()
+        expected += 3.0 * torch.outer(torch.stack(slope), torch.stack(slope)).detach()
+    assert torch.allclose(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_validation_frames_set_the_factors(small_potential, graphs):

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from equishare.training.evaluate import Evaluation, FramePrediction
 
 MOST_BINS = 10
-_PER_BIN = 5
+_PER_BIN = 10
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,8 +152,12 @@ class Potential(nn.Module):
             node = bonding * (self._constant(self.shift, species, self.dtype) + self.scale * node)
             node = node if repulsion is None else node + repulsion
             interaction = node.new_zeros(n_graphs).index_add(0, batch, node)
-            members = None if self.committee is None else self._members(inputs, bonding, batch, n_graphs)
-            spread = self._forces_spread(members, vectors, edges) if uncertain and members is not None else None
+            members = spread = energy_spread = None
+            if (committee := self.committee) is not None:
+                of_atoms = (self.scale * bonding).unsqueeze(1) * committee(torch.cat(inputs, dim=1))
+                members = node.new_zeros(n_graphs, of_atoms.shape[1]).index_add(0, batch, of_atoms)
+                energy_spread = committee.energy_factor * torch.linalg.vector_norm(members, dim=1)
+                spread = self._forces_spread(committee, members, vectors, edges) if uncertain else None
             f, s = self._derivatives(interaction, vectors, graph, edges, batch, stress) if derive else (None, None)
         reference = self._constant(self.reference_energies, species, torch.float64)
         total = node.double() + reference
@@ -167,7 +171,7 @@ class Potential(nn.Module):
             dipole=dipole,
             charges=charge,
             deviations=members,
-            energy_uncertainty=self._energy_spread(members),
+            energy_uncertainty=energy_spread,
             forces_uncertainty=spread,
         )
 
@@ -212,28 +216,14 @@ class Potential(nn.Module):
         inverse = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0)
         return forces, (virial + virial.transpose(1, 2)) * (0.5 * inverse[:, None, None])
 
-    def _members(self, inputs: list[Tensor], bonding: Tensor, batch: Tensor, n_graphs: int) -> Tensor:
-        """Energy of each member of the committee relative to their mean, a row for each structure."""
-        if self.committee is None:
-            raise TypeError("expected a potential with a committee")
-        node = (self.scale * bonding).unsqueeze(1) * self.committee(torch.cat(inputs, dim=1))
-        return node.new_zeros(n_graphs, node.shape[1]).index_add(0, batch, node)
-
-    def _energy_spread(self, members: Tensor | None) -> Tensor | None:
-        if members is None or self.committee is None:
-            return None
-        return self.committee.energy_factor * members.square().sum(dim=1).sqrt()
-
-    def _forces_spread(self, members: Tensor, vectors: Tensor, edges: Edges) -> Tensor:
+    def _forces_spread(self, committee: Committee, members: Tensor, vectors: Tensor, edges: Edges) -> Tensor:
         """Uncertainty of each atom's forces; a backward pass for each member, and the graph stays for the forces."""
-        if self.committee is None:
-            raise TypeError("expected a potential with a committee")
         square = vectors.new_zeros(edges.n_atoms)
         if len(edges):
-            for energy in members[:, : self.committee.members].sum(dim=0):
+            for energy in members[:, : committee.members].sum(dim=0):
                 (gradient,) = torch.autograd.grad(energy, vectors, retain_graph=True)
                 square = square + _forces(gradient, edges, edges.n_atoms).square().mean(dim=1)
-        return self.committee.forces_factor * (square * (members.shape[1] / self.committee.members)).sqrt()
+        return committee.forces_factor * (square * (members.shape[1] / committee.members)).sqrt()
 
     def _dipole(
         self, positions: Tensor, atomic_dipole: Tensor | None, charge: Tensor | None, batch: Tensor, n_graphs: int

@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | check | inspect``."""
+"""The prompt: ``equishare train | eval | md | select | check | inspect``."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from equishare import __version__
 from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
 from equishare.commands.md import md
+from equishare.commands.select import select
 from equishare.commands.train import train
 from equishare.errors import EquishareError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("md")(md)
+app.command("select")(select)
 app.command("inspect")(inspect)
 
 

@@ -13,11 +13,12 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from equishare import datasets
 from equishare.cli import main
-from equishare.potential import ModelConfig, Potential, save
+from equishare.potential import Committee, ModelConfig, Potential, load, save
 
 
 def frames(n: int = 12) -> list[Atoms]:
@@ -95,6 +96,22 @@ def model(folder: Path) -> Path:
     config = ModelConfig(channels=4, n_basis=4, n_hidden=4, l_density=1, l_features=1, body_order=3, cutoff=3.0)
     save(Potential(config, {"H": -13.0, "C": -1000.0, "O": -2000.0}), file)
     return file
+
+
+def committee(folder: Path) -> Path:
+    potential = load(model(folder))
+    potential.committee = Committee(potential.config.n_read, 2)
+    save(potential, folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+def beheaded(folder: Path) -> Path:
+    """A header that tells of a committee, whose members are not there."""
+    file = committee(folder)
+    with safe_open(file, "pt") as content:
+        weights = {name: content.get_tensor(name) for name in content.keys() if "committee" not in name}  # noqa: SIM118
+        save_file(weights, folder / "beheaded.safetensors", content.metadata())
+    return folder / "beheaded.safetensors"
 
 
 def damaged(folder: Path) -> Path:
@@ -184,6 +201,24 @@ CASES = {
     "unknown element at prediction": (lambda f: ["eval", model(f), xyz(f, [bulk("Si")])], ["Si"]),
     "unknown element in dynamics": (lambda f: ["md", model(f), start(f, bulk("Si"))], ["Si"]),
     "negative temperature": (lambda f: ["md", model(f), start(f), "--temperature", "-5"], ["temperature"]),
+    "dispersion of no functional": (lambda f: ["md", model(f), start(f), "--dispersion", "nonesuch"], ["D3"]),
+    "unknown repulsion": (lambda f: ["train", good(f), "--repulsion", "springs"], ["zbl"]),
+    "negative committee": (lambda f: ["train", good(f), "--committee", "-2"], ["uncertainty.committee"]),
+    "committee larger than the model": (lambda f: ["train", good(f), "--committee", "1000"], ["committee", "96"]),
+    "resuming with another committee": (
+        lambda f: ["train", "--resume", f, "--committee", "8"],
+        ["uncertainty.committee"],
+    ),
+    "selecting without a committee": (lambda f: ["select", model(f), good(f), "--out", f / "s.xyz"], ["--committee"]),
+    "selecting more than there is": (
+        lambda f: ["select", committee(f), good(f), "--count", "50", "--out", f / "s.xyz"],
+        ["12", "50"],
+    ),
+    "selecting an unknown element": (
+        lambda f: ["select", committee(f), xyz(f, [bulk("Si")]), "--count", "1", "--out", f / "s.xyz"],
+        ["Si"],
+    ),
+    "committee without its members": (lambda f: ["eval", beheaded(f), good(f)], ["committee"]),
     "no such start": (lambda f: ["md", model(f), f / "none.xyz"], ["none.xyz"]),
 }
 

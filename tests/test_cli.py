@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import yaml
 from ase.io import read
 
 from equishare.cli import main
-from equishare.potential import load
+from equishare.potential import load, read_header
 
 TINY = {
     "data": {"train": "ethanol@:33", "valid": 0.1, "test": 0.1},
@@ -56,11 +57,11 @@ def test_help_loads_no_torch():
     code = "import sys, equishare.cli; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'ase', 'pydantic')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
-    for command in ("train", "eval", "md", "inspect", "check"):
+    for command in ("train", "eval", "md", "select", "inspect", "check"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "md", "inspect"])
+@pytest.mark.parametrize("command", ["train", "eval", "md", "select", "inspect"])
 def test_every_command_has_help(command, capsys):
     assert run(command, "--help") == 0
     assert "--help" in capsys.readouterr().out
@@ -110,6 +111,67 @@ def test_eval_writes_predictions(trained, tmp_path, capsys):
     atoms = images[3].copy()
     atoms.calc = load(folder / "model.safetensors").calculator()
     assert images[3].get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def uncertain(tmp_path_factory):
+    """A run with a committee and a repulsion, made at the prompt."""
+    folder = tmp_path_factory.mktemp("uncertain")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    options = ["--committee", "3", "--repulsion", "zbl", "--out", str(folder / "run")]
+    done = subprocess.run(
+        [*COMMAND, "train", "--config", str(folder / "tiny.yaml"), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def test_a_committee_is_in_the_run(uncertain):
+    settings = yaml.safe_load((uncertain / "config.yaml").read_text())
+    assert settings["uncertainty"] == {"committee": 3}
+    assert settings["model"]["repulsion"] == "zbl"
+    header = read_header(uncertain / "model.safetensors")
+    assert header.committee.members == 3
+    assert header.min_distance["O-O"] == 3.0
+    assert (uncertain / "plots" / "calibration.png").exists()
+    assert "<h2>Uncertainty</h2>" in (uncertain / "report.html").read_text()
+
+
+def test_a_run_with_a_committee_is_resumed(uncertain, tmp_path):
+    copied = shutil.copytree(uncertain, tmp_path / "run")
+    assert run("train", "--resume", copied, "--epochs", "3") == 0
+    assert read_header(copied / "model.safetensors").committee.members == 3
+
+
+def test_eval_gives_uncertainties(uncertain, tmp_path, capsys):
+    model, out = uncertain / "model.safetensors", tmp_path / "predictions.xyz"
+    assert run("eval", model, "ethanol_test@:12", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "energy, meV" in printed
+    assert max(map(len, printed.splitlines())) <= 80 or str(out) in printed
+    assert run("eval", model, "ethanol_test@:12", "--json") == 0
+    found = json.loads(capsys.readouterr().out)["uncertainty"]["forces"]
+    assert 0 <= found["within_one_sigma"] <= found["within_two_sigma"] <= 1
+    (atoms,) = read(out, "2:3")
+    (expected,) = load(model).predict([atoms], forces_uncertainty=True)
+    assert atoms.info["energy_uncertainty"] == pytest.approx(expected["energy_uncertainty"], rel=1e-3)
+    assert atoms.arrays["forces_uncertainty"] == pytest.approx(expected["forces_uncertainty"], rel=1e-3)
+
+
+def test_select_writes_frames_without_labels(uncertain, tmp_path, capsys):
+    out = tmp_path / "selected.xyz"
+    assert run("select", uncertain / "model.safetensors", "ethanol_test@::6", "--count", "5", "--out", out) == 0
+    printed = capsys.readouterr().out
+    images = read(out, ":")
+    names = [atoms.info["source"] for atoms in images]
+    assert len(set(names)) == 5
+    assert all(name in printed and int(name.partition("@")[2]) % 6 == 0 for name in names)
+    assert all(atoms.calc is None and set(atoms.info) == {"source", "energy_uncertainty"} for atoms in images)
+    assert all(set(atoms.arrays) == {"numbers", "positions", "forces_uncertainty"} for atoms in images)
+    assert max(len(line) for line in printed.splitlines() if str(out) not in line) <= 80
 
 
 def test_inspect(tmp_path, capsys):

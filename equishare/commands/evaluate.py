@@ -26,13 +26,15 @@ def evaluate(
 ) -> None:
     """Evaluate a potential on labelled frames, and write its predictions.
 
-    Errors are in eV, eV/Å, eV/Å^3 and e·Å; of forces, stress and dipole they are of components.
+    Errors are in eV, eV/Å, eV/Å^3 and e·Å; of forces, stress and dipole they are of components. A potential
+    with a committee gives uncertainties too.
     """
     import json
 
     from rich.console import Console
 
     from equishare.potential import load
+    from equishare.training.calibration import calibrations
     from equishare.training.evaluate import evaluate as measure
     from equishare.training.frames import LabelKeys
     from equishare.training.initial import choose_device
@@ -46,7 +48,8 @@ def evaluate(
     if out is not None:
         write_predictions(out, frames, evaluation)
     if as_json:
-        typer.echo(json.dumps(evaluation.to_dict(), indent=2))
+        found = {name: calibration.to_dict() for name, calibration in calibrations(evaluation).items()}
+        typer.echo(json.dumps(evaluation.to_dict() | ({"uncertainty": found} if found else {}), indent=2))
     else:
         _show(Console(highlight=False), evaluation, frames, out)
 
@@ -54,7 +57,8 @@ def evaluate(
 def _show(console: "Console", evaluation: "Evaluation", frames: "list[Frame]", out: Path | None) -> None:
     from rich.table import Table
 
-    from equishare.training.summary import error_table, number
+    from equishare.training.calibration import calibrations
+    from equishare.training.summary import error_table, number, uncertainty_table
 
     console.print(error_table({"all frames": evaluation}))
     if evaluation.elements:
@@ -65,6 +69,9 @@ def _show(console: "Console", evaluation: "Evaluation", frames: "list[Frame]", o
             table.add_row(symbol, str(error.atoms), number(1000 * error.forces_mae), number(1000 * error.forces_rmse))
         console.print()
         console.print(table)
+    if found := calibrations(evaluation):
+        console.print()
+        console.print(uncertainty_table(found))
     if len(frames) > 1 and evaluation.forces_rmse is not None:
         worst = ", ".join(f"{f.name} ({number(1000 * f.forces_rmse)} meV/Å)" for f in evaluation.worst(3))
         console.print(f"\nLargest force errors: {worst}", soft_wrap=True)

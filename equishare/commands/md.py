@@ -44,6 +44,10 @@ def md(
     seed: Annotated[int, typer.Option(help="Seed of velocities and thermostat.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for trajectory.xyz, md.csv and md.png.")] = Path("md"),
     interval: Annotated[int, typer.Option(help="Steps between two frames written.")] = 10,
+    dispersion: Annotated[
+        str | None,
+        typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe, where the training data lack it."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to run: cpu, cuda.")] = "cpu",
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision. [default: that of the model file]")] = None,
 ) -> None:
@@ -73,6 +77,7 @@ def md(
             interval=interval,
             device=device,
             dtype=getattr(torch, dtype.value) if dtype else None,
+            dispersion=dispersion,
             report=progress,
         )
     _summarise(console, result)

@@ -31,6 +31,12 @@ class DtypeName(StrEnum):
     float64 = "float64"
 
 
+class Repulsion(StrEnum):
+    """Repulsion of nuclei that are closer than any of the data."""
+
+    zbl = "zbl"
+
+
 def train(
     files: Annotated[
         list[str] | None,
@@ -66,6 +72,12 @@ def train(
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
     dipole: Annotated[bool | None, typer.Option("--dipole/--no-dipole", help="Learn the dipole too.")] = None,
+    repulsion: Annotated[
+        Repulsion | None, typer.Option(help="Let nuclei repel each other where the data have no distances.")
+    ] = None,
+    committee: Annotated[
+        int | None, typer.Option(help="Members of a committee that tells how uncertain predictions are; 0: none.")
+    ] = None,
     e0: Annotated[str | None, typer.Option(help="Energies of the isolated atoms in eV: H=-13.6,O=-430.1.")] = None,
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
     forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
@@ -96,7 +108,13 @@ def train(
             "stress_key": stress_key,
             "dipole_key": dipole_key,
         },
-        "model": {"preset": preset and preset.value, "cutoff": cutoff, "dipole": dipole},
+        "model": {
+            "preset": preset and preset.value,
+            "cutoff": cutoff,
+            "dipole": dipole,
+            "repulsion": repulsion and repulsion.value,
+        },
+        "uncertainty": {"committee": committee},
         "pretraining": {"source": pretrain},
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
@@ -135,7 +153,8 @@ def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["Trai
     from equishare.training.config_file import merge, read_yaml, validate
     from equishare.training.run_folder import RunFolder
 
-    fixed = [f"{section}.{key}" for section in ("data", "model", "pretraining") for key in given[section]]
+    sections = ("data", "model", "uncertainty", "pretraining")
+    fixed = [f"{section}.{key}" for section in sections for key in given[section]]
     fixed += [f"run.{key}" for key in given["run"] if key != "device"] + (["--config"] if file else [])
     if fixed:
         raise typer.BadParameter(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")

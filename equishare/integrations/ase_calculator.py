@@ -12,26 +12,34 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from equishare.potential import AtomGraph, Potential, load
+from equishare.integrations.dispersion import d3
+from equishare.potential import AtomGraph, Potential, hessian, load
 from equishare.potential.graph import check_structure, neighbour_list
 
 
 class EquishareCalculator(Calculator):
-    """Energy, forces, stress, energies an atom, and where the model has them dipole and charges, for ASE.
+    """Energy, forces, stress, energies an atom, and where the model has them dipole, charges and uncertainties, for ASE.
 
     The calculator holds a frozen copy of the potential: neither its device and precision nor its calls change the
     caller's. Neighbours are listed out to ``cutoff + skin`` and the list is kept until an atom has moved by more than half
     the skin, or elements, cell or boundary conditions change; each call keeps the pairs within the cutoff, so that results do not
     depend on the skin. Stress costs extra and is computed when asked for.
 
+    A potential with a committee gives ``results["energy_uncertainty"]`` (standard deviation in eV) with every energy, and when
+    asked for, ``get_property("forces_uncertainty", atoms)``: the standard deviation of a force component in eV/Å, for each atom, at
+    the cost of a backward pass for each member.
+
     Args:
         potential: A potential, or the path of a model file.
         device: Where to run; None for the potential's own (a file: the CPU).
         dtype: Precision; None for the potential's own.
         skin: Margin of the neighbour list in Å.
+        dispersion: Functional, such as "pbe", whose D3(BJ) dispersion is added, see `d3`: for potentials whose data were
+            computed without it. ``results["dispersion_energy"]`` holds its part of the energy.
 
     Raises:
         ValueError: for a negative skin.
+        DispersionError: if there is no dispersion for the functional, or its package is not installed.
         ModelFileError: if the path does not hold a model.
         UnknownSpeciesError: on calculation, for an element that the potential does not know.
         GraphError: on calculation, for a structure that has no graph (not finite, a cell without volume).
@@ -53,6 +61,7 @@ class EquishareCalculator(Calculator):
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         skin: float = 1.0,
+        dispersion: str | None = None,
     ) -> None:
         super().__init__()
         if not skin >= 0:
@@ -62,9 +71,11 @@ class EquishareCalculator(Calculator):
         self.skin = float(skin)
         self.list_builds = 0
         self._list: _NeighbourList | None = None
-        if self.potential.config.dipole:
-            # the class's list is the smallest; this instance can do more
-            self.implemented_properties = [*type(self).implemented_properties, "dipole", "charges"]
+        self.dispersion = None if dispersion is None else d3(dispersion)
+        # the class's list is the smallest; this instance can do more
+        extra = ["dipole", "charges"] if self.potential.config.dipole else []
+        extra += [] if self.potential.committee is None else ["energy_uncertainty", "forces_uncertainty"]
+        self.implemented_properties = [*type(self).implemented_properties, *extra]
 
     def calculate(
         self,
@@ -72,7 +83,7 @@ class EquishareCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Compute energy and forces, and the stress if it is among the properties asked for."""
+        """Compute energy and forces; stress and the forces' uncertainty if they are among the properties asked for."""
         super().calculate(atoms, properties, system_changes)
         structure = self.atoms
         if structure is None:
@@ -82,7 +93,8 @@ class EquishareCalculator(Calculator):
             raise PropertyNotImplementedError(
                 f"stress needs a cell with three vectors, got {np.asarray(structure.cell).tolist()}"
             )
-        prediction = self.potential(self._graph(structure), forces=True, stress=stress)
+        uncertainty = "forces_uncertainty" in properties
+        prediction = self.potential(self._graph(structure), stress=stress, forces_uncertainty=uncertainty)
         energy = float(prediction.energy.detach())
         self.results: dict[str, Any] = {
             "energy": energy,
@@ -95,6 +107,32 @@ class EquishareCalculator(Calculator):
         if prediction.dipole is not None and prediction.charges is not None:
             self.results["dipole"] = _numpy(prediction.dipole)[0]
             self.results["charges"] = _numpy(prediction.charges)
+        if prediction.energy_uncertainty is not None:
+            self.results["energy_uncertainty"] = float(prediction.energy_uncertainty.detach())
+        if prediction.forces_uncertainty is not None:
+            self.results["forces_uncertainty"] = _numpy(prediction.forces_uncertainty)
+        if self.dispersion is not None:
+            self._add_dispersion(self.dispersion, structure, stress)
+
+    def get_hessian(self, atoms: Atoms) -> np.ndarray:
+        """Second derivatives of the energy in eV/Å^2, shape ``[3 atoms, 3 atoms]``, by automatic differentiation.
+
+        `ase.vibrations.VibrationsData.from_2d` takes it. Use ``dtype=torch.float64`` where low frequencies matter.
+        """
+        matrix = _numpy(hessian(self.potential, self._graph(atoms)))
+        return matrix if self.dispersion is None else matrix + self.dispersion.get_property("hessian", atoms)
+
+    def _add_dispersion(self, dispersion: Calculator, atoms: Atoms, stress: bool) -> None:
+        forces = dispersion.get_forces(atoms)
+        energy = float(dispersion.get_potential_energy(atoms))  # computed with the forces
+        self.results["dispersion_energy"] = energy
+        for name in ("energy", "free_energy"):
+            self.results[name] += energy
+        # an energy of atoms that leaves out the dispersion would not sum to the energy
+        self.results["energies"] = self.results["energies"] + energy / len(atoms)
+        self.results["forces"] = self.results["forces"] + forces
+        if stress:
+            self.results["stress"] = self.results["stress"] + dispersion.get_stress(atoms)
 
     def _graph(self, atoms: Atoms) -> AtomGraph:
         if self._list is None or not self._list.covers(atoms, self.skin):

@@ -100,6 +100,7 @@ def run_md(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     domain: Domain | None = None,
+    dispersion: str | None = None,
     report: Callable[[MDRow], None] | None = None,
 ) -> MDResult:
     """Run molecular dynamics; stop, with the reason, where it leaves the training domain or explodes.
@@ -124,17 +125,19 @@ def run_md(
         dtype: Precision of the potential.
         domain: Ranges of the training data; None for those in the model file. Where there are none, covalent radii limit the
             distances.
+        dispersion: Functional whose D3(BJ) dispersion is added, for a potential whose data were computed without it.
         report: Called with each state written.
 
     Raises:
         MDError: for a number that makes no sense, or a folder that holds a run already.
+        DispersionError: if there is no dispersion for the functional, or its package is not installed.
         UnknownSpeciesError: for an element that the potential does not know.
         GraphError: for a structure that has no graph.
     """
     timestep = default_timestep(atoms) if timestep is None else timestep
     _check_arguments(steps, temperature, ensemble, timestep, friction, interval)
     atoms = atoms.copy()
-    atoms.calc = EquishareCalculator(potential, device=device, dtype=dtype)
+    atoms.calc = EquishareCalculator(potential, device=device, dtype=dtype, dispersion=dispersion)
     domain = domain or _stored_domain(potential)
     rng = np.random.default_rng(seed)
     free = draw_velocities(atoms, temperature, rng)
@@ -242,6 +245,7 @@ class _Watch:
         if step % CHECK_EVERY:
             return None
         energy = atoms.get_potential_energy() - sum(self.reference[symbol] for symbol in atoms.symbols)
+        energy -= atoms.calc.results.get("dispersion_energy", 0.0)  # the training data's range is without it
         return self.domain.check(atoms, energy=energy if len(atoms) > 1 else None, cutoff=self.cutoff)
 
 
@@ -269,6 +273,8 @@ def _writer(folder: Path) -> Iterator[Callable[[Atoms, MDRow], None]]:
         def write(atoms: Atoms, row: MDRow) -> None:
             frame = atoms.copy()
             frame.info.update(step=row.step, time_fs=row.time)
+            if "energy_uncertainty" in atoms.calc.results:
+                frame.info["energy_uncertainty"] = atoms.calc.results["energy_uncertainty"]
             results: dict[str, Any] = {name: atoms.calc.results[name] for name in ("energy", "forces")}
             frame.calc = SinglePointCalculator(frame, **results)
             ase.io.write(frames, frame, format="extxyz")

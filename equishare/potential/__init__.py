@@ -1,15 +1,20 @@
 """The molecular potential: graph in, energy out; forces and stress by autodiff."""
 
+from equishare.potential.committee import Committee
 from equishare.potential.config import PRESETS, ModelConfig
 from equishare.potential.density_net import DensityNet
 from equishare.potential.errors import GraphError, ModelFileError, UnknownSpeciesError
 from equishare.potential.graph import AtomGraph, collate, from_atoms
+from equishare.potential.hessian import hessian
 from equishare.potential.model_file import Header, load, read_header, save
 from equishare.potential.potential import Potential, Prediction
+from equishare.potential.repulsion import ZBL
 
 __all__ = [
     "PRESETS",
+    "ZBL",
     "AtomGraph",
+    "Committee",
     "DensityNet",
     "GraphError",
     "Header",
@@ -20,6 +25,7 @@ __all__ = [
     "UnknownSpeciesError",
     "collate",
     "from_atoms",
+    "hessian",
     "load",
     "read_header",
     "save",

@@ -21,6 +21,14 @@ class ModelConfig(BaseModel):
     n_basis: int = Field(8, ge=1, description="radial functions")
     n_hidden: int = Field(32, ge=1, description="width of the readout's hidden layer")
     dipole: bool = Field(False, description="read out charges and atomic dipoles, and from them the dipole moment")
+    repulsion: Literal["zbl"] | None = Field(
+        None, description="zbl: nuclei repel each other at distances shorter than those of the data"
+    )
+
+    @property
+    def n_read(self) -> int:
+        """What the linear maps at the end of the energy's readouts read: the channels of all layers but the last, its hidden ones."""
+        return self.channels * (self.layers - 1) + self.n_hidden
 
     @classmethod
     def preset(cls, name: PresetName) -> "ModelConfig":

@@ -1,6 +1,8 @@
 """DensityNet: density convolutions on edges, many-body products on atoms."""
 
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -103,8 +105,17 @@ class DensityNet(nn.Module):
 
     def forward(
         self, vectors: Float[Tensor, "edges 3"], species: Int[Tensor, "atoms"], edges: Edges
-    ) -> tuple[Float[Tensor, "atoms"], Float[Tensor, "atoms"], Float[Tensor, "atoms 3"] | None, Tensor | None]:
-        """Return (energy, bonding γ, atomic dipole or None, charge or None) of each atom; energy is not yet scaled by γ."""
+    ) -> tuple[
+        Float[Tensor, "atoms"],
+        Float[Tensor, "atoms"],
+        Float[Tensor, "atoms 3"] | None,
+        Tensor | None,
+        list[Float[Tensor, "atoms _"]],
+    ]:
+        """Return (energy, bonding γ, atomic dipole or None, charge or None, inputs of the energy's linear maps) of each atom.
+
+        The energy is not yet scaled by γ.
+        """
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         harmonics = self.harmonics(vectors / lengths.unsqueeze(1))
         basis = self.basis(lengths)
@@ -113,11 +124,14 @@ class DensityNet(nn.Module):
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)
         energy = torch.zeros_like(bonding)
-        for layer, readout in zip(self.layers, self.energies, strict=True):
+        inputs = []
+        for layer, readout in zip(self.layers, cast(Iterable[Readout], self.energies), strict=True):
             features = layer(features, basis, harmonics, edges, species)
-            energy = energy + readout(features).squeeze(1)
+            read = readout.inputs(features)
+            energy = energy + readout.last(read).flatten()
+            inputs.append(read.squeeze(1))
         if not self.config.dipole:
-            return energy, bonding, None, None
+            return energy, bonding, None, None, inputs
         charge = self.charge(features).squeeze(1) * bonding
         dipole = self.atomic_dipole(features) * bonding.unsqueeze(1)
-        return energy, bonding, dipole, charge
+        return energy, bonding, dipole, charge, inputs

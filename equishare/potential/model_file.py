@@ -11,11 +11,22 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import equishare
+from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.errors import ModelFileError
 from equishare.potential.potential import Potential
 
 FORMAT = "equishare-potential-1"
+
+
+class CommitteeHeader(BaseModel):
+    """The arguments of a `Committee`; its members are among the weights."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    members: int
+    energy_factor: float
+    forces_factor: float
 
 
 class Header(BaseModel):
@@ -31,6 +42,8 @@ class Header(BaseModel):
     scale: float
     shift: dict[str, float]
     neighbours: float
+    min_distance: dict[str, float] = {}
+    committee: CommitteeHeader | None = None
     metadata: dict[str, Any]
 
 
@@ -54,6 +67,10 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
         scale=potential.scale,
         shift=potential.shift,
         neighbours=potential.neighbours,
+        min_distance=potential.min_distance,
+        committee=None
+        if (own := potential.committee) is None
+        else CommitteeHeader(**{name: getattr(own, name) for name in CommitteeHeader.model_fields}),
         metadata=metadata or {},
     )
     target = Path(path)
@@ -105,8 +122,18 @@ def load(
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
     with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten: the caller's numbers stay
         potential = Potential(
-            header.config, header.reference_energies, header.scale, header.shift, neighbours=header.neighbours
+            header.config,
+            header.reference_energies,
+            header.scale,
+            header.shift,
+            neighbours=header.neighbours,
+            min_distance=header.min_distance,
         )
+        if header.committee is not None:
+            try:
+                potential.committee = Committee(potential.config.n_read, **header.committee.model_dump())
+            except ValueError as error:
+                raise ModelFileError(f"the header of {path} is damaged: {error}") from error
     saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
     potential = potential.to(device=device, dtype=dtype or saved)
     try:

@@ -11,10 +11,12 @@ from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor, nn
 
 from equishare.nn import Edges
+from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityNet
 from equishare.potential.errors import UnknownSpeciesError
 from equishare.potential.graph import AtomGraph, collate, from_atoms
+from equishare.potential.repulsion import ZBL
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -24,17 +26,20 @@ if TYPE_CHECKING:
 class Prediction:
     """What a potential says of a batch of structures.
 
-    ================== ================== ==================================================
-    field              shape              meaning
-    ================== ================== ==================================================
-    energy             ``[graphs]``       total energy in eV, float64
-    interaction_energy ``[graphs]``       energy without the isolated atoms' in eV
-    node_energy        ``[atoms]``        energy of each atom in eV, float64; sums to energy
-    forces             ``[atoms, 3]``     eV/Å
-    stress             ``[graphs, 3, 3]`` eV/Å^3, ASE's sign; zero for a structure without cell
-    dipole             ``[graphs, 3]``    e·Å
-    charges            ``[atoms]``        partial charges in e; sum to zero in each structure
-    ================== ================== ==================================================
+    ================== ===================== ==================================================
+    field              shape                 meaning
+    ================== ===================== ==================================================
+    energy             ``[graphs]``          total energy in eV, float64
+    interaction_energy ``[graphs]``          energy without the isolated atoms' in eV
+    node_energy        ``[atoms]``           energy of each atom in eV, float64; sums to energy
+    forces             ``[atoms, 3]``        eV/Å
+    stress             ``[graphs, 3, 3]``    eV/Å^3, ASE's sign; zero for a structure without cell
+    dipole             ``[graphs, 3]``       e·Å
+    charges            ``[atoms]``           partial charges in e; sum to zero in each structure
+    deviations         ``[graphs, members]`` energies of a committee's members relative to their mean in eV, not calibrated
+    energy_uncertainty ``[graphs]``          standard deviation in eV, calibrated
+    forces_uncertainty ``[atoms]``           standard deviation of a force component in eV/Å, calibrated
+    ================== ===================== ==================================================
     """
 
     energy: Tensor
@@ -44,6 +49,9 @@ class Prediction:
     stress: Tensor | None = None
     dipole: Tensor | None = None
     charges: Tensor | None = None
+    deviations: Tensor | None = None
+    energy_uncertainty: Tensor | None = None
+    forces_uncertainty: Tensor | None = None
 
 
 class Potential(nn.Module):
@@ -53,8 +61,9 @@ class Potential(nn.Module):
               F_i = -\frac{\partial E}{\partial r_i}, \qquad
               \mathrm{stress} = \frac{1}{V} \sum_{e} r_e \otimes \frac{\partial E}{\partial r_e}
 
-    with e_i and the bonding factor γ_i from the network: isolated atoms have exactly their E0. Energy is invariant, forces,
-    stress and dipole are equivariant under O(3), translations and permutations: exact.
+    with e_i and the bonding factor γ_i from the network: isolated atoms have exactly their E0. With ``config.repulsion`` half of
+    every neighbour's repulsion (`ZBL`) comes on top. Energy is invariant, forces, stress and dipole are equivariant under
+    O(3), translations and permutations: exact.
 
     Args:
         config: Shape of the network.
@@ -62,6 +71,8 @@ class Potential(nn.Module):
         scale: σ, unit of the network's energies in eV (the forces' RMS in eV/Å is a good one).
         shift: μ in eV of each element: its mean energy when bonded; zero where absent.
         neighbours: Mean number of neighbours within the cutoff in the training data.
+        min_distance: Shortest distance in Å of pairs of elements in the training data, such as ``{"C-H": 1.0}``: where
+            the repulsion of ``config.repulsion`` begins.
 
     Raises:
         ValueError: for no elements, or unknown symbols.
@@ -76,6 +87,7 @@ class Potential(nn.Module):
         scale: float = 1.0,
         shift: dict[str, float] | None = None,
         neighbours: float = 12.0,
+        min_distance: dict[str, float] | None = None,
     ) -> None:
         super().__init__()
         unknown = [symbol for symbol in (*reference_energies, *(shift or {})) if symbol not in atomic_numbers]
@@ -86,7 +98,10 @@ class Potential(nn.Module):
         self.scale = float(scale)
         self.shift = {symbol: float((shift or {}).get(symbol, 0.0)) for symbol in self.reference_energies}
         self.neighbours = float(neighbours)
+        self.min_distance = dict(min_distance or {})
         self.net = DensityNet(config, len(self.reference_energies), neighbours)
+        self.committee: Committee | None = None
+        self.repulsion = ZBL(self.species, self.min_distance) if config.repulsion == "zbl" else None
         numbers = [atomic_numbers[symbol] for symbol in self.reference_energies]
         lookup = torch.full((len(chemical_symbols) + 1,), -1)
         lookup[torch.tensor(numbers)] = torch.arange(len(numbers))
@@ -112,25 +127,37 @@ class Potential(nn.Module):
         """Device of the weights."""
         return self.net.embedding.weight.device
 
-    def forward(self, graph: AtomGraph, forces: bool = True, stress: bool = False) -> Prediction:
-        """Predict a batch.
+    def forward(
+        self, graph: AtomGraph, forces: bool = True, stress: bool = False, forces_uncertainty: bool = False
+    ) -> Prediction:
+        """Predict a batch; with a `committee` the uncertainty of the energy, and if asked for that of the forces.
 
-        In training mode the forces can be differentiated once more, for a loss on them.
+        In training mode the forces can be differentiated once more, for a loss on them; so they can where the positions require
+        a gradient, for the Hessian.
 
         Raises:
             UnknownSpeciesError: if there is an element that the potential does not know.
         """
         species = self.species_index(graph.numbers)
         batch, n_graphs = graph.atom_batch, graph.n_graphs
-        derive = forces or stress
+        uncertain = forces_uncertainty and self.committee is not None
+        derive = forces or stress or uncertain
         with torch.set_grad_enabled(derive or torch.is_grad_enabled()):
             vectors = graph.edge_vectors()
             if derive and not vectors.requires_grad:
                 vectors.requires_grad_()
             edges = Edges(graph.edge_index, len(species))
-            node, bonding, atomic_dipole, charge = self.net(vectors, species, edges)
+            seen, repulsion = (vectors, None) if self.repulsion is None else self.repulsion(vectors, species, edges)
+            node, bonding, atomic_dipole, charge, inputs = self.net(seen, species, edges)
             node = bonding * (self._constant(self.shift, species, self.dtype) + self.scale * node)
+            node = node if repulsion is None else node + repulsion
             interaction = node.new_zeros(n_graphs).index_add(0, batch, node)
+            members = spread = energy_spread = None
+            if (committee := self.committee) is not None:
+                of_atoms = (self.scale * bonding).unsqueeze(1) * committee(torch.cat(inputs, dim=1))
+                members = node.new_zeros(n_graphs, of_atoms.shape[1]).index_add(0, batch, of_atoms)
+                energy_spread = committee.energy_factor * torch.linalg.vector_norm(members, dim=1)
+                spread = self._forces_spread(committee, members, vectors, edges) if uncertain else None
             f, s = self._derivatives(interaction, vectors, graph, edges, batch, stress) if derive else (None, None)
         reference = self._constant(self.reference_energies, species, torch.float64)
         total = node.double() + reference
@@ -143,6 +170,9 @@ class Potential(nn.Module):
             stress=s,
             dipole=dipole,
             charges=charge,
+            deviations=members,
+            energy_uncertainty=energy_spread,
+            forces_uncertainty=spread,
         )
 
     def species_index(self, numbers: Tensor) -> Tensor:
@@ -174,9 +204,10 @@ class Potential(nn.Module):
         if not len(edges):
             zero = vectors.new_zeros(n_atoms, 3)
             return zero, vectors.new_zeros(n_graphs, 3, 3) if stress else None
-        (gradient,) = torch.autograd.grad(energy.sum(), vectors, create_graph=self.training)
-        zero = gradient.new_zeros(n_atoms, 3)
-        forces = zero.index_add(0, edges.receiver, gradient).index_add(0, edges.sender, -gradient)
+        (gradient,) = torch.autograd.grad(
+            energy.sum(), vectors, create_graph=self.training or graph.positions.requires_grad
+        )
+        forces = _forces(gradient, edges, n_atoms)
         if not stress:
             return forces, None
         outer = vectors.unsqueeze(2) * gradient.unsqueeze(1)
@@ -184,6 +215,15 @@ class Potential(nn.Module):
         volume = torch.linalg.det(graph.cell).abs()
         inverse = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0)
         return forces, (virial + virial.transpose(1, 2)) * (0.5 * inverse[:, None, None])
+
+    def _forces_spread(self, committee: Committee, members: Tensor, vectors: Tensor, edges: Edges) -> Tensor:
+        """Uncertainty of each atom's forces; a backward pass for each member, and the graph stays for the forces."""
+        square = vectors.new_zeros(edges.n_atoms)
+        if len(edges):
+            for energy in members[:, : committee.members].sum(dim=0):
+                (gradient,) = torch.autograd.grad(energy, vectors, retain_graph=True)
+                square = square + _forces(gradient, edges, edges.n_atoms).square().mean(dim=1)
+        return committee.forces_factor * (square * (members.shape[1] / committee.members)).sqrt()
 
     def _dipole(
         self, positions: Tensor, atomic_dipole: Tensor | None, charge: Tensor | None, batch: Tensor, n_graphs: int
@@ -199,13 +239,18 @@ class Potential(nn.Module):
 
     @torch.no_grad()
     def predict(
-        self, frames: Sequence[Atoms], batch_size: int = 16, forces: bool = True, stress: bool = False
+        self,
+        frames: Sequence[Atoms],
+        batch_size: int = 16,
+        forces: bool = True,
+        stress: bool = False,
+        forces_uncertainty: bool = False,
     ) -> list[dict[str, Any]]:
         """Predict structures in batches, in evaluation mode.
 
         Returns:
             For each structure a dictionary of NumPy values: ``energy`` (float, eV), ``energies`` (eV an atom), and as asked
-            and available ``forces``, ``stress`` (3x3), ``dipole``, ``charges``.
+            and available ``forces``, ``stress`` (3x3), ``dipole``, ``charges``, ``energy_uncertainty``, ``forces_uncertainty``.
 
         Raises:
             GraphError: for a structure that has no graph.
@@ -217,7 +262,8 @@ class Potential(nn.Module):
         try:
             for start in range(0, len(frames), batch_size):
                 graphs = [from_atoms(atoms, self.cutoff, self.dtype) for atoms in frames[start : start + batch_size]]
-                prediction = self(collate(graphs).to(self.device), forces=forces, stress=stress)
+                batch = collate(graphs).to(self.device)
+                prediction = self(batch, forces=forces, stress=stress, forces_uncertainty=forces_uncertainty)
                 results += _split(prediction, [len(graph.numbers) for graph in graphs])
         finally:
             self.train(was_training)
@@ -238,15 +284,31 @@ class Potential(nn.Module):
         return EquishareCalculator(self, device=device, dtype=dtype)
 
 
+def _forces(gradient: Tensor, edges: Edges, n_atoms: int) -> Tensor:
+    """Minus the derivative by the atoms' positions, from that by the edge vectors (sender minus receiver)."""
+    zero = gradient.new_zeros(n_atoms, 3)
+    return zero.index_add(0, edges.receiver, gradient).index_add(0, edges.sender, -gradient)
+
+
 def _split(prediction: Prediction, sizes: list[int]) -> list[dict[str, Any]]:
     """One dictionary of NumPy values a structure."""
-    per_graph = {"energy": prediction.energy, "stress": prediction.stress, "dipole": prediction.dipole}
-    per_atom = {"energies": prediction.node_energy, "forces": prediction.forces, "charges": prediction.charges}
+    per_graph = {
+        "energy": prediction.energy,
+        "stress": prediction.stress,
+        "dipole": prediction.dipole,
+        "energy_uncertainty": prediction.energy_uncertainty,
+    }
+    per_atom = {
+        "energies": prediction.node_energy,
+        "forces": prediction.forces,
+        "charges": prediction.charges,
+        "forces_uncertainty": prediction.forces_uncertainty,
+    }
     rows: list[dict[str, Any]] = [{} for _ in sizes]
     for name, values in per_graph.items():
         if values is not None:
             for row, value in zip(rows, values.detach().cpu().numpy(), strict=True):
-                row[name] = float(value) if name == "energy" else np.array(value)
+                row[name] = np.array(value) if value.ndim else float(value)
     for name, values in per_atom.items():
         if values is not None:
             for row, value in zip(rows, values.detach().cpu().split(sizes), strict=True):

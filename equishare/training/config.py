@@ -94,6 +94,14 @@ class OptimisationConfig(_Section):
     size_exponent: float = Field(0.5, ge=0, le=1, description="p: 1 counts errors an atom, 0 errors a structure")
 
 
+class UncertaintyConfig(_Section):
+    """Whether the potential tells how uncertain it is."""
+
+    committee: int = Field(
+        0, ge=0, description="members whose spread of forces tells their uncertainty: more, less noise; 0: none"
+    )
+
+
 class PretrainingConfig(_Section):
     """Fitting many frames of a cheap method first."""
 
@@ -157,6 +165,7 @@ class TrainConfig(_Section):
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelChoice = Field(default_factory=ModelChoice)
     optimisation: OptimisationConfig = Field(default_factory=OptimisationConfig)
+    uncertainty: UncertaintyConfig = Field(default_factory=UncertaintyConfig)
     pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     run: RunConfig = Field(default_factory=RunConfig)

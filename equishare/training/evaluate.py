@@ -20,7 +20,11 @@ ATOMS_PER_BATCH = {"cpu": 256, "cuda": 4096}
 
 @dataclass(frozen=True, eq=False)
 class FramePrediction:
-    """What a potential says of one frame, beside what its file says; Å^3, eV, eV/Å, eV/Å^3, e·Å."""
+    """What a potential says of one frame, beside what its file says; Å^3, eV, eV/Å, eV/Å^3, e·Å.
+
+    Uncertainties, where the potential has a committee, are standard deviations: of the energy, and for each atom of a
+    component of its force.
+    """
 
     name: str
     numbers: np.ndarray
@@ -33,6 +37,8 @@ class FramePrediction:
     stress_label: np.ndarray
     dipole: np.ndarray | None
     dipole_label: np.ndarray
+    energy_uncertainty: float | None = None
+    forces_uncertainty: np.ndarray | None = None
 
     @property
     def energy_error(self) -> float:
@@ -142,9 +148,10 @@ def evaluate_graphs(
     batch_size: int | None = None,
     *,
     stress: bool | None = None,
+    uncertainty: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """As `evaluate`, of graphs with labels that are there already."""
+    """As `evaluate`, of graphs with labels that are there already; without uncertainties, if they are not wanted."""
     if not graphs:
         raise ValueError("expected at least one frame to evaluate, got none")
     if stress is None:
@@ -160,7 +167,7 @@ def evaluate_graphs(
     potential.eval()
     try:
         for group in groups:
-            rows += _predict(potential, [graphs[i] for i in group], [names[i] for i in group], stress)
+            rows += _predict(potential, [graphs[i] for i in group], [names[i] for i in group], stress, uncertainty)
             if progress:
                 progress(len(rows))
     finally:
@@ -169,14 +176,17 @@ def evaluate_graphs(
 
 
 def _predict(
-    potential: Potential, graphs: Sequence[AtomGraph], names: Sequence[str], stress: bool
+    potential: Potential, graphs: Sequence[AtomGraph], names: Sequence[str], stress: bool, uncertainty: bool
 ) -> list[FramePrediction]:
-    prediction = potential(collate(graphs).to(potential.device), stress=stress)
+    prediction = potential(collate(graphs).to(potential.device), stress=stress, forces_uncertainty=uncertainty)
     sizes = [len(graph.numbers) for graph in graphs]
     energies = prediction.energy.cpu().numpy()
     forces = [part.numpy() for part in prediction.forces.detach().cpu().split(sizes)]
     stresses = None if prediction.stress is None else prediction.stress.detach().cpu().numpy()
     dipoles = None if prediction.dipole is None else prediction.dipole.cpu().numpy()
+    uncertain = uncertainty and prediction.energy_uncertainty is not None
+    energy_spread = prediction.energy_uncertainty.detach().cpu().numpy() if uncertain else None
+    forces_spread = prediction.forces_uncertainty.detach().cpu().split(sizes) if uncertain else None
     return [
         FramePrediction(
             name=names[i],
@@ -190,6 +200,8 @@ def _predict(
             stress_label=graph.stress[0].cpu().numpy(),
             dipole=None if dipoles is None else dipoles[i],
             dipole_label=graph.dipole[0].cpu().numpy(),
+            energy_uncertainty=None if energy_spread is None else float(energy_spread[i]),
+            forces_uncertainty=None if forces_spread is None else forces_spread[i].numpy(),
         )
         for i, graph in enumerate(graphs)
     ]

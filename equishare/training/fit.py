@@ -18,12 +18,13 @@ from equishare.potential import AtomGraph, load, save
 from equishare.potential.domain import Domain
 from equishare.training.budget import Budget
 from equishare.training.checkpointing import CheckpointError, Checkpointing, read_checkpoint
+from equishare.training.committee import ATOMS, add_committee, check_members
 from equishare.training.config import TrainConfig
 from equishare.training.config_file import to_yaml, write_text
 from equishare.training.data_module import GraphDataModule
 from equishare.training.evaluate import Evaluation, evaluate_graphs
 from equishare.training.frames import Frame
-from equishare.training.initial import DTYPES, choose_device, complete, initial_potential
+from equishare.training.initial import DTYPES, check_labels, choose_device, complete, initial_potential
 from equishare.training.interruption import Interruption
 from equishare.training.labelled_graphs import labelled_graph
 from equishare.training.module import PotentialModule
@@ -72,10 +73,14 @@ class _Graphs:
     test: list[AtomGraph]
     sample: list[int]
 
-    @property
-    def final_atoms(self) -> int:
-        """Atoms to predict after training."""
-        return atoms_in([*self.valid, *self.test, *(self.train[index] for index in self.sample)])
+    def final_atoms(self, members: int) -> int:
+        """Atoms to predict after training; a committee predicts its members' forces too, and is made of the training frames."""
+        held_out, sample = atoms_in([*self.valid, *self.test]), atoms_in([self.train[index] for index in self.sample])
+        if not members:
+            return held_out + sample
+        # a backward pass is about two thirds of a prediction; three energies in float64 are about two predictions
+        again = atoms_in(self.valid)
+        return round((held_out + again) * (1 + 0.7 * members)) + sample + 2 * min(atoms_in(self.train), ATOMS)
 
 
 def atoms_in(graphs: Sequence[AtomGraph]) -> int:
@@ -110,7 +115,9 @@ def fit(
     device = choose_device(config.run.device)
     folder = resume or RunFolder.create(config.run.out, data_name(config))
     try:
+        check_members(config.uncertainty.committee, config.model.architecture)
         data = prepare(config)
+        check_labels(config, data)
         graphs = _graphs(config, data)
         chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, graphs.train)
@@ -145,7 +152,7 @@ def fit(
         [frame.name for frame in data.split.valid],
         folder,
         atoms_in(graphs.train),
-        graphs.final_atoms,
+        graphs.final_atoms(config.uncertainty.committee),
         progress.on_row,
     )
     with Interruption(console) as interruption:
@@ -232,9 +239,13 @@ def _evaluate(
 ) -> dict[str, Evaluation]:
     """Judge the best potential, and write into its file what it was trained on and how well it does."""
     best = load(folder.model, device=device)
+    if config.uncertainty.committee:
+        options = config.uncertainty.committee, config.optimisation, config.run.seed
+        add_committee(best, graphs.train, graphs.valid, *options)
     names = {part: [frame.name for frame in getattr(data.split, part)] for part in ("train", "valid", "test")}
     sample = [graphs.train[index] for index in graphs.sample]
-    evaluations = {"train": evaluate_graphs(best, sample, [names["train"][index] for index in graphs.sample])}
+    sampled = [names["train"][index] for index in graphs.sample]
+    evaluations = {"train": evaluate_graphs(best, sample, sampled, uncertainty=False)}
     for part in ("valid", "test"):
         if getattr(graphs, part):
             evaluations[part] = evaluate_graphs(best, getattr(graphs, part), names[part])

@@ -115,7 +115,20 @@ def read_structures(source: Source) -> list[Atoms]:
     Raises:
         FrameReadError: as `read_frames`.
     """
-    return [atoms for _, _, atoms in _read_source(os.fspath(source))]
+    return [frame.atoms for frame in read_unlabelled([source])]
+
+
+def read_unlabelled(sources: Sequence[Source]) -> list[Frame]:
+    """The frames of sources, as `read_frames` reads them, without a look at their labels.
+
+    Raises:
+        FrameReadError: as `read_frames`.
+    """
+    return [
+        Frame(atoms, file=file, index=index)
+        for source in sources
+        for file, index, atoms in _read_source(os.fspath(source))
+    ]
 
 
 def _read_source(source: str) -> Iterator[tuple[str, int, Atoms]]:

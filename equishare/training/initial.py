@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential
+from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data_module import frames_per_batch
@@ -68,21 +71,26 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def check_labels(config: TrainConfig, data: PreparedData) -> None:
+    """Make sure that there is something to learn the wanted outputs from.
+
+    Raises:
+        EquishareError: if a dipole is wanted, but no training frame has one.
+    """
+    if config.model.dipole and not data.has("dipole"):
+        raise EquishareError(
+            "model.dipole is on, but no training frame has a dipole; name it with --dipole-key, or leave it off"
+        )
+
+
 def initial_potential(
     config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph], pretrained: Potential | None = None
 ) -> Potential:
     """A potential with random weights of the configuration's seed, and scale, shift and neighbours of the frames.
 
     Network, scale and neighbours of a pretrained potential are taken over: together they are one function of the geometry.
-
-    Raises:
-        EquishareError: if a dipole is wanted, but no training frame has one.
     """
     architecture = config.model.architecture
-    if architecture.dipole and not data.has("dipole"):
-        raise EquishareError(
-            "model.dipole is on, but no training frame has a dipole; name it with --dipole-key, or leave it off"
-        )
     found = statistics(data.split.train, graphs, data.reference.values)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
@@ -92,6 +100,7 @@ def initial_potential(
             pretrained.scale if pretrained else found.scale,
             found.shift,
             neighbours=pretrained.neighbours if pretrained else found.neighbours,
+            min_distance=closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else None,
         )
     potential = potential.to(DTYPES[config.run.dtype])
     if pretrained is not None:
@@ -113,3 +122,15 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
     missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
     solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0]
     potential.shift = {s: potential.shift[s] + float(more) for s, more in zip(potential.species, solution, strict=True)}
+
+
+def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | None) -> dict[str, float]:
+    """Shortest distance in Å of each pair of elements in the frames; the cutoff for pairs that never come closer.
+
+    What a pretrained potential has seen counts as well.
+    """
+    numbers = [atomic_numbers[symbol] for symbol in data.reference.values]
+    far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
+    seen = far | Domain.of([frame.atoms for frame in data.split.train], cutoff=cutoff).min_distance
+    before = pretrained.min_distance if pretrained else {}
+    return {name: min(distance, before.get(name, distance)) for name, distance in seen.items()}

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equishare.training.calibration import Calibration
 from equishare.training.evaluate import Evaluation
 from equishare.training.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _MANY = 1500
@@ -30,7 +32,7 @@ def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str,
         axis.plot(steps, values, color=BLUE, label="validation", marker=marker)
         axis.plot(steps[best], values[best], "o", color=VERMILLION, markersize=5.5, label="best")
         axis.set_yscale("log")
-        _plain_log(axis)
+        _plain_log(axis.yaxis)
         axis.set_title(title)
         axis.set_xlabel("training step")
         if quantity == "valid_loss":
@@ -152,6 +154,29 @@ def frame_errors(evaluation: Evaluation) -> Figure:
         return figure
 
 
+def calibration(found: Mapping[str, Calibration]) -> Figure:
+    """RMS error against RMS uncertainty of bins of predictions, energies and forces side by side."""
+    units = {"energy": "meV", "forces": "meV/Å"}
+    with new_figure(1, len(found), size=(2.3 + 2.3 * len(found), 3.2)) as (figure, axes):
+        for axis, (name, values) in zip(axes, found.items(), strict=True):
+            predicted, actual = 1000 * values.predicted, 1000 * values.actual
+            ends = np.array([min(predicted.min(), actual.min()) / 1.3, max(predicted.max(), actual.max()) * 1.3])
+            axis.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+            axis.plot(predicted, actual, "o-", color=BLUE, markersize=4.5, linewidth=1.0)
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            for direction in (axis.xaxis, axis.yaxis):
+                _plain_log(direction)
+            axis.set_xlabel(f"predicted uncertainty, {units[name]}")
+            axis.set_ylabel(f"RMS error, {units[name]}")
+            axis.set_title(f"Uncertainty of {'the energy' if name == 'energy' else 'forces'}")
+            text = f"within σ {100 * values.within_one:.0f} %, 2σ {100 * values.within_two:.0f} %"
+            if not np.isnan(values.correlation):
+                text += f"\nrank correlation {values.correlation:.2f}"
+            axis.text(0.03, 0.97, text, transform=axis.transAxes, va="top", color=INK, linespacing=1.5, fontsize=8.5)
+        return figure
+
+
 def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np.ndarray]) -> Figure:
     """A curve of the physics check, a panel for each quantity."""
     with new_figure(len(series), 1, size=(4.6, 1.0 + 1.35 * len(series))) as (figure, axes):
@@ -164,11 +189,11 @@ def check_curve(title: str, x_label: str, x: np.ndarray, series: Mapping[str, np
         return figure
 
 
-def _plain_log(axis: Axes) -> None:
+def _plain_log(axis: Axis) -> None:
     """Three to seven round numbers, instead of powers, on a logarithmic axis."""
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-    low, high = axis.get_ylim()
+    low, high = axis.get_view_interval()
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     ticks = np.empty(0)
     for digits in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)):
@@ -176,6 +201,6 @@ def _plain_log(axis: Axes) -> None:
         ticks = candidates[(candidates >= low) & (candidates <= high)]
         if len(ticks) >= 3:
             break
-    axis.yaxis.set_major_locator(FixedLocator(ticks.tolist()) if len(ticks) >= 3 else MaxNLocator(5))
-    axis.yaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_major_locator(FixedLocator(ticks.tolist()) if len(ticks) >= 3 else MaxNLocator(5))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -18,6 +18,7 @@ from equishare.training.frames import Frame
 def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], evaluation: Evaluation) -> None:
     """Write frames with predictions as ``energy``, ``forces``, ``stress``, ``dipole``, and labels as ``REF_energy`` and so on.
 
+    Where the potential has a committee, ``energy_uncertainty`` and, for each atom, ``forces_uncertainty`` stand beside them.
     Units: eV, eV/Å, eV/Å^3 (ASE's sign), e·Å. Written beside its place, then renamed.
 
     Raises:
@@ -34,6 +35,10 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
         if predicted.dipole is not None:
             results["dipole"] = np.asarray(predicted.dipole, dtype=np.float64)
         atoms.calc = SinglePointCalculator(atoms, **results)
+        if predicted.energy_uncertainty is not None:
+            atoms.info["energy_uncertainty"] = predicted.energy_uncertainty
+        if predicted.forces_uncertainty is not None:
+            atoms.arrays["forces_uncertainty"] = np.asarray(predicted.forces_uncertainty, dtype=np.float64)
         for name in ("energy", "stress", "dipole"):
             label = getattr(frame, name)
             if label is not None:

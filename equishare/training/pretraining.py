@@ -125,6 +125,7 @@ def _inner_config(
             "data": DataConfig(train=[source], valid=0.05, test=0.0),
             "pretraining": PretrainingConfig(),
             "budget": budget,
+            "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),
             "run": config.run.model_copy(update={"out": str(inner.path)}),
         }
     )

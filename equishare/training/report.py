@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader
 import equishare
 from equishare.potential import Potential, load
 from equishare.training import plots
+from equishare.training.calibration import calibrations
 from equishare.training.config_file import to_yaml, write_text
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
@@ -100,6 +101,8 @@ def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterato
         yield "forces_parity", "Predicted against labelled forces", plots.forces_parity(judged)
         yield "element_errors", "Force error by element", plots.element_errors(judged)
     yield "frame_errors", "Error by frame", plots.frame_errors(judged)
+    if found := calibrations(judged):
+        yield "calibration", "RMS error against predicted uncertainty", plots.calibration(found)
     for test in physics.tests:
         if test.curve is not None:
             curve = test.curve
@@ -122,6 +125,8 @@ def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]
         "relative": None if judged.forces_rmse is None or not spread else 100 * judged.forces_rmse / spread,
         "evaluations": {TITLES[name]: evaluation for name, evaluation in run.evaluations.items()},
         "worst": judged.worst(5),
+        "committee": potential.committee,
+        "calibrations": calibrations(judged),
         "epochs": int(rows[-1]["epoch"] or 0),
         "steps": int(rows[-1]["step"] or 0),
         "best_epoch": int(best["epoch"] or 0),

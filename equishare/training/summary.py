@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from equishare import datasets
+from equishare.training.calibration import Calibration
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
 from equishare.training.fit import Run
+from equishare.training.frames import Frame
 
 _TITLES = {"train": "train", "valid": "validation", "test": "test"}
 
@@ -48,6 +51,39 @@ def error_table(evaluations: Mapping[str, Evaluation]) -> Table:
         )
         cells = [*(number(None if value is None else 1000 * value) for value in millis), number(relative)]
         table.add_row(_TITLES.get(name, name), str(errors.n_frames), *cells)
+    return table
+
+
+def uncertainty_table(found: Mapping[str, Calibration]) -> Table:
+    """Predicted uncertainties beside what the errors were; fits 80 columns.
+
+    >>> uncertainty_table({}).row_count
+    0
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for title in ("uncertainty", "predicted\nRMS", "actual\nRMS", "within\nσ, %", "within\n2σ, %", "rank\ncorrelation"):
+        table.add_column(title, justify="left" if title == "uncertainty" else "right")
+    for name, values in found.items():
+        unit = {"energy": "energy, meV", "forces": "forces, meV/Å"}[name]
+        sizes = [number(1000 * float(np.sqrt(np.mean(part**2)))) for part in (values.predicted, values.actual)]
+        within = [f"{100 * part:.0f}" for part in (values.within_one, values.within_two)]
+        table.add_row(unit, *sizes, *within, "-" if np.isnan(values.correlation) else f"{values.correlation:.2f}")
+    return table
+
+
+def selection_table(frames: Sequence[Frame], predictions: Sequence[Mapping[str, Any]]) -> Table:
+    """Chosen frames with their uncertainties; of forces that of the least sure atom.
+
+    >>> selection_table([], []).row_count
+    0
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    for title in ("frame", "atoms", "uncertainty of\nenergy, meV/atom", "largest of\nforces, meV/Å"):
+        table.add_column(title, justify="left" if title == "frame" else "right")
+    for frame, predicted in zip(frames, predictions, strict=True):
+        energy = 1000 * predicted["energy_uncertainty"] / len(frame.atoms)
+        forces = 1000 * float(np.max(predicted["forces_uncertainty"]))
+        table.add_row(frame.name, str(len(frame.atoms)), number(energy), number(forces))
     return table
 
 

@@ -7,9 +7,10 @@ from ase import Atoms
 from ase.build import molecule
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.stress import voigt_6_to_full_3x3_stress
+from ase.vibrations import Vibrations, VibrationsData
 
 from equishare.integrations import EquishareCalculator
-from equishare.potential import GraphError, ModelConfig, ModelFileError, Potential, UnknownSpeciesError, save
+from equishare.potential import Committee, GraphError, ModelConfig, ModelFileError, Potential, UnknownSpeciesError, save
 
 CONFIG = {"channels": 4, "l_density": 2, "l_features": 1, "n_basis": 4, "n_hidden": 4, "cutoff": 3.5}
 
@@ -158,3 +159,29 @@ def test_no_neighbours(potential):
         atoms.calc = EquishareCalculator(potential)
         assert atoms.get_potential_energy() == sum(potential.reference_energies[s] for s in atoms.symbols)
         assert not atoms.get_forces().any()
+
+
+def test_a_committee_tells_how_uncertain_it_is(potential):
+    atoms = molecule("CH3CH2OH")
+    with pytest.raises(PropertyNotImplementedError):
+        EquishareCalculator(potential).get_property("energy_uncertainty", atoms)
+    potential.committee = Committee(potential.config.n_read, 3).double()
+    potential.committee.set_precision(torch.eye(potential.config.n_read), torch.Generator().manual_seed(0))
+    (expected,) = potential.predict([atoms], forces_uncertainty=True)
+    atoms.calc = EquishareCalculator(potential)
+    atoms.get_forces()
+    assert atoms.calc.results["energy_uncertainty"] == pytest.approx(expected["energy_uncertainty"], rel=1e-9)
+    assert "forces_uncertainty" not in atoms.calc.results  # costs extra
+    found = atoms.calc.get_property("forces_uncertainty", atoms)
+    assert np.allclose(found, expected["forces_uncertainty"], rtol=1e-9)
+    assert found.shape == (9,)
+
+
+def test_the_hessian_gives_the_frequencies_of_finite_differences(potential, tmp_path):
+    atoms = molecule("H2O")
+    atoms.calc = EquishareCalculator(potential)
+    finite = Vibrations(atoms, name=str(tmp_path / "vib"), delta=1e-3, nfree=4)
+    finite.run()
+    data = VibrationsData.from_2d(atoms, atoms.calc.get_hessian(atoms))
+    assert np.abs(finite.get_frequencies()).max() > 100
+    assert np.allclose(data.get_frequencies(), finite.get_frequencies(), atol=0.5)

@@ -15,7 +15,7 @@ from ase.constraints import FixAtoms
 from equishare.integrations import MDError, MDResult, MDRow, run_md
 from equishare.integrations import md as module
 from equishare.integrations.md import default_timestep, draw_velocities
-from equishare.potential import GraphError, ModelConfig, Potential, UnknownSpeciesError, save
+from equishare.potential import Committee, GraphError, ModelConfig, Potential, UnknownSpeciesError, save
 from equishare.potential.domain import Domain
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
@@ -51,6 +51,15 @@ def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
         assert result.stopped is None
         assert np.ptp([row.potential_energy for row in result.rows]) > 1e-3
     assert spread[1] == pytest.approx(spread[0] / 4, rel=0.2)
+
+
+def test_frames_tell_how_uncertain_they_are(potential, water, tmp_path):
+    potential.committee = Committee(potential.config.n_read, 2).double()
+    potential.committee.set_precision(torch.eye(potential.config.n_read), torch.Generator().manual_seed(0))
+    run_md(potential, water, 2, tmp_path / "md", interval=1, domain=WIDE)
+    frames = ase.io.read(tmp_path / "md" / "trajectory.xyz", ":")
+    expected = [row["energy_uncertainty"] for row in potential.predict(frames)]
+    assert [frame.info["energy_uncertainty"] for frame in frames] == pytest.approx(expected, rel=1e-5)
 
 
 def test_drift_is_the_slope_of_the_total_energy():

@@ -68,8 +68,10 @@ def test_edges_beyond_the_cutoff_give_exactly_zero(potential, crystal):
     vectors = graph.edge_vectors().requires_grad_()
     beyond = vectors.detach().norm(dim=1) > potential.cutoff
     assert 0 < int(beyond.sum()) < len(beyond)
-    outputs = potential.net(vectors, potential.species_index(graph.numbers), Edges(graph.edge_index, len(crystal)))
-    (gradient,) = torch.autograd.grad(sum(out.sum() for out in outputs), vectors)
+    *outputs, inputs = potential.net(
+        vectors, potential.species_index(graph.numbers), Edges(graph.edge_index, len(crystal))
+    )
+    (gradient,) = torch.autograd.grad(sum(out.sum() for out in (*outputs, *inputs)), vectors)
     assert not gradient[beyond].any()
     assert gradient[~beyond].any()
     near, far = (potential(collate([from_atoms(crystal, cutoff, torch.float64)])) for cutoff in (4.0, 5.5))

@@ -42,7 +42,17 @@ class Readout(nn.Module):
         else:
             raise ValueError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
 
+    @property
+    def last(self) -> nn.Module:
+        """The linear map at the end."""
+        return self.read[-1] if isinstance(self.read, nn.Sequential) else self.read
+
+    def inputs(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components inputs"]:
+        """What the linear map at the end reads."""
+        check_features(features, self.layout)
+        own = features[:, self._slice]
+        return self.read[:-1](own) if isinstance(self.read, nn.Sequential) else own
+
     def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components"]:
         """Read."""
-        check_features(features, self.layout)
-        return self.read(features[:, self._slice]).squeeze(2)
+        return self.last(self.inputs(features)).squeeze(2)

@@ -1,0 +1,127 @@
+"""A committee for a fitted potential: members from the posterior of the last layer, calibrated on held-out frames."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equishare.errors import EquishareError
+from equishare.potential import AtomGraph, Committee, Potential, collate
+from equishare.potential.config import ModelConfig
+from equishare.training.config import OptimisationConfig
+from equishare.training.data_module import batches_by_size
+from equishare.training.evaluate import ATOMS_PER_BATCH, evaluate_graphs
+
+ATOMS = 20_000
+"""Training atoms, about, from which the posterior is made: more change little."""
+_STEP = 1e-3  # Å
+
+
+def check_members(members: int, config: ModelConfig) -> None:
+    """Raise `EquishareError` for more members than a potential of this shape can have."""
+    if members > config.n_read:
+        raise EquishareError(
+            f"uncertainty.committee: the readouts of this model read {config.n_read} features, so a committee has "
+            f"{config.n_read} members at most, got {members}"
+        )
+
+
+def add_committee(
+    potential: Potential,
+    train: Sequence[AtomGraph],
+    valid: Sequence[AtomGraph],
+    members: int,
+    weights: OptimisationConfig,
+    seed: int = 0,
+) -> None:
+    """Give a fitted potential a committee; its predictions stay what they are.
+
+    The posterior's inverse covariance sums over the training labels as the loss weighs them; of forces it needs the
+    derivatives of the features by the positions, and gets them along one random direction for each frame, whose expectation is
+    the sum over all components.
+
+    Args:
+        potential: Fitted.
+        train: Graphs that it was fitted to, with labels.
+        valid: Graphs whose errors calibrate it, with labels.
+        members: K, see `Committee`.
+        weights: Of the loss.
+        seed: Of the directions and the members.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    committee = Committee(potential.config.n_read, members)
+    committee.set_precision(_precision(potential, train, weights, generator), generator)
+    potential.committee = committee.to(device=potential.device, dtype=potential.dtype)
+    energy, forces = _factors(potential, valid)
+    committee.energy_factor = energy or forces or 1.0
+    committee.forces_factor = forces or energy or 1.0
+
+
+def _factors(potential: Potential, graphs: Sequence[AtomGraph]) -> tuple[float | None, float | None]:
+    """RMS error over RMS spread of energies and forces, where they are labelled."""
+    frames = evaluate_graphs(potential, graphs, [""] * len(graphs)).frames
+    energy = _ratio([f.energy_error for f in frames], [f.energy_uncertainty for f in frames])
+    error = np.concatenate([f.forces - f.forces_label for f in frames])
+    spread = np.concatenate([np.repeat(np.asarray(f.forces_uncertainty)[:, None], 3, axis=1) for f in frames])
+    return energy, _ratio(error, spread)
+
+
+def _ratio(error: Sequence[float] | np.ndarray, spread: Sequence[float | None] | np.ndarray) -> float | None:
+    error, spread = np.asarray(error, dtype=float), np.asarray(spread, dtype=float)
+    known = ~np.isnan(error)
+    predicted = float(np.mean(spread[known] ** 2)) if known.any() else 0.0
+    return float(np.sqrt(np.mean(error[known] ** 2) / predicted)) if predicted > 0 else None
+
+
+@torch.no_grad()
+def _precision(
+    potential: Potential, graphs: Sequence[AtomGraph], weights: OptimisationConfig, generator: torch.Generator
+) -> Tensor:
+    """Sum over labels of their dependence on the last weights, squared; in units of one force component."""
+    exact = copy.deepcopy(potential).double().eval()
+    exact.committee = identity = Committee(potential.config.n_read, 1).to(potential.device, torch.float64)
+    identity.directions.copy_(torch.eye(potential.config.n_read))
+    chosen = _sample(graphs)
+    components = sum(3 * len(graph.numbers) for graph in chosen)
+    has_energy, has_forces = (
+        any(not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
+    )
+    per_energy = weights.energy_weight * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
+    total = torch.zeros(potential.config.n_read, potential.config.n_read, dtype=torch.float64)
+    for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
+        batch = collate([_double(chosen[index]) for index in group])
+        size = (batch.ptr[1:] - batch.ptr[:-1]).double() ** weights.size_exponent
+        moves = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
+        centre, plus, minus = (_features(exact, batch, step * moves) for step in (0.0, _STEP, -_STEP))
+        energy = centre / size.unsqueeze(1)
+        slope = (plus - minus) / (2 * _STEP)
+        total += per_energy * energy.T @ energy
+        if has_forces:
+            total += weights.forces_weight * slope.T @ slope
+    return total
+
+
+def _features(potential: Potential, batch: AtomGraph, move: Tensor) -> Tensor:
+    """What the energy of each structure depends on the last weights by, in the network's unit."""
+    moved = batch.clone()
+    moved.positions = batch.positions + move
+    deviations: Tensor = potential(moved.to(potential.device), forces=False).deviations
+    return deviations.cpu() / potential.scale
+
+
+def _double(graph: AtomGraph) -> AtomGraph:
+    exact = graph.clone()
+    for name in ("positions", "cell", "edge_shift"):
+        exact[name] = exact[name].double()
+    return exact
+
+
+def _sample(graphs: Sequence[AtomGraph]) -> list[AtomGraph]:
+    """Frames, evenly from all, that hold about `ATOMS` atoms."""
+    mean = sum(len(graph.numbers) for graph in graphs) / len(graphs)
+    n = min(len(graphs), max(1, round(ATOMS / mean)))
+    return [graphs[index] for index in np.unique(np.linspace(0, len(graphs) - 1, n).round().astype(int))]

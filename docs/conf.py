@@ -9,7 +9,7 @@ import equishare
 
 project = "equishare"
 author = "The equishare developers"
-copyright = "2026, the equishare developers"  # noqa: A001
+copyright = "2026, the equishare developers"
 version = release = equishare.__version__
 
 extensions = [

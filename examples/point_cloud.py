@@ -33,10 +33,9 @@ def surface(body, rng, shape):
         inside = 2 * torch.rand(*shape, 3, generator=rng) - 1
         face = functional.one_hot(torch.randint(3, shape, generator=rng), 3).bool()
         return 0.8 * torch.where(face, inside.sign(), inside)
-    if body == "cylinder":
-        return torch.stack([0.8 * turn.cos(), 0.8 * turn.sin(), 2 * v - 1], -1)
-    if body == "cone":
-        return torch.stack([v.sqrt() * turn.cos(), v.sqrt() * turn.sin(), 1 - 2 * v.sqrt()], -1)
+    if body in ("cylinder", "cone"):
+        radius, z = (0.8, 2 * v - 1) if body == "cylinder" else (v.sqrt(), 1 - 2 * v.sqrt())
+        return torch.stack([radius * turn.cos(), radius * turn.sin(), z], -1)
     if body == "torus":
         radius = 0.75 + 0.3 * (2 * math.pi * v).cos()
         return torch.stack([radius * turn.cos(), radius * turn.sin(), 0.3 * (2 * math.pi * v).sin()], -1)
@@ -89,8 +88,7 @@ class MLP(torch.nn.Module):
 
 def train(build, count, seed, steps):
     """The accuracy on 1,000 clouds never seen."""
-    rng = torch.Generator().manual_seed(seed)
-    x, mask, labels = clouds(count, rng)
+    x, mask, labels = clouds(count, rng := torch.Generator().manual_seed(seed))
     torch.manual_seed(seed)
     net = build()
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
@@ -108,7 +106,7 @@ def train(build, count, seed, steps):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--counts", type=int, nargs="+", default=[60, 120, 240, 480, 960, 1920])
@@ -137,7 +135,6 @@ def main(argv=None):
         axes.fill_between(arguments.counts, scores.amin(1), scores.amax(1), alpha=0.2)
     axes.set(xscale="log", xlabel="clouds to learn from", ylabel="bodies told apart, %", ylim=(0, 102))
     axes.set_xticks(arguments.counts, arguments.counts)
-    axes.minorticks_off()
     axes.legend()
     x, mask, labels = clouds(60, torch.Generator().manual_seed(0))
     for i, body in enumerate(BODIES):

@@ -106,7 +106,7 @@ def draw(axes, x, mask, odd, chosen):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--counts", type=int, nargs="+", default=[50, 100, 200, 400, 800, 1600, 3200, 6400])
@@ -136,7 +136,6 @@ def main(argv=None):
         axes[0].fill_between(arguments.counts, scores.amin(1), scores.amax(1), alpha=0.2)
     axes[0].set(xscale="log", xlabel="sets to learn from", ylabel="odd one found, %", ylim=(0, 102))
     axes[0].set_xticks(arguments.counts, arguments.counts, rotation=60)
-    axes[0].minorticks_off()
     axes[0].legend()
     x, mask, odd = sets(3, torch.Generator().manual_seed(7))
     for i, place in enumerate(axes[1:]):

@@ -12,6 +12,7 @@ from equishare import nn
 # public layer -> the folder whose test_symmetry.py tests it in its table CASES and names it in LAYERS
 COVERED_BY = {
     "ChannelProduct": "e3",
+    "ChannelTensorProduct": "e3",
     "DensityConv": "e3",
     "FieldBatchNorm": "fields",
     "FieldDropout": "fields",

@@ -7,26 +7,23 @@ product of that matrix with the components of x, channel by channel. The table l
 entry of M and the component of Y that it joins.
 
 Every loop runs over a range of receivers and writes to those only; derivatives of x, which belong to senders, are added to
-a buffer of the range's own. Inner loops run over contiguous channels and write one array, for then the compiler turns them into
-vector instructions; helpers take whole arrays and indices, for a view would count references.
+a buffer of the range's own. Each sweep over the contiguous channels takes three rows of M at a time, or one, and does all that there
+is to do with them while they are in registers. Helpers take whole arrays and indices, for a view would count references.
 """
 
-import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-# called as functions the helpers would cost twice the time of the loops
-_inline = numba.njit(fastmath=True, error_model="numpy", inline="always")
+from equishare.nn.e3.kernels.jit import inline, jit_no_alias
 
 
-@_inline
+@inline
 def _entries(paths):
     """Number of entries of all matrices M."""
     last = paths.shape[0] - 1
     return paths[last, 4] + paths[last, 1] * paths[last, 3]
 
 
-@_inline
+@inline
 def _matrices(Y, e, table, M):
     """Fill M, all paths in one row, from the harmonics of an edge."""
     _, entry, component, coefficient = table
@@ -36,7 +33,7 @@ def _matrices(Y, e, table, M):
         M[entry[t]] += coefficient[t] * Y[e, component[t]]
 
 
-@_inline
+@inline
 def _to_harmonics(G, table, gY, e):
     """The transposed map, from a derivative with respect to M."""
     _, entry, component, coefficient = table
@@ -46,102 +43,22 @@ def _to_harmonics(G, table, gY, e):
         gY[e, component[t]] += coefficient[t] * G[entry[t]]
 
 
-# The counts of rows below are odd, 2 l + 1: three rows or one, then two at a time.
-
-
-@_inline
-def _add_weighted(M, r, x, j, a, count, w, e, p, out, i, k):
-    """out[i, k] += w[e, p] sum_n M[r + n] x[j, a + n]."""
-    n_c = out.shape[2]
-    if count == 1:
-        f0 = M[r]
-        for c in range(n_c):
-            out[i, k, c] += w[e, p, c] * (f0 * x[j, a, c])
-        return
+@inline
+def _forward_three(M, r, x, j, a, w, e, p, out, i, k):
+    """out[k] += w sum_n M[r + n] x[a + n], n = 0..2."""
     f0, f1, f2 = M[r], M[r + 1], M[r + 2]
-    for c in range(n_c):
+    for c in range(out.shape[2]):
         out[i, k, c] += w[e, p, c] * (f0 * x[j, a, c] + f1 * x[j, a + 1, c] + f2 * x[j, a + 2, c])
-    for n in range(3, count, 2):
-        f0, f1 = M[r + n], M[r + n + 1]
-        for c in range(n_c):
-            out[i, k, c] += w[e, p, c] * (f0 * x[j, a + n, c] + f1 * x[j, a + n + 1, c])
 
 
-@_inline
-def _transposed(M, r, step, g, i, k, count, out, m):
-    """out[0, m] = sum_n M[r + n step] g[i, k + n]."""
-    n_c = out.shape[2]
-    if count == 1:
-        f0 = M[r]
-        for c in range(n_c):
-            out[0, m, c] = f0 * g[i, k, c]
-        return
-    f0, f1, f2 = M[r], M[r + step], M[r + 2 * step]
-    for c in range(n_c):
-        out[0, m, c] = f0 * g[i, k, c] + f1 * g[i, k + 1, c] + f2 * g[i, k + 2, c]
-    for n in range(3, count, 2):
-        f0, f1 = M[r + n * step], M[r + (n + 1) * step]
-        for c in range(n_c):
-            out[0, m, c] += f0 * g[i, k + n, c] + f1 * g[i, k + n + 1, c]
+@inline
+def _forward_one(M, r, x, j, a, w, e, p, out, i, k):
+    f0 = M[r]
+    for c in range(out.shape[2]):
+        out[i, k, c] += w[e, p, c] * (f0 * x[j, a, c])
 
 
-@_inline
-def _add_rows(M, r, left, count, out, i, k):
-    """out[i, k] += sum_n M[r + n] left[0, n]."""
-    n_c = out.shape[2]
-    if count == 1:
-        f0 = M[r]
-        for c in range(n_c):
-            out[i, k, c] += f0 * left[0, 0, c]
-        return
-    f0, f1, f2 = M[r], M[r + 1], M[r + 2]
-    for c in range(n_c):
-        out[i, k, c] += f0 * left[0, 0, c] + f1 * left[0, 1, c] + f2 * left[0, 2, c]
-    for n in range(3, count, 2):
-        f0, f1 = M[r + n], M[r + n + 1]
-        for c in range(n_c):
-            out[i, k, c] += f0 * left[0, n, c] + f1 * left[0, n + 1, c]
-
-
-@_inline
-def _add_products(left, x, j, a, count, out, e, p):
-    """out[e, p] += sum_n left[0, n] x[j, a + n]."""
-    n_c = out.shape[2]
-    if count == 1:
-        for c in range(n_c):
-            out[e, p, c] += left[0, 0, c] * x[j, a, c]
-        return
-    for c in range(n_c):
-        out[e, p, c] += left[0, 0, c] * x[j, a, c] + left[0, 1, c] * x[j, a + 1, c] + left[0, 2, c] * x[j, a + 2, c]
-    for n in range(3, count, 2):
-        for c in range(n_c):
-            out[e, p, c] += left[0, n, c] * x[j, a + n, c] + left[0, n + 1, c] * x[j, a + n + 1, c]
-
-
-@_inline
-def _dots(left, count, g, i, k, G, r):
-    """G[r + n] = sum_c left[0, n, c] g[i, k, c]."""
-    n_c = g.shape[2]
-    s0 = s1 = s2 = G.dtype.type(0)
-    if count == 1:
-        for c in range(n_c):
-            s0 += left[0, 0, c] * g[i, k, c]
-        G[r] = s0
-        return
-    for c in range(n_c):
-        s0 += left[0, 0, c] * g[i, k, c]
-        s1 += left[0, 1, c] * g[i, k, c]
-        s2 += left[0, 2, c] * g[i, k, c]
-    G[r], G[r + 1], G[r + 2] = s0, s1, s2
-    for n in range(3, count, 2):
-        s0 = s1 = G.dtype.type(0)
-        for c in range(n_c):
-            s0 += left[0, n, c] * g[i, k, c]
-            s1 += left[0, n + 1, c] * g[i, k, c]
-        G[r + n], G[r + n + 1] = s0, s1
-
-
-@_jit
+@jit_no_alias
 def forward(start, stop, x, Y, w, table, sender, receive_edges, receive_ptr, out):
     """out[i, m3] = sum over edges j -> i and paths p of w[p] sum_m1 M_p[m3, m1] x[j, m1]."""
     _, n_k, n_c = out.shape
@@ -157,19 +74,53 @@ def forward(start, stop, x, Y, w, table, sender, receive_edges, receive_ptr, out
             _matrices(Y, e, table, M)
             for p in range(paths.shape[0]):
                 a, d1, k, d3, r = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
-                for m in range(d3):
-                    _add_weighted(M, r + m * d1, x, j, a, d1, w, e, p, out, i, k + m)
+                for n in range(d3):
+                    m = 0
+                    while m + 3 <= d1:
+                        _forward_three(M, r + n * d1 + m, x, j, a + m, w, e, p, out, i, k + n)
+                        m += 3
+                    while m < d1:
+                        _forward_one(M, r + n * d1 + m, x, j, a + m, w, e, p, out, i, k + n)
+                        m += 1
 
 
-@_jit
+@inline
+def _backward_three(M, G, r, step, g, i, k, x, j, a, w, e, p, gx, gw):
+    """With t = sum_n M[r + n step] g[k + n]: gx += w t, gw += x t, and G[r + n step] = sum_c w x g[k + n], n = 0..2."""
+    f0, f1, f2 = M[r], M[r + step], M[r + 2 * step]
+    s0 = s1 = s2 = M.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[i, k, c], g[i, k + 1, c], g[i, k + 2, c]
+        v, y = w[e, p, c], x[j, a, c]
+        t = f0 * g0 + f1 * g1 + f2 * g2
+        gx[j, a, c] += v * t
+        gw[e, p, c] += y * t
+        z = v * y
+        s0 += z * g0
+        s1 += z * g1
+        s2 += z * g2
+    G[r], G[r + step], G[r + 2 * step] = s0, s1, s2
+
+
+@inline
+def _backward_one(M, G, r, g, i, k, x, j, a, w, e, p, gx, gw):
+    f0 = M[r]
+    s0 = M.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, v, y = g[i, k, c], w[e, p, c], x[j, a, c]
+        gx[j, a, c] += v * (f0 * g0)
+        gw[e, p, c] += y * (f0 * g0)
+        s0 += v * y * g0
+    G[r] = s0
+
+
+@jit_no_alias
 def backward(start, stop, g, x, Y, w, table, sender, receive_edges, receive_ptr, gY, gw, gx):
     """Derivatives; gx is this range's own and is added to."""
     n_c = g.shape[2]
     paths = table[0]
     M = np.empty(_entries(paths), x.dtype)
     G = np.empty_like(M)
-    scaled = np.empty((1, x.shape[1], n_c), x.dtype)
-    turned = np.empty_like(scaled)
     for i in range(start, stop):
         for q in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[q]
@@ -177,21 +128,58 @@ def backward(start, stop, g, x, Y, w, table, sender, receive_edges, receive_ptr,
             _matrices(Y, e, table, M)
             for p in range(paths.shape[0]):
                 a, d1, k, d3, r = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
-                for m in range(d1):
-                    for c in range(n_c):
-                        scaled[0, m, c] = w[e, p, c] * x[j, a + m, c]
-                    _transposed(M, r + m, d1, g, i, k, d3, turned, m)
-                    for c in range(n_c):
-                        gx[j, a + m, c] += w[e, p, c] * turned[0, m, c]
-                for m in range(d3):
-                    _dots(scaled, d1, g, i, k + m, G, r + m * d1)
                 for c in range(n_c):
                     gw[e, p, c] = 0
-                _add_products(turned, x, j, a, d1, gw, e, p)
+                for m in range(d1):
+                    n = 0
+                    while n + 3 <= d3:
+                        _backward_three(M, G, r + n * d1 + m, d1, g, i, k + n, x, j, a + m, w, e, p, gx, gw)
+                        n += 3
+                    while n < d3:
+                        _backward_one(M, G, r + n * d1 + m, g, i, k + n, x, j, a + m, w, e, p, gx, gw)
+                        n += 1
             _to_harmonics(G, table, gY, e)
 
 
-@_jit
+@inline
+def _second_three(M, N, G, r, step, g, i, k, x, j, a, w, e, p, ux, uw, dg, dx, dw):
+    """As `_backward_three`, differentiated along (ux, uw) and, in N as Y is in M, uY."""
+    f0, f1, f2 = M[r], M[r + step], M[r + 2 * step]
+    h0, h1, h2 = N[r], N[r + step], N[r + 2 * step]
+    s0 = s1 = s2 = M.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[i, k, c], g[i, k + 1, c], g[i, k + 2, c]
+        v, y, uv, uy = w[e, p, c], x[j, a, c], uw[e, p, c], ux[j, a, c]
+        t = f0 * g0 + f1 * g1 + f2 * g2
+        u = h0 * g0 + h1 * g1 + h2 * g2
+        dx[j, a, c] += v * u + uv * t
+        dw[e, p, c] += y * u + uy * t
+        z, uz = v * y, v * uy + uv * y
+        s0 += uz * g0
+        s1 += uz * g1
+        s2 += uz * g2
+        dg[i, k, c] += f0 * uz + h0 * z
+        dg[i, k + 1, c] += f1 * uz + h1 * z
+        dg[i, k + 2, c] += f2 * uz + h2 * z
+    G[r], G[r + step], G[r + 2 * step] = s0, s1, s2
+
+
+@inline
+def _second_one(M, N, G, r, g, i, k, x, j, a, w, e, p, ux, uw, dg, dx, dw):
+    f0, h0 = M[r], N[r]
+    s0 = M.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, v, y, uv, uy = g[i, k, c], w[e, p, c], x[j, a, c], uw[e, p, c], ux[j, a, c]
+        t, u = f0 * g0, h0 * g0
+        dx[j, a, c] += v * u + uv * t
+        dw[e, p, c] += y * u + uy * t
+        z, uz = v * y, v * uy + uv * y
+        s0 += uz * g0
+        dg[i, k, c] += f0 * uz + h0 * z
+    G[r] = s0
+
+
+@jit_no_alias
 def second(start, stop, g, x, Y, w, ux, uY, uw, table, sender, receive_edges, receive_ptr, dg, dY, dw, dx):
     """Directional derivative of `forward` (into dg) and of `backward` (into dY, dw; added to dx) along (ux, uY, uw)."""
     _, n_k, n_c = g.shape
@@ -199,10 +187,6 @@ def second(start, stop, g, x, Y, w, ux, uY, uw, table, sender, receive_edges, re
     M = np.empty(_entries(paths), x.dtype)
     N = np.empty_like(M)
     G = np.empty_like(M)
-    scaled = np.empty((1, x.shape[1], n_c), x.dtype)
-    changed = np.empty_like(scaled)
-    turned = np.empty_like(scaled)
-    moved = np.empty_like(scaled)
     for i in range(start, stop):
         for k in range(n_k):
             for c in range(n_c):
@@ -214,21 +198,16 @@ def second(start, stop, g, x, Y, w, ux, uY, uw, table, sender, receive_edges, re
             _matrices(uY, e, table, N)
             for p in range(paths.shape[0]):
                 a, d1, k, d3, r = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
-                for m in range(d1):
-                    for c in range(n_c):
-                        scaled[0, m, c] = w[e, p, c] * x[j, a + m, c]
-                    for c in range(n_c):
-                        changed[0, m, c] = w[e, p, c] * ux[j, a + m, c] + uw[e, p, c] * x[j, a + m, c]
-                    _transposed(M, r + m, d1, g, i, k, d3, turned, m)
-                    _transposed(N, r + m, d1, g, i, k, d3, moved, m)
-                    for c in range(n_c):
-                        dx[j, a + m, c] += w[e, p, c] * moved[0, m, c] + uw[e, p, c] * turned[0, m, c]
-                for m in range(d3):
-                    _add_rows(M, r + m * d1, changed, d1, dg, i, k + m)
-                    _add_rows(N, r + m * d1, scaled, d1, dg, i, k + m)
-                    _dots(changed, d1, g, i, k + m, G, r + m * d1)
                 for c in range(n_c):
                     dw[e, p, c] = 0
-                _add_products(turned, ux, j, a, d1, dw, e, p)
-                _add_products(moved, x, j, a, d1, dw, e, p)
+                for m in range(d1):
+                    n = 0
+                    while n + 3 <= d3:
+                        _second_three(
+                            M, N, G, r + n * d1 + m, d1, g, i, k + n, x, j, a + m, w, e, p, ux, uw, dg, dx, dw
+                        )
+                        n += 3
+                    while n < d3:
+                        _second_one(M, N, G, r + n * d1 + m, g, i, k + n, x, j, a + m, w, e, p, ux, uw, dg, dx, dw)
+                        n += 1
             _to_harmonics(G, table, dY, e)

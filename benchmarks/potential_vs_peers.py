@@ -172,9 +172,9 @@ def main() -> None:
     arguments.equishare = sys.executable
     arguments.data = arguments.data.resolve() if arguments.data else None
     programs = [name for name in arguments.programs if getattr(arguments, name)]
-    results = read(NAME)
 
     def keep(part: str, rows: dict[str, Any]) -> None:
+        results = read(NAME)  # another run may have added to it
         kept = results.setdefault(part, {"rows": {}})
         here = machine("equishare", "torch", "e3nn", "numba", "numpy")
         kept["rows"].update({name: {**row, "machine": here} for name, row in rows.items()})
@@ -188,11 +188,11 @@ def main() -> None:
         elif part == "training":
             for name, row in training.runs(programs, arguments):
                 keep(part, {name: row})
-            training.picture(results["training"]["rows"], HERE / "results" / "learning_curves.png")
+            training.picture(read(NAME)["training"]["rows"], HERE / "results" / "learning_curves.png")
         else:
             for program in programs:
                 keep(part, PARTS[part](program, arguments))
-    print("\n".join(table(results)))
+    print("\n".join(table(read(NAME))))
 
 
 if __name__ == "__main__":

@@ -126,8 +126,7 @@ def main(argv=None):
             curves.setdefault(build.__name__, []).append(scores)
             line += f"{float(scores.mean()):.1f} % ({float(scores.min()):.1f}, {float(scores.max()):.1f})".rjust(28)
         print(line, flush=True)
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subfigures(1, 2)
+    left, right = (figure := Figure(figsize=(12, 5), layout="constrained")).subfigures(1, 2)
     axes = left.subplots()
     for name, scores in curves.items():
         scores = torch.stack(scores)

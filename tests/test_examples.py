@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib import pyplot
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = [path for path in sorted((ROOT / "examples").glob("*.py")) if "def main(" in path.read_text()]
@@ -36,7 +37,7 @@ def test_example_runs_at_its_reduced_size(script, tmp_path, monkeypatch, capsys)
             raise
         pytest.skip(f"{error.name} is not installed")
     finally:
-        matplotlib.pyplot.close("all")
+        pyplot.close("all")
     assert len(capsys.readouterr().out.splitlines()) > 2
     pictures = list((tmp_path / "pictures").iterdir())
     assert [p.suffix for p in pictures] == [".png"], f"{script.name} leaves {pictures} behind"

@@ -1,6 +1,7 @@
 """Symmetric layers: expand the shared weights, then run a plain torch operation."""
 
 from equishare.nn.e3.channel_product import ChannelProduct
+from equishare.nn.e3.channel_tensor_product import ChannelTensorProduct
 from equishare.nn.e3.clebsch_gordan import clebsch_gordan
 from equishare.nn.e3.density_conv import DensityConv
 from equishare.nn.e3.gate import Gate
@@ -44,6 +45,7 @@ from equishare.nn.tied.tied_lstm import TiedInputLSTM
 __all__ = [
     "AttentionPool",
     "ChannelProduct",
+    "ChannelTensorProduct",
     "Convergence",
     "ConvergenceError",
     "ConvergenceWarning",

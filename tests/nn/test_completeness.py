@@ -13,6 +13,7 @@ from equishare import nn
 COVERED_BY = {
     "AttentionPool": "sets",
     "ChannelProduct": "e3",
+    "ChannelTensorProduct": "e3",
     "DensityConv": "e3",
     "Equilibrium": "tied",
     "FieldBatchNorm": "fields",

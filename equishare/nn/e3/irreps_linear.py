@@ -16,7 +16,8 @@ class IrrepsLinear(nn.Module):
     matrices are expanded over components, then one batched matrix product runs.
 
     Args:
-        irreps_in: Irreps of the input, equal multiplicities.
+        irreps_in: Irreps of the input, equal multiplicities; one that occurs several times, as the paths of a
+            `ChannelTensorProduct` do, has a matrix each time, and the sum over them is the output's.
         irreps_out: Irreps of the output, each of them among the input's.
         bias: Add a constant to the invariant channels (0e).
 
@@ -33,22 +34,34 @@ class IrrepsLinear(nn.Module):
 
     _components: Tensor
     _shared: Tensor
+    _target: Tensor
 
     def __init__(self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, bias: bool = False) -> None:
         super().__init__()
-        self.layout_in, self.layout_out = Layout.of(irreps_in), Layout.of(irreps_out)
+        self.layout_in, self.layout_out = Layout.of(irreps_in, repeats=True), Layout.of(irreps_out)
         available = [ir for _, ir in self.layout_in.irreps]
         missing = [str(ir) for _, ir in self.layout_out.irreps if ir not in available]
         if missing:
             raise ValueError(f"output irreps {missing} are not among the input irreps {self.layout_in.irreps}")
-        slices = [self.layout_in.slice(ir) for _, ir in self.layout_out.irreps]
-        components = torch.cat([torch.arange(s.start, s.stop) for s in slices])
+        joined = [
+            (k, n)
+            for k, (_, ir) in enumerate(self.layout_out.irreps)
+            for n, other in enumerate(available)
+            if other == ir
+        ]
+        blocks = [torch.arange(2 * degree + 1) for degree in self.layout_in.degrees]
+        components = torch.cat([self.layout_in.starts[n] + blocks[n] for _, n in joined])
         leading = torch.equal(components, torch.arange(len(components)))
         self._leading = len(components) if leading else None
+        self._sums = len(components) > self.layout_out.dim
         self.register_buffer("_components", components, persistent=False)
-        self.register_buffer("_shared", self.layout_out.component_index(), persistent=False)
-        shape = len(self.layout_out.irreps), self.layout_in.channels, self.layout_out.channels
-        self.weight = nn.Parameter(torch.randn(shape))
+        shared = torch.cat([torch.full_like(blocks[n], pair) for pair, (_, n) in enumerate(joined)])
+        self.register_buffer("_shared", shared, persistent=False)
+        target = torch.cat([self.layout_out.starts[k] + blocks[n] for k, n in joined])
+        self.register_buffer("_target", target, persistent=False)
+        counts = torch.tensor([sum(other == k for other, _ in joined) for k, _ in joined])
+        shape = len(joined), self.layout_in.channels, self.layout_out.channels
+        self.weight = nn.Parameter(torch.randn(shape) * counts.rsqrt()[:, None, None])
         self.bias = nn.Parameter(torch.zeros(self.layout_out.channels)) if bias else None
         self._invariant = self.layout_out.slice("0e") if bias else slice(0)
 
@@ -58,7 +71,10 @@ class IrrepsLinear(nn.Module):
         major = features.transpose(0, 1)
         major = major[: self._leading] if self._leading is not None else major[self._components]
         expanded = (self.weight * self.layout_in.channels**-0.5)[self._shared]
-        out = torch.bmm(major, expanded).transpose(0, 1)
+        out = torch.bmm(major, expanded)
+        if self._sums:
+            out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, self._target, out)
+        out = out.transpose(0, 1)
         if self.bias is None:
             return out
         padded = torch.nn.functional.pad(

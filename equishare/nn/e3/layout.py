@@ -30,15 +30,20 @@ class Layout:
     channels: int
 
     @classmethod
-    def of(cls, irreps: IrrepsLike) -> "Layout":
+    def of(cls, irreps: IrrepsLike, repeats: bool = False) -> "Layout":
         """Read e3nn irreps.
 
+        Args:
+            irreps: Irreps of equal multiplicity.
+            repeats: Let an irrep occur more than once, as the paths of a tensor product do.
+
         Raises:
-            ValueError: if the multiplicities differ, an irrep occurs twice, or there is none.
+            ValueError: if the multiplicities differ, an irrep occurs twice that may not, or there is none.
         """
         parsed = o3.Irreps(irreps)
         multiplicities = {mul for mul, _ in parsed}
-        if len(multiplicities) != 1 or len({ir for _, ir in parsed}) != len(parsed) or 0 in multiplicities:
+        twice = not repeats and len({ir for _, ir in parsed}) != len(parsed)
+        if len(multiplicities) != 1 or twice or 0 in multiplicities:
             raise ValueError(
                 "expected distinct irreps that all have the same number of channels, such as '64x0e + 64x1o', "
                 f"got {str(parsed)!r}; use one layer for each group of equal multiplicity"
@@ -65,7 +70,7 @@ class Layout:
         return tuple(starts)
 
     def slice(self, irrep: o3.Irrep | str) -> slice:
-        """Components of one irrep.
+        """Components of one irrep; where it occurs several times, of the first.
 
         Raises:
             ValueError: if the layout does not hold it.
@@ -106,7 +111,7 @@ def to_e3nn(features: Float[Tensor, "atoms dim channels"], irreps: IrrepsLike) -
     >>> to_e3nn(torch.zeros(5, 4, 8), "8x0e + 8x1o").shape
     torch.Size([5, 32])
     """
-    layout = Layout.of(irreps)
+    layout = Layout.of(irreps, repeats=True)
     check_features(features, layout)
     blocks = features.split([2 * degree + 1 for degree in layout.degrees], dim=1)
     return torch.cat([block.transpose(1, 2).flatten(1) for block in blocks], dim=1)
@@ -122,7 +127,7 @@ def from_e3nn(features: Float[Tensor, "atoms flat"], irreps: IrrepsLike) -> Floa
     >>> bool(torch.equal(to_e3nn(from_e3nn(x, "8x0e + 8x1o"), "8x0e + 8x1o"), x))
     True
     """
-    layout = Layout.of(irreps)
+    layout = Layout.of(irreps, repeats=True)
     if features.ndim != 2 or features.shape[1] != layout.irreps.dim:
         raise ValueError(f"expected shape [atoms, {layout.irreps.dim}] for {layout.irreps}, got {list(features.shape)}")
     blocks = features.split([ir.dim * layout.channels for _, ir in layout.irreps], dim=1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from equishare._e3nn import o3
 from equishare.nn import (
     ChannelProduct,
+    ChannelTensorProduct,
     DensityConv,
     Gate,
     IrrepsLinear,
@@ -33,22 +34,23 @@ class Slot:
 
     axis: str  # "atom" or "edge"
     irreps: str = ""  # of e3nn; "" for plain numbers
-    layout: str = "flat"  # "channels": [n, (l, m), channel]; "flat": e3nn's [n, irreps.dim]; "number": [n]
+    layout: str = "flat"  # "channels": [n, (l, m), channel]; "flat": e3nn's [n, irreps.dim]; "number": [n, *shape]
+    shape: tuple[int, ...] = ()
 
     def draw(self) -> Tensor:
         n = N_ATOMS if self.axis == "atom" else N_EDGES
         if self.layout == "channels":
-            layout = Layout.of(self.irreps)
+            layout = Layout.of(self.irreps, repeats=True)
             return torch.randn(n, layout.dim, layout.channels, dtype=torch.float64)
         if self.layout == "number":
-            return 0.5 + 5 * torch.rand(n, dtype=torch.float64)
+            return 0.5 + 5 * torch.rand(n, *self.shape, dtype=torch.float64)
         if self.layout == "unit":
             return nn.functional.normalize(torch.randn(n, 3, dtype=torch.float64), dim=1)
         return torch.randn(n, o3.Irreps(self.irreps).dim, dtype=torch.float64)
 
     def act(self, x: Tensor, g: Tensor) -> Tensor:
         if self.layout == "channels":
-            return torch.einsum("ij,njc->nic", Layout.of(self.irreps).matrix(g), x.double())
+            return torch.einsum("ij,njc->nic", Layout.of(self.irreps, repeats=True).matrix(g), x.double())
         if self.layout == "unit":
             return x.double() @ g.T
         if self.layout == "number":
@@ -122,6 +124,24 @@ CASES = {
         lambda: ChannelProduct("4x1o+4x0o", "4x1e+4x2o", "4x1o+4x0o+4x2e", n_kinds=3),
         (atoms("4x1o+4x0o"), atoms("4x1e+4x2o"), KIND),
         atoms("4x1o+4x0o+4x2e"),
+    ),
+    "tensor product of neighbours": Case(
+        ChannelTensorProduct,
+        lambda: ChannelTensorProduct("4x0e+4x1o", "0e+1o+2e+3o", "4x0e+4x1o+4x2e+4x3o"),
+        (atoms("4x0e+4x1o"), Slot("edge", "0e+1o+2e+3o"), Slot("edge", layout="number", shape=(10, 4)), EDGES),
+        atoms("4x0e+4x0e+4x1o+4x1o+4x1o+4x2e+4x2e+4x2e+4x3o+4x3o"),
+    ),
+    "tensor product of unusual parities": Case(
+        ChannelTensorProduct,
+        lambda: ChannelTensorProduct("4x2e+4x1e+4x0o", "1o+2e", "4x1o+4x1e"),
+        (atoms("4x2e+4x1e+4x0o"), Slot("atom", "1o+2e"), Slot("atom", layout="number", shape=(5, 4))),
+        atoms("4x1o+4x1o+4x1e+4x1e+4x1e"),
+    ),
+    "linear map of repeated irreps": Case(
+        IrrepsLinear,
+        lambda: IrrepsLinear("4x0e+4x1o+4x1o+4x0e", "3x1o+3x0e"),
+        (atoms("4x0e+4x1o+4x1o+4x0e"),),
+        atoms("3x1o+3x0e"),
     ),
     "gate": Case(
         Gate, lambda: Gate("4x1o+4x0e+4x0o+4x2e"), (atoms("4x1o+4x0e+4x0o+4x2e"),), atoms("4x1o+4x0e+4x0o+4x2e")

@@ -1,0 +1,59 @@
+"""equishare under test, as its own training does a step: the default preset."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import worker
+from ase import Atoms
+
+
+class Equishare(worker.Program):
+    """The default preset; random weights where nothing is trained."""
+
+    packages = ("equishare", "numba")
+
+    def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
+        """Graphs, model, optimiser and loss."""
+        from equishare.potential import ModelConfig, Potential
+        from equishare.training.budget import Budget
+        from equishare.training.config import OptimisationConfig
+        from equishare.training.data_module import BatchLoader
+        from equishare.training.frames import Frame
+        from equishare.training.labelled_graphs import labelled_graph, statistics
+        from equishare.training.loss import batch_loss
+        from equishare.training.module import PotentialModule
+
+        labelled = [Frame(atoms, atoms.get_potential_energy(), atoms.get_forces()) for atoms in frames]
+        graphs = [labelled_graph(frame, worker.CUTOFF) for frame in labelled]
+        found = statistics(labelled, graphs, energies)
+        potential = Potential(ModelConfig.preset("default"), energies, found.scale, found.shift, found.neighbours)
+        options = OptimisationConfig()
+        module = PotentialModule(potential, options, Budget(1, None, 1), [])
+        optimiser = module.configure_optimizers()
+        batches = _endless(BatchLoader(graphs, worker.BATCH, seed=0))
+
+        def step(_: int) -> None:
+            batch = next(batches)
+            optimiser.zero_grad(set_to_none=True)
+            batch_loss(potential(batch), batch, options, potential.scale).backward()
+            torch.nn.utils.clip_grad_norm_(potential.parameters(), options.gradient_clip)
+            optimiser.step()
+            module.average.update_parameters(potential)
+
+        return step, sum(p.numel() for p in potential.parameters())
+
+    def calculator(self, energies: dict[str, float]) -> Any:
+        """A model with random weights."""
+        from equishare.potential import ModelConfig, Potential
+
+        return Potential(ModelConfig.preset("default"), energies).calculator(dtype=torch.float32)
+
+
+def _endless(loader: Any) -> Any:
+    while True:
+        yield from loader
+
+
+if __name__ == "__main__":
+    worker.main(Equishare)

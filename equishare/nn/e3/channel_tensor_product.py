@@ -1,0 +1,110 @@
+"""The channel-wise tensor product of features with spherical harmonics."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from equishare._e3nn import o3
+from equishare.nn.e3.kernels.edges import Edges
+from equishare.nn.e3.kernels.paths import TensorProductPaths
+from equishare.nn.e3.kernels.tensor_product import tensor_product
+from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+
+
+class ChannelTensorProduct(nn.Module):
+    r"""Tensor product of neighbours' features with the harmonics of their edges, channel by channel, summed over neighbours.
+
+    .. math:: z_i[p\, m_3, c] = \sum_{j \to i} w_{ij, p, c} \sum_{m_1 m_2}
+              \sqrt{2 l_3 + 1}\; C^{l_1 l_2 l_3}_{m_1 m_2 m_3}\, x_j[l_1 m_1, c]\, Y_{l_2 m_2}(\hat r_{ij})
+
+    for every path p = (l1, l2) -> l3 that O(3) allows, parity included; each path has its own components in the output. This is the
+    product that e3nn calls 'uvu', with the weights of a radial network from outside, in one sweep over edges, and so
+    the message of NequIP and MACE. The layer has no parameters. Equivariant under O(3) and permutations: exact.
+
+    Without edges, the product alone: row by row, one row of features, harmonics and weights each.
+
+    Args:
+        irreps_in: Irreps of the features, equal multiplicities: the channels.
+        irreps_harmonics: Irreps of the second factor, one channel, such as ``"0e + 1o + 2e"``.
+        irreps_out: Irreps to keep, whatever their multiplicity; None: all that are reached, in e3nn's order.
+
+    Attributes:
+        layout_out: The irreps of the output, one entry a path: ordered as `irreps_out`, then by first and second factor, so that
+            paths to one irrep stand together.
+        n_paths: Number of paths.
+
+    Shapes:
+        features ``[atoms, dim, channels]``, harmonics ``[edges, dim_harmonics]``, weight ``[edges, n_paths, channels]``,
+        edge_index ``[2, edges]`` (PyG: row 0 sends, row 1 receives) -> ``[atoms, dim_out, channels]``;
+        without edge_index ``edges`` rows of each.
+
+    With `to_e3nn` and ``layout_out.irreps`` the output is that of `e3nn.o3.TensorProduct` with one 'uvu' instruction a path in the same
+    order, up to the sign that an e3nn release gives its coefficients (see `clebsch_gordan`). `IrrepsLinear`
+    takes ``layout_out.irreps`` as it is, and mixes the paths.
+
+    Raises:
+        ValueError: if the harmonics have more than one channel, no path leads to one of `irreps_out`, or shapes or types differ.
+
+    Thomas et al., "Tensor field networks" (2018); Geiger and Smidt, "e3nn: Euclidean neural networks" (2022).
+
+    >>> product = ChannelTensorProduct("8x0e + 8x1o", "0e + 1o + 2e", "0e + 1o")
+    >>> product.layout_out.irreps
+    8x0e+8x0e+8x1o+8x1o+8x1o
+    >>> index = torch.tensor([[0, 1, 2], [1, 0, 0]])
+    >>> product(torch.randn(3, 4, 8), torch.randn(3, 9), torch.randn(3, product.n_paths, 8), index).shape
+    torch.Size([3, 11, 8])
+    """
+
+    def __init__(
+        self, irreps_in: IrrepsLike, irreps_harmonics: IrrepsLike, irreps_out: IrrepsLike | None = None
+    ) -> None:
+        super().__init__()
+        self.layout_in, self.layout_harmonics = Layout.of(irreps_in), Layout.of(irreps_harmonics)
+        if self.layout_harmonics.channels != 1:
+            raise ValueError(
+                f"the second factor has one channel, that every channel of the features is multiplied with; "
+                f"got {self.layout_harmonics.irreps}"
+            )
+        reached = {
+            ir for _, ir1 in self.layout_in.irreps for _, ir2 in self.layout_harmonics.irreps for ir in ir1 * ir2
+        }
+        wanted = sorted(reached) if irreps_out is None else [ir for _, ir in o3.Irreps(irreps_out)]
+        missing = [str(ir) for ir in wanted if ir not in reached]
+        if missing or len(set(wanted)) != len(wanted):
+            raise ValueError(
+                f"expected irreps_out to name distinct irreps that {self.layout_in.irreps} x "
+                f"{self.layout_harmonics.irreps} reaches, got {wanted} (not reached: {missing})"
+            )
+        self.paths = TensorProductPaths.of(self.layout_in, self.layout_harmonics, wanted)
+        self.layout_out, self.n_paths = self.paths.out, len(self.paths)
+
+    def forward(
+        self,
+        features: Float[Tensor, "atoms dim channels"],
+        harmonics: Float[Tensor, "edges components"],
+        weight: Float[Tensor, "edges paths channels"],
+        edge_index: Int[Tensor, "2 edges"] | Edges | None = None,
+    ) -> Float[Tensor, "atoms dim_out channels"]:
+        """Multiply, and sum over neighbours."""
+        check_features(features, self.layout_in)
+        if edge_index is None:
+            rows = torch.arange(len(features), device=features.device)
+            edges = Edges(torch.stack([rows, rows]), len(rows))
+        else:
+            edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(features))
+        expected = (len(edges), self.layout_harmonics.dim), (len(edges), self.n_paths, self.layout_in.channels)
+        if (harmonics.shape, weight.shape) != expected:
+            raise ValueError(
+                f"expected harmonics of shape {list(expected[0])} and weight of shape {list(expected[1])}, "
+                f"got {list(harmonics.shape)} and {list(weight.shape)}"
+            )
+        if not features.dtype == harmonics.dtype == weight.dtype:
+            raise ValueError(
+                f"expected features, harmonics and weight of one type, got {features.dtype}, {harmonics.dtype} and "
+                f"{weight.dtype}; convert them"
+            )
+        return tensor_product(features, harmonics, weight, edges, self.paths)
+
+    def extra_repr(self) -> str:
+        """Irreps of the factors and of the product."""
+        return f"{self.layout_in.irreps} x {self.layout_harmonics.irreps} -> {self.layout_out.irreps}"

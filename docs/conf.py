@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import sys
 from pathlib import Path
 
 import equishare
@@ -35,11 +34,21 @@ autodoc_typehints = "none"  # shapes and types stand in the signature
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # a named tuple's fields are described once
 default_role = "code"
 intersphinx_mapping: dict = {}  # the build needs no network
 
-PACKAGES = ("potential", "integrations", "check", "nn", "sharing", "groups")
+PACKAGES = ("potential", "integrations", "check", "nn", "models", "sharing", "groups")
 HERE = Path(__file__).parent
+
+
+def copy_notebooks() -> None:
+    """Pages must lie below this folder."""
+    for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
+        page = HERE / "notebooks" / notebook.name
+        page.parent.mkdir(exist_ok=True)
+        if not page.exists() or page.read_bytes() != notebook.read_bytes():
+            page.write_bytes(notebook.read_bytes())
 
 
 def write_reference() -> None:
@@ -50,16 +59,17 @@ def write_reference() -> None:
         lines = [title, "=" * len(title), "", f".. automodule:: {title}", "   :no-members:", ""]
         for member in sorted(module.__all__, key=str.lower):
             value = getattr(module, member)
-            kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "autodata"
+            kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "py:data"
             lines += [f".. {kind}:: equishare.{name}.{member}"]
             if kind == "autoclass":
                 lines += ["   :members:", "   :exclude-members: forward, model_config"]
             lines += [""]
         text = "\n".join(lines)
         page = HERE / "reference" / f"{name}.rst"
+        page.parent.mkdir(exist_ok=True)
         if not page.exists() or page.read_text() != text:
             page.write_text(text)
 
 
-sys.path.insert(0, str(HERE))
+copy_notebooks()
 write_reference()

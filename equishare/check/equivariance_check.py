@@ -29,8 +29,8 @@ def equivariance(
 ) -> EquivarianceReport:
     r"""Check a model's claim f(g x) = g f(x) and, where it fails, find the module that breaks it.
 
-    Elements g are drawn and the relative error |f(g x) - g f(x)| / |f(x)| (root mean squares) is compared with
-    the noise floor: the rounding error of the model on the same inputs, |f32 - f64| for a model that can be
+    Elements g are drawn and the relative error ``|f(g x) - g f(x)| / |f(x)|`` (root mean squares) is compared with
+    the noise floor: the rounding error of the model on the same inputs, ``|f32 - f64|`` for a model that can be
     cast, else the scatter under Monte Carlo arithmetic. The factors of the symmetry are tested all together, with
     products of their elements; where a product does not pass, each factor is tested alone. Gradients are tested
     as one more output. The model, its mode, its inputs and torch's random state stay as they were.

@@ -29,7 +29,7 @@ class Finding:
         transform: the type that it was held to.
         gradient: whether it is a gradient.
         verdict: pass, fail or undecided.
-        error: largest relative error |f(g x) - g f(x)| / |f(x)| (root mean squares).
+        error: largest relative error ``|f(g x) - g f(x)| / |f(x)|`` (root mean squares).
         noise_floor: relative rounding noise on the same inputs.
         ratio: error over noise floor.
         confidence: see `verdict.confidence`.

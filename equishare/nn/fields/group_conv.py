@@ -17,9 +17,10 @@ from equishare.nn.fields.initialisation import convolution_scale, gain_after
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern
+from equishare.sharing.reshaped_pattern import ReshapedPattern
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 from equishare.sharing.solver import solve
-from equishare.sharing.steerable import ReshapedPattern, solve_steerable, steerable_convolution
+from equishare.sharing.steerable import solve_steerable, steerable_convolution
 
 
 def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:

@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/solver.py [--emlp PYTHON] [--n 5 10 30]``; PYTHON is the interpreter of an environment
 with emlp. Each size runs in a process of its own; seconds are processor time, memory the growth of the
-peak over the imports.
+peak over the imports. The results go to ``benchmarks/results/solver.json``.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import resource
 import subprocess
 import sys
 import time
+
+import measuring
 
 
 def ours(n):
@@ -57,6 +59,7 @@ def main():
         return
     print(f"{'n':>4s} {'weights':>12s} {'who':>10s} {'base weights':>13s} {'seconds':>9s} {'MB':>8s}")
     contestants = [("ours", sys.executable)] + ([("theirs", arguments.emlp)] if arguments.emlp else [])
+    rows = []
     for n in arguments.n:
         for who, python in contestants:
             command = [python, os.path.abspath(__file__), "--run", who, str(n)]
@@ -64,14 +67,18 @@ def main():
             try:
                 out = subprocess.run(command, capture_output=True, text=True, timeout=arguments.timeout, check=False)
             except subprocess.TimeoutExpired:
-                print(f"{n:4d} {n**4:12,d} {label:>10s} not finished in {arguments.timeout:.0f} s")
+                rows.append({"n": n, "who": label, "failed": f"not finished in {arguments.timeout:.0f} s"})
+                print(f"{n:4d} {n**4:12,d} {label:>10s} {rows[-1]['failed']}", flush=True)
                 continue
             if out.returncode:
                 reason = out.stderr.strip().splitlines()[-1] if out.stderr.strip() else f"signal {-out.returncode}"
-                print(f"{n:4d} {n**4:12,d} {label:>10s} failed: {reason[:80]}")
+                rows.append({"n": n, "who": label, "failed": reason[:80]})
+                print(f"{n:4d} {n**4:12,d} {label:>10s} failed: {reason[:80]}", flush=True)
                 continue
             count, seconds, kilobytes = json.loads(out.stdout.splitlines()[-1])
-            print(f"{n:4d} {n**4:12,d} {label:>10s} {count:13d} {seconds:9.3f} {kilobytes / 1024:8.0f}")
+            rows.append({"n": n, "who": label, "base weights": count, "seconds": seconds, "MB": kilobytes / 1024})
+            print(f"{n:4d} {n**4:12,d} {label:>10s} {count:13d} {seconds:9.3f} {kilobytes / 1024:8.0f}", flush=True)
+    measuring.write("solver", {"machine": measuring.machine("torch", "equishare", "emlp"), "rows": rows})
 
 
 if __name__ == "__main__":

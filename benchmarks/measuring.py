@@ -1,0 +1,64 @@
+"""What the benchmarks share: CPU time in paired rounds, the machine, results on disk."""
+
+import datetime
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def rounds(calls: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 3) -> dict[str, np.ndarray]:
+    """CPU milliseconds of the calls, each made once a round, so that what disturbs the machine disturbs them all."""
+    for call in calls.values():
+        for _ in range(warm_up):
+            call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.process_time()
+            call()
+            times[name].append(1000 * (time.process_time() - start))
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def machine(*packages: str) -> dict[str, object]:
+    """Date, processor, cores and the versions of packages, for a result to be read later."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "-"
+
+
+def read(name: str) -> dict[str, Any]:
+    """Results of earlier runs, to be added to."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(name: str, results: Mapping[str, Any]) -> None:
+    """Write results beside, then rename: a run that is cut off leaves the last ones whole."""
+    RESULTS.mkdir(exist_ok=True)
+    beside = RESULTS / f".{name}.json"
+    beside.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    os.replace(beside, RESULTS / f"{name}.json")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
 from equishare.nn.fields.convolution import Convolution
-from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice
+from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice, require_finite
 from equishare.nn.fields.initialisation import convolution_scale
 from equishare.nn.layer import EquivariantLayer
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
@@ -48,6 +48,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        require_finite(group)
         super().__init__(in_fields * group.regular(), out_fields * group.regular())
         self.group, self.turns = group, group.order > 1
         self.in_fields, self.out_fields, self.order = in_fields, out_fields, group.order

@@ -118,17 +118,18 @@ def main():
     arguments = parser.parse_args()
     if arguments.run:
         torch.set_num_threads(1)
-        print(json.dumps({"ours": ours, "theirs": theirs}[arguments.run](arguments.repeats)))
+        cases = {"ours": ours, "theirs": theirs}[arguments.run](arguments.repeats)
+        print(json.dumps({"machine": measuring.machine("torch", "equishare", "escnn"), "cases": cases}))
         return
     contestants = [("ours", sys.executable)] + ([("theirs", arguments.escnn)] if arguments.escnn else [])
-    results = {"machine": measuring.machine("torch", "equishare")}
+    results = {}
     for label, environment in (("default allocation", {}), ("allocations kept", KEPT)):
         print(f"\n{label}: processor time, ms (ratio to nn.Conv2d of the same round)")
         results[label] = {}
         for who, python in contestants:
             found = launch(python, who, arguments.repeats, environment)
             results[label][who] = found
-            for case, rows in found.items():
+            for case, rows in found["cases"].items():
                 for name, row in rows.items():
                     ratio = f"{row['ratio']:8.3f}" if "ratio" in row else ""
                     print(f"  {case:22s} {name:22s} {row['ms']:10.2f} {ratio}", flush=True)

@@ -55,7 +55,9 @@ def main():
     arguments = parser.parse_args()
     if arguments.run:
         who, n = arguments.run
-        print(json.dumps({"ours": ours, "theirs": theirs}[who](int(n))))
+        count, seconds, kilobytes = {"ours": ours, "theirs": theirs}[who](int(n))
+        found = {"base weights": count, "seconds": seconds, "MB": kilobytes / 1024}
+        print(json.dumps(found | {"versions": measuring.machine("torch", "equishare", "emlp", "jax")["versions"]}))
         return
     print(f"{'n':>4s} {'weights':>12s} {'who':>10s} {'base weights':>13s} {'seconds':>9s} {'MB':>8s}")
     contestants = [("ours", sys.executable)] + ([("theirs", arguments.emlp)] if arguments.emlp else [])
@@ -75,10 +77,11 @@ def main():
                 rows.append({"n": n, "who": label, "failed": reason[:80]})
                 print(f"{n:4d} {n**4:12,d} {label:>10s} failed: {reason[:80]}", flush=True)
                 continue
-            count, seconds, kilobytes = json.loads(out.stdout.splitlines()[-1])
-            rows.append({"n": n, "who": label, "base weights": count, "seconds": seconds, "MB": kilobytes / 1024})
-            print(f"{n:4d} {n**4:12,d} {label:>10s} {count:13d} {seconds:9.3f} {kilobytes / 1024:8.0f}", flush=True)
-    measuring.write("solver", {"machine": measuring.machine("torch", "equishare", "emlp"), "rows": rows})
+            found = json.loads(out.stdout.splitlines()[-1])
+            rows.append({"n": n, "who": label} | found)
+            count, seconds, megabytes = found["base weights"], found["seconds"], found["MB"]
+            print(f"{n:4d} {n**4:12,d} {label:>10s} {count:13d} {seconds:9.3f} {megabytes:8.0f}", flush=True)
+    measuring.write("solver", {"machine": measuring.machine(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Digits at any angle from a few hundred examples: a C8 net against a plain one, in under a minute.
 
-Needs scikit-learn for its bundled 8 x 8 digits. Both nets have the same layers and about the same number of
-weights.
+Needs scikit-learn for its bundled 8 x 8 digits: ``pip install "equishare[examples]"``. Both nets have the same
+layers and about the same number of weights.
 """
 
 import math

@@ -50,6 +50,12 @@ def train(
     ] = None,
     max_time: Annotated[str | None, typer.Option(help="Time from start to report, such as 30m or 1h30m.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the frames, instead of a time.")] = None,
+    pretrain: Annotated[
+        str | None,
+        typer.Option(
+            help="Fit cheap labels first: xtb draws frames around yours by GFN2-xTB; or a FILE of frames that have them."
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
@@ -91,6 +97,7 @@ def train(
             "dipole_key": dipole_key,
         },
         "model": {"preset": preset and preset.value, "cutoff": cutoff, "dipole": dipole},
+        "pretraining": {"source": pretrain},
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
     }
@@ -128,7 +135,7 @@ def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["Trai
     from equishare.training.config_file import merge, read_yaml, validate
     from equishare.training.run_folder import RunFolder
 
-    fixed = [f"{section}.{key}" for section in ("data", "model") for key in given[section]]
+    fixed = [f"{section}.{key}" for section in ("data", "model", "pretraining") for key in given[section]]
     fixed += [f"run.{key}" for key in given["run"] if key != "device"] + (["--config"] if file else [])
     if fixed:
         raise typer.BadParameter(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")

@@ -19,26 +19,59 @@ from equishare.nn.fields.pool import GroupPool
 from equishare.nn.fields.separable_group_conv import SeparableGroupConv1d, SeparableGroupConv2d, SeparableGroupConv3d
 from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, SymmetryWarning
+from equishare.nn.layer import EquivarianceError, EquivariantLayer, Freezable, SymmetryWarning
 from equishare.nn.sequential import Sequential
+from equishare.nn.sets.attention_pool import AttentionPool
+from equishare.nn.sets.graph_linear import GraphLinear
+from equishare.nn.sets.induced_set_attention_block import InducedSetAttentionBlock
+from equishare.nn.sets.padding import from_padded, to_padded
+from equishare.nn.sets.permutation_linear import PermutationLinear
+from equishare.nn.sets.set_attention import SetAttention
+from equishare.nn.sets.set_attention_block import SetAttentionBlock
+from equishare.nn.sets.set_linear import SetLinear
+from equishare.nn.sets.set_pool import SetPool
+from equishare.nn.tied.equilibrium import Equilibrium
+from equishare.nn.tied.fixed_point import Convergence, ConvergenceError, ConvergenceWarning, fixed_point
+from equishare.nn.tied.hashed_embedding import HashedEmbedding
+from equishare.nn.tied.hashed_linear import HashedLinear
+from equishare.nn.tied.iterated import Iterated
+from equishare.nn.tied.locally_connected import LocallyConnected1d, LocallyConnected2d
+from equishare.nn.tied.siamese import Siamese
+from equishare.nn.tied.tied_autoencoder import TiedAutoencoder
+from equishare.nn.tied.tied_embedding import TiedEmbedding
+from equishare.nn.tied.tied_lstm import TiedInputLSTM
 
 __all__ = [
+    "AttentionPool",
     "ChannelProduct",
+    "Convergence",
+    "ConvergenceError",
+    "ConvergenceWarning",
     "DensityConv",
     "Edges",
+    "Equilibrium",
     "EquivarianceError",
     "EquivariantLayer",
     "FieldBatchNorm",
     "FieldDropout",
     "FieldRMSNorm",
+    "Freezable",
     "Gate",
+    "GraphLinear",
     "GroupConv1d",
     "GroupConv2d",
     "GroupConv3d",
     "GroupPool",
+    "HashedEmbedding",
+    "HashedLinear",
+    "InducedSetAttentionBlock",
     "IrrepsLinear",
+    "Iterated",
     "Layout",
+    "LocallyConnected1d",
+    "LocallyConnected2d",
     "NormActivation",
+    "PermutationLinear",
     "PointwiseActivation",
     "RadialBasis",
     "Readout",
@@ -46,14 +79,25 @@ __all__ = [
     "SeparableGroupConv2d",
     "SeparableGroupConv3d",
     "Sequential",
+    "SetAttention",
+    "SetAttentionBlock",
+    "SetLinear",
+    "SetPool",
     "SharedLinear",
+    "Siamese",
     "SpatialPool",
     "SphericalHarmonics",
     "SymmetryWarning",
+    "TiedAutoencoder",
+    "TiedEmbedding",
+    "TiedInputLSTM",
     "backend",
     "clebsch_gordan",
+    "fixed_point",
     "from_e3nn",
+    "from_padded",
     "polynomial_cutoff",
     "to_e3nn",
+    "to_padded",
     "to_torch",
 ]

@@ -7,13 +7,13 @@ import copy
 from torch import nn
 from torch.nn.utils import parametrize
 
-from equishare.nn.layer import EquivariantLayer
+from equishare.nn.layer import Freezable
 
 
 def to_torch(model: nn.Module) -> nn.Module:
     """A copy of a model in which every tied layer is the plain torch layer that it equals; for inference.
 
-    Layers of this library become ``nn.Linear``, ``nn.ConvNd``, ``nn.BatchNormNd`` and pooling; parameters
+    Layers of this library become ``nn.Linear``, ``nn.ConvNd``, ``nn.LSTM``, ``nn.BatchNormNd`` and pooling; parameters
     that ``sharing.share`` or ``sharing.tie`` made are written out in full. The outputs are the same to
     rounding, and the result needs nothing but torch to be exported.
 
@@ -32,7 +32,7 @@ def to_torch(model: nn.Module) -> nn.Module:
 
 def _frozen(module: nn.Module) -> nn.Module:
     """The module with its tied parts replaced, in place where it can be."""
-    if isinstance(module, EquivariantLayer):
+    if isinstance(module, Freezable):
         return module.to_torch()
     if parametrize.is_parametrized(module):
         # not remove_parametrizations: a copy shares its class with the original, which that would change

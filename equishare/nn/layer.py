@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
@@ -18,7 +18,15 @@ class SymmetryWarning(UserWarning):
     """A layer keeps its symmetry only under a condition that its construction cannot check."""
 
 
-class EquivariantLayer(nn.Module, ABC):
+class Freezable(nn.Module, ABC):
+    """A layer with shared weights that equals a plain torch module with its weights written out."""
+
+    @abstractmethod
+    def to_torch(self) -> nn.Module:
+        """The plain torch module with the same outputs."""
+
+
+class EquivariantLayer(Freezable, ABC):
     """A layer f with f(rho_in(g) x) = rho_out(g) f(x), channels in dimension 1 unless it says otherwise.
 
     Attributes:

@@ -4,7 +4,7 @@ from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.composed_pattern import ComposedPattern, compose
 from equishare.sharing.group_convolution import group_convolution
-from equishare.sharing.hashing import hashed
+from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern, span_distance, subspace_distance
 from equishare.sharing.permutation_maps import permutation_maps
@@ -42,6 +42,7 @@ __all__ = [
     "picture",
     "report",
     "share",
+    "signed_hash",
     "solve",
     "solve_steerable",
     "span_distance",

@@ -26,7 +26,7 @@ def permutation_maps(n: int, order_in: int, order_out: int) -> IndexPattern:
     if n < 1 or min(order_in, order_out) < 0:
         raise SharingError(f"n >= 1 and orders >= 0 expected, got {n}, {order_in}, {order_out}")
     order = order_in + order_out
-    indices = np.indices((n,) * order, dtype=np.int16).reshape(order, -1)
+    indices = np.indices((n,) * order, dtype=np.int16).reshape(order, n**order)
     # restricted growth string: the number of the set that each index falls in, in order of first appearance
     code = np.zeros(indices.shape[1], dtype=np.int64)
     label = np.zeros_like(indices)

@@ -94,6 +94,29 @@ class OptimisationConfig(_Section):
     size_exponent: float = Field(0.5, ge=0, le=1, description="p: 1 counts errors an atom, 0 errors a structure")
 
 
+class PretrainingConfig(_Section):
+    """Fitting many frames of a cheap method first."""
+
+    source: str | None = Field(
+        None,
+        description="xtb: draw frames and label them with GFN2-xTB; or a file of frames labelled by a cheap method",
+    )
+    frames: int = Field(3000, ge=25, description="frames to draw")
+    temperatures: list[float] = Field(
+        default_factory=lambda: [300.0, 600.0, 900.0, 1200.0],
+        min_length=1,
+        description="of the dynamics that draws them, in K",
+    )
+    share: float = Field(0.4, gt=0, lt=1, description="part of the budget that pretraining takes, drawing included")
+
+    @field_validator("temperatures")
+    @classmethod
+    def _positive(cls, value: list[float]) -> list[float]:
+        if not all(temperature > 0 for temperature in value):
+            raise ValueError(f"expected temperatures above 0 K, got {value}")
+        return value
+
+
 class BudgetConfig(_Section):
     """How long to train: by time or by epochs; if neither is given, a time that suits the size of the data."""
 
@@ -134,5 +157,6 @@ class TrainConfig(_Section):
     data: DataConfig = Field(default_factory=DataConfig)
     model: ModelChoice = Field(default_factory=ModelChoice)
     optimisation: OptimisationConfig = Field(default_factory=OptimisationConfig)
+    pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     run: RunConfig = Field(default_factory=RunConfig)

@@ -28,6 +28,7 @@ from equishare.training.interruption import Interruption
 from equishare.training.labelled_graphs import labelled_graph
 from equishare.training.module import PotentialModule
 from equishare.training.prepare import PreparedData, data_name, fingerprint, prepare
+from equishare.training.pretraining import pretrain
 from equishare.training.progress import TrainingProgress, announce
 from equishare.training.quiet import quiet
 from equishare.training.run_folder import RunFolder
@@ -114,15 +115,19 @@ def fit(
         chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, graphs.train)
         mark = fingerprint(data.split.train)
-        potential = initial_potential(config, data, graphs.train)
         loader = GraphDataModule(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(loader.loader))
-        if resume is not None:
+        continued = resume is not None and folder.checkpoint.exists()
+        if continued:
             _check_resumption(folder, budget, mark)
         write_text(folder.config, to_yaml(config))
     except BaseException:
         folder.remove_if_empty()
         raise
+    pretrained = None
+    if config.pretraining.source is not None:
+        pretrained = pretrain(config, data, folder, fit, console, started)
+    potential = initial_potential(config, data, graphs.train, pretrained)
     announce(console, config, data, potential, folder, device, chosen)
     module = PotentialModule(
         potential,
@@ -145,8 +150,8 @@ def fit(
     )
     with Interruption(console) as interruption:
         callbacks = [interruption, validation, Checkpointing(folder.checkpoint), progress]
-        _train(module, loader, callbacks, config, device, folder, resume is not None)
-    evaluations = _evaluate(folder, data, graphs, module, device)
+        _train(module, loader, callbacks, config, device, folder, continued)
+    evaluations = _evaluate(config, folder, data, graphs, module, device)
     return Run(
         folder=folder,
         config=config,
@@ -218,7 +223,12 @@ def _check_resumption(folder: RunFolder, budget: Budget, mark: str) -> None:
 
 
 def _evaluate(
-    folder: RunFolder, data: PreparedData, graphs: _Graphs, module: PotentialModule, device: torch.device
+    config: TrainConfig,
+    folder: RunFolder,
+    data: PreparedData,
+    graphs: _Graphs,
+    module: PotentialModule,
+    device: torch.device,
 ) -> dict[str, Evaluation]:
     """Judge the best potential, and write into its file what it was trained on and how well it does."""
     best = load(folder.model, device=device)
@@ -232,6 +242,7 @@ def _evaluate(
         "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
         "domain": domain(data).model_dump(),
         "files": sorted({frame.file for frame in data.split.train}),
+        "pretraining": config.pretraining.source,
         "steps": module.global_step,
         "seconds": round(module.seconds),
     }

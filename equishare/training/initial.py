@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from equishare.errors import EquishareError
@@ -13,6 +14,9 @@ from equishare.training.config import TrainConfig
 from equishare.training.data_module import frames_per_batch
 from equishare.training.labelled_graphs import statistics
 from equishare.training.prepare import PreparedData, absolute
+
+_CENTRED = 200
+"""Frames whose mean energy a pretrained potential is moved to."""
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -29,6 +33,9 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
     if optimisation.batch_size is None:
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
+    pretraining = config.pretraining
+    if pretraining.source not in (None, "xtb"):
+        pretraining = pretraining.model_copy(update={"source": absolute(str(pretraining.source))})
     paths = {}
     for part in ("train", "valid", "test"):
         value = getattr(data, part)
@@ -37,6 +44,7 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
         update={
             "data": data.model_copy(update=paths),
             "optimisation": optimisation,
+            "pretraining": pretraining,
             "budget": budget,
             "run": config.run.model_copy(update={"out": None}),
         }
@@ -60,8 +68,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def initial_potential(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph]) -> Potential:
+def initial_potential(
+    config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph], pretrained: Potential | None = None
+) -> Potential:
     """A potential with random weights of the configuration's seed, and scale, shift and neighbours of the frames.
+
+    Network, scale and neighbours of a pretrained potential are taken over: together they are one function of the geometry.
 
     Raises:
         EquishareError: if a dipole is wanted, but no training frame has one.
@@ -75,6 +87,29 @@ def initial_potential(config: TrainConfig, data: PreparedData, graphs: Sequence[
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
         potential = Potential(
-            architecture, dict(data.reference.values), found.scale, found.shift, neighbours=found.neighbours
+            architecture,
+            dict(data.reference.values),
+            pretrained.scale if pretrained else found.scale,
+            found.shift,
+            neighbours=pretrained.neighbours if pretrained else found.neighbours,
         )
-    return potential.to(DTYPES[config.run.dtype])
+    potential = potential.to(DTYPES[config.run.dtype])
+    if pretrained is not None:
+        potential.net.load_state_dict(pretrained.net.state_dict())
+        _centre(potential, data, graphs)
+    return potential
+
+
+def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph]) -> None:
+    """Move the shifts so that the energies of the frames are met on average: the two methods differ in theirs."""
+    chosen = [k for k, frame in enumerate(data.split.train) if frame.energy is not None][:_CENTRED]
+    if not chosen:
+        return
+    with torch.no_grad():
+        predicted = [potential.eval()(graphs[k], forces=False).energy.item() for k in chosen]
+    potential.train()
+    frames = [data.split.train[k] for k in chosen]
+    counts = np.array([[frame.atoms.get_chemical_symbols().count(s) for s in potential.species] for frame in frames])
+    missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
+    solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0]
+    potential.shift = {s: potential.shift[s] + float(more) for s, more in zip(potential.species, solution, strict=True)}

@@ -34,6 +34,8 @@ class RunFolder:
     config.yaml           the complete configuration
     metrics.csv           a row each validation; eV, eV/Å
     report.html, plots/   the report
+    pretraining.xyz       the frames that pretraining drew, with labels of GFN2-xTB
+    pretraining/          a run of its own on the frames of a cheap method
     ===================== ============================================================
     """
 
@@ -74,6 +76,16 @@ class RunFolder:
         """Folder of the report's pictures."""
         return self.path / "plots"
 
+    @property
+    def sampled(self) -> Path:
+        """Frames drawn for pretraining."""
+        return self.path / "pretraining.xyz"
+
+    @property
+    def pretraining(self) -> RunFolder:
+        """The run before the run."""
+        return RunFolder(self.path / "pretraining")
+
     @classmethod
     def create(cls, out: str | None, data_name: str) -> RunFolder:
         """Make the folder `out`, or ``runs/<data name>-<n>`` with the first n that is free.
@@ -108,7 +120,7 @@ class RunFolder:
         if not folder.path.is_dir():
             raise RunFolderError(f"no run folder at {path}")
         for file in (folder.config, folder.checkpoint):
-            if not file.exists():
+            if not file.exists() and not folder.pretraining.checkpoint.exists():
                 raise RunFolderError(
                     f"{path} holds no {file.name}, so there is nothing to continue: "
                     "the run ended before its first epoch was complete. Start it anew with another --out"

@@ -51,6 +51,20 @@ def _ranges(coupling: Coupling, left: Tensor, passes: int) -> list[tuple[int, in
     return atom_ranges(n_atoms, passes * len(coupling.entries) * n_atoms * channels)
 
 
+def _tangents(
+    given: tuple[Tensor | None, ...], left: Tensor, right: Tensor | None, weight: Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tangents of left, right and weight; where autograd has none they are zero."""
+    of_left, of_weight = given[0], given[-1]
+    of_right = of_left if right is None else given[1]
+    like = (left, left if right is None else right, weight)
+    filled = (
+        torch.zeros_like(t) if u is None else u for u, t in zip((of_left, of_right, of_weight), like, strict=True)
+    )
+    first, second, third = map(_array, filled)
+    return first, second, third
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -70,7 +84,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         left, right, weight, kind = ctx.saved_tensors
-        grads = _ProductBackward.apply(grad.contiguous(), left, right, weight, kind, ctx.coupling)
+        fitted = ctx.needs_input_grad[2]
+        grads = _ProductBackward.apply(grad.contiguous(), left, right, weight, kind, ctx.coupling, fitted)
         if right is None:
             return grads[0], None, grads[1], None, None
         return *grads, None, None
@@ -86,7 +101,8 @@ class _ProductBackward(torch.autograd.Function):
         weight: Tensor,
         kind: Tensor,
         coupling: Coupling,
-    ) -> tuple[Tensor, ...]:
+        fitted: bool,
+    ) -> tuple[Tensor | None, ...]:
         from equishare.nn.e3.kernels import product_numba as loops
 
         ctx.save_for_backward(grad, left, right, weight, kind)
@@ -96,26 +112,25 @@ class _ProductBackward(torch.autograd.Function):
         grad_left = torch.zeros_like(left)
         grad_right = grad_left if right is None else torch.zeros_like(right)
         ranges = _ranges(coupling, left, 3)
-        grad_weight = weight.new_zeros(len(ranges), *weight.shape)
+        # frozen weights, as in dynamics: no buffer, and the loop leaves their derivative out
+        grad_weight = weight.new_zeros(len(ranges), *(weight.shape if fitted else (0, 0, 0)))
         run_ranges(
             *(loops.backward, ranges, g, a, b, w, z, _table(coupling, left.dtype)),
             *(grad_left.numpy(), grad_right.numpy()),
             own=list(grad_weight.numpy()),
         )
-        if right is None:
-            return grad_left, grad_weight.sum(0)
-        return grad_left, grad_right, grad_weight.sum(0)
+        total = grad_weight.sum(0) if fitted else None
+        return (grad_left, total) if right is None else (grad_left, grad_right, total)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         from equishare.nn.e3.kernels import product_numba as loops
 
         grad, left, right, weight, kind = ctx.saved_tensors
         g, a, w, z = map(_array, (grad, left, weight, kind))
         b = a if right is None else _array(right)
-        ua, uw = _array(tangents[0]), _array(tangents[-1])
-        ub = ua if right is None else _array(tangents[1])
+        ua, ub, uw = _tangents(tangents, left, right, weight)
         d_grad, d_left = torch.zeros_like(grad), torch.zeros_like(left)
         d_right = d_left if right is None else torch.zeros_like(right)
         ranges = _ranges(ctx.coupling, left, 6)
@@ -125,4 +140,4 @@ class _ProductBackward(torch.autograd.Function):
             *(d_grad.numpy(), d_left.numpy(), d_right.numpy()),
             own=list(d_weight.numpy()),
         )
-        return d_grad, d_left, None if right is None else d_right, d_weight.sum(0), None, None
+        return d_grad, d_left, None if right is None else d_right, d_weight.sum(0), None, None, None

@@ -38,7 +38,8 @@ def forward(start, stop, a, b, w, kind, table, out):
 
 @_jit
 def backward(start, stop, g, a, b, w, kind, table, ga, gb, gw):
-    """Derivatives; ga and gb are added to (and may be one array), gw is this range's own."""
+    """Derivatives; ga and gb are added to (and may be one array), gw is this range's own; an empty gw is left out."""
+    fitted = gw.size > 0
     n_c = a.shape[2]
     term_ptr, term_path, term_component, left, right, coefficient = table
     n_terms = term_path.shape[0]
@@ -49,17 +50,21 @@ def backward(start, stop, g, a, b, w, kind, table, ga, gb, gw):
         for t in range(n_terms):
             k, p = term_component[t], term_path[t]
             for c in range(n_c):
-                q[c] = 0
-            for c in range(n_c):
                 h[c] = g[k, n, c] * w[z, p, c]
             for e in range(term_ptr[t], term_ptr[t + 1]):
                 i, j, f = left[e], right[e], coefficient[e]
                 for c in range(n_c):
-                    q[c] += f * a[i, n, c] * b[j, n, c]
-                for c in range(n_c):
                     ga[i, n, c] += f * h[c] * b[j, n, c]
                 for c in range(n_c):
                     gb[j, n, c] += f * h[c] * a[i, n, c]
+            if not fitted:
+                continue
+            for c in range(n_c):
+                q[c] = 0
+            for e in range(term_ptr[t], term_ptr[t + 1]):
+                i, j, f = left[e], right[e], coefficient[e]
+                for c in range(n_c):
+                    q[c] += f * a[i, n, c] * b[j, n, c]
             for c in range(n_c):
                 gw[z, p, c] += g[k, n, c] * q[c]
 

@@ -1,0 +1,65 @@
+"""Configuration of the documentation: ``sphinx-build -W docs docs/_build``."""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import equishare
+
+project = "equishare"
+author = "The equishare developers"
+copyright = "2026, the equishare developers"  # noqa: A001
+version = release = equishare.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "myst_nb",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"equishare {release}"
+html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
+
+# notebooks are stored with their outputs; tests run them
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # shapes and types stand in the signature
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_use_rtype = False
+default_role = "code"
+intersphinx_mapping: dict = {}  # the build needs no network
+
+PACKAGES = ("potential", "integrations", "check", "nn", "sharing", "groups")
+HERE = Path(__file__).parent
+
+
+def write_reference() -> None:
+    """One page a package, one entry a public name: `__all__` is the table of contents."""
+    for name in PACKAGES:
+        module = importlib.import_module(f"equishare.{name}")
+        title = f"equishare.{name}"
+        lines = [title, "=" * len(title), "", f".. automodule:: {title}", "   :no-members:", ""]
+        for member in sorted(module.__all__, key=str.lower):
+            value = getattr(module, member)
+            kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "autodata"
+            lines += [f".. {kind}:: equishare.{name}.{member}"]
+            if kind == "autoclass":
+                lines += ["   :members:", "   :exclude-members: forward, model_config"]
+            lines += [""]
+        text = "\n".join(lines)
+        page = HERE / "reference" / f"{name}.rst"
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+
+
+sys.path.insert(0, str(HERE))
+write_reference()

@@ -1,0 +1,64 @@
+"""Invariants of a set by attention."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from equishare.nn.sets.levels import fill_padding
+from equishare.nn.sets.padding import check_channels, check_mask
+from equishare.nn.sets.set_attention_block import SetAttentionBlock
+
+
+class AttentionPool(nn.Module):
+    r"""Learned seeds ask the set, one invariant vector a seed: PMA, pooling by multi-head attention.
+
+    .. math:: y = \mathrm{MAB}(S, \mathrm{ReLU}(W x + b)), \qquad f(\pi x) = f(x) \text{, exact}
+
+    An empty set gives what the seeds alone give.
+
+    Args:
+        channels: of x and y.
+        seeds: number of vectors.
+        heads: of the attention.
+        kv_heads: heads of keys and values, as in ``SetAttention``.
+        device: Where the weights live.
+        dtype: Their precision.
+
+    Raises:
+        ValueError: no seeds, or as ``SetAttention``.
+        TypeError: the mask is not boolean.
+
+    Lee et al. 2019, "Set Transformer".
+
+    >>> AttentionPool(32, seeds=2)(torch.randn(5, 100, 32)).shape
+    torch.Size([5, 2, 32])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        seeds: int = 1,
+        heads: int = 4,
+        kv_heads: int | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if seeds < 1:
+            raise ValueError(f"one or more seeds expected, got {seeds}")
+        self.seeds = nn.Parameter(torch.empty(seeds, channels, device=device, dtype=dtype))
+        nn.init.xavier_uniform_(self.seeds)
+        self.linear = nn.Linear(channels, channels, device=device, dtype=dtype)
+        self.attend = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)
+
+    def forward(
+        self, x: Float[Tensor, "*batch n channels"], mask: Bool[Tensor, "*batch n"] | None = None
+    ) -> Float[Tensor, "*batch seeds channels"]:
+        """The invariants; what stands at padding does not matter."""
+        check_channels(x, self.seeds.shape[1], 1, type(self).__name__)
+        check_mask(mask, x.shape[:-1])
+        seeds = self.seeds.expand(*x.shape[:-2], *self.seeds.shape)
+        return self.attend(seeds, torch.relu(self.linear(fill_padding(x, 1, mask))), source_mask=mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -14,20 +13,8 @@ from equishare.nn.fields.convolution import Convolution
 from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice, require_finite
 from equishare.nn.fields.initialisation import convolution_scale
 from equishare.nn.layer import EquivariantLayer
+from equishare.nn.memory import keep_freed_memory
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
-
-CHUNK = 2**21  # bytes; measured
-
-
-def _samples_at_once(x: Tensor, channels: int) -> int:
-    """Samples of the batch to run through both factors together: all, but for training steps on a processor.
-
-    There the C library gives temporaries of many megabytes back to the system, and the page faults of the next
-    step cost as much as the arithmetic. Parts whose mixed channels take 2 MiB stay in memory that it keeps.
-    """
-    if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return max(1, len(x))
-    return max(1, CHUNK // max(1, channels * math.prod(x.shape[2:]) * x.element_size()))
 
 
 class _SeparableGroupConv(EquivariantLayer, SharedWeights):
@@ -68,6 +55,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
         self.to(device)
+        keep_freed_memory()  # two factors, twice the temporaries: their page faults would cost half the gain
 
     def reset_parameters(self) -> None:
         """Draw base weights whose product keeps the variance through a ReLU; the bias is zero."""
@@ -92,9 +80,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         if self.turns:
             self.convolution.check_input(x.shape[2:])
         mixing, filters, bias = self.full_weights()
-        parts = x.split(_samples_at_once(x, self.out_channels))
-        out = [self.convolution(self.mixing(p, mixing, None, 1), filters, bias, self.out_channels) for p in parts]
-        return torch.cat(out) if len(out) > 1 else out[0]
+        return self.convolution(self.mixing(x, mixing, None, 1), filters, bias, self.out_channels)
 
     def shared_weights(self) -> dict[str, SharedWeight]:
         """The patterns of both factors."""

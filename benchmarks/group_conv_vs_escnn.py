@@ -1,10 +1,11 @@
 """Training step and construction of group convolutions, beside the dense convolution and escnn, in one run.
 
 Run ``python benchmarks/group_conv_vs_escnn.py [--escnn PYTHON]``; PYTHON is the interpreter of an environment
-with escnn 1.0.11 (it needs a Fortran compiler to install). Times are processor times of one thread, the least
-of interleaved repeats. Everything is run twice: with the C library's default memory allocation, and with
-allocations kept between steps (MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ raised), for page faults
-weigh on every contestant, and most on those that compute least.
+with escnn 1.0.11 (it needs a Fortran compiler to install). Times are processor times of one thread, medians
+over rounds in which each contestant makes one step; ratios are medians of the rounds' ratios. Everything is
+run twice: with the C library's default memory allocation, and with allocations kept between steps
+(MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ raised), for page faults weigh on every contestant, and most
+on those that compute least. The results go to ``benchmarks/results/group_conv_vs_escnn.json``.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import time
 
+import measuring
+import numpy as np
 import torch
 
 FIELDS, SIZE, BATCH = 16, 28, 16
@@ -28,14 +31,13 @@ def step(layer, x, gradient):
 
 
 def race(contestants, repeats):
-    """Least processor time in ms of each contestant, interleaved so that disturbances fall on all alike."""
-    best = dict.fromkeys(contestants, float("inf"))
-    for _ in range(repeats):
-        for name, run in contestants.items():
-            start = time.process_time()
-            run()
-            best[name] = min(best[name], 1e3 * (time.process_time() - start))
-    return best
+    """Processor time in ms of each contestant, and its ratio to the dense convolution of the same round."""
+    times = measuring.rounds(contestants, repeats, warm_up=1)
+    dense = times.get("nn.Conv2d")
+    return {
+        name: {"ms": float(np.median(t))} | ({} if dense is None else {"ratio": float(np.median(t / dense))})
+        for name, t in times.items()
+    }
 
 
 def ours(repeats):
@@ -54,7 +56,7 @@ def ours(repeats):
         }
         results[name] = race({k: lambda m=m, x=x, d=gradient: step(m, x, d) for k, m in layers.items()}, repeats)
         with torch.no_grad():
-            results[name]["expansion alone"] = race({"e": group.full_weight}, repeats)["e"]
+            results[name] |= race({"expansion alone": group.full_weight}, repeats)
     results["build C8 64 -> 64 5x5"] = race({"GroupConv2d": lambda: nn.GroupConv2d(groups.cyclic(8), 64, 64, 5)}, 5)
     return results
 
@@ -90,7 +92,7 @@ def theirs(repeats):
     start = time.process_time()
     build()
     first = 1e3 * (time.process_time() - start)
-    results["build C8 64 -> 64 5x5"] = {"R2Conv, first": first, **race({"R2Conv, again": build}, 2)}
+    results["build C8 64 -> 64 5x5"] = {"R2Conv, first": {"ms": first}, **race({"R2Conv, again": build}, 2)}
     return results
 
 
@@ -116,17 +118,22 @@ def main():
     arguments = parser.parse_args()
     if arguments.run:
         torch.set_num_threads(1)
-        print(json.dumps({"ours": ours, "theirs": theirs}[arguments.run](arguments.repeats)))
+        cases = {"ours": ours, "theirs": theirs}[arguments.run](arguments.repeats)
+        print(json.dumps({"machine": measuring.machine("torch", "equishare", "escnn"), "cases": cases}))
         return
     contestants = [("ours", sys.executable)] + ([("theirs", arguments.escnn)] if arguments.escnn else [])
+    results = {}
     for label, environment in (("default allocation", {}), ("allocations kept", KEPT)):
-        print(f"\n{label}: processor time, ms (ratio to nn.Conv2d of the same run)")
+        print(f"\n{label}: processor time, ms (ratio to nn.Conv2d of the same round)")
+        results[label] = {}
         for who, python in contestants:
-            for case, times in launch(python, who, arguments.repeats, environment).items():
-                dense = times.get("nn.Conv2d")
-                for name, value in times.items():
-                    ratio = f"{value / dense:8.3f}" if dense else ""
-                    print(f"  {case:22s} {name:22s} {value:10.2f} {ratio}")
+            found = launch(python, who, arguments.repeats, environment)
+            results[label][who] = found
+            for case, rows in found["cases"].items():
+                for name, row in rows.items():
+                    ratio = f"{row['ratio']:8.3f}" if "ratio" in row else ""
+                    print(f"  {case:22s} {name:22s} {row['ms']:10.2f} {ratio}", flush=True)
+    measuring.write("group_conv_vs_escnn", results)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "myst_nb",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
+suppress_warnings = ["misc.highlighting_failure"]  # shell lines of notebooks
 html_theme = "furo"
 html_title = f"equishare {release}"
 html_theme_options = {"source_repository": "", "top_of_page_buttons": []}

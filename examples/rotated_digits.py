@@ -2,8 +2,8 @@
 
     python examples/rotated_digits.py [--quick] [--out FOLDER]
 
-Needs scikit-learn for its bundled 8 x 8 digits. Both nets have the same layers and about the same number of
-weights.
+Needs scikit-learn for its bundled 8 x 8 digits: ``pip install "equishare[examples]"``. Both nets have the same
+layers and about the same number of weights.
 """
 
 import argparse

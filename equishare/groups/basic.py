@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.groups.group import Element, Group, GroupError
-from equishare.groups.permutation import Permutation, SignedPermutation, parity
+from equishare.groups.permutation import Permutation, SignedPermutation, is_permutation, parity
 from equishare.groups.representation import Representation
 
 if TYPE_CHECKING:
@@ -169,9 +169,20 @@ class GivenPermutation(_ByPermutation):
     images: tuple[Permutation, ...]
 
     def __post_init__(self) -> None:
-        from equishare.groups.finite import check_images
-
-        check_images(self.group, self.images)
+        group, images = self.group, self.images
+        if len(images) != len(group.generators) or len({len(g) for g in images}) != 1:
+            raise GroupError(
+                f"{group} has {len(group.generators)} generators; got {len(images)} images on "
+                f"{sorted({len(g) for g in images})} points"
+            )
+        for g in images:
+            if not is_permutation(g):
+                raise GroupError(f"not a permutation of 0..{len(g) - 1}: {g}")
+        if self._joint.order != group.order:
+            raise GroupError(
+                f"the images are no action of {group}: they break its relations "
+                f"(the pairs generate {self._joint.order} elements, the group has {group.order})"
+            )
 
     @property
     def size(self) -> int:
@@ -180,10 +191,7 @@ class GivenPermutation(_ByPermutation):
 
     @cached_property
     def _joint(self) -> FiniteGroup:
-        """The group acting on its own points and the given ones at once: the graph of the homomorphism."""
-        from equishare.groups.finite import joint_group
-
-        return joint_group(self.group.generators, self.images)
+        return self.group.graph(self.images)
 
     @cached_property
     def _table(self) -> dict[Permutation, Permutation]:

@@ -56,20 +56,16 @@ class Group(ABC):
     def defining(self) -> Representation:
         """The representation by the matrices that define the group."""
 
+    @abstractmethod
     def trivial(self) -> Representation:
         """The representation g -> 1 on one number."""
-        from equishare.groups.basic import Trivial
 
-        return Trivial(self)
-
+    @abstractmethod
     def sign(self) -> Representation:
         """The representation by +1 and -1.
 
         The determinant of the defining matrices where some are improper, else the parity of the permutations.
         """
-        from equishare.groups.basic import Sign
-
-        return Sign(self)
 
     def __repr__(self) -> str:
         return self.name

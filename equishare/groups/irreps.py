@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,17 @@ class Irrep(Representation):
 
     def __repr__(self) -> str:
         return f"irrep({self.group}, {','.join(map(str, self.label))})"
+
+
+def count_tableaux(partition: tuple[int, ...]) -> int:
+    """The number of standard Young tableaux, n! / prod(hook lengths) (Frame, Robinson & Thrall 1954).
+
+    >>> count_tableaux((3, 2))
+    5
+    """
+    columns = [sum(row > j for row in partition) for j in range(max(partition, default=0))]
+    hooks = (row - j + columns[j] - i - 1 for i, row in enumerate(partition) for j in range(row))
+    return math.factorial(sum(partition)) // math.prod(hooks)
 
 
 @lru_cache(maxsize=256)

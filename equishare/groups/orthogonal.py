@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equishare.groups.basic import Defining
+from equishare.groups.basic import Defining, Sign, Trivial
 from equishare.groups.group import Group, GroupError
 from equishare.groups.representation import Representation, direct_sum
 
@@ -86,6 +86,14 @@ class OrthogonalGroup(Group):
         if not self.improper:
             return turns
         return [(sign * g, w / 2) for sign in (1.0, -1.0) for g, w in turns]
+
+    def trivial(self) -> Trivial:
+        """The representation g -> 1 on one number."""
+        return Trivial(self)
+
+    def sign(self) -> Sign:
+        """The determinant."""
+        return Sign(self)
 
     def defining(self) -> Defining:
         """The matrices themselves."""

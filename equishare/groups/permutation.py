@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,15 @@ def parity(g: Permutation) -> int:
     -1
     """
     return -1 if (len(g) - len(cycle_type(g))) % 2 else 1
+
+
+def side_by_side(first: Sequence[Permutation], second: Sequence[Permutation]) -> tuple[Permutation, ...]:
+    """Pairs of permutations, each acting on two sets of points, the second numbered after the first.
+
+    >>> side_by_side([(1, 0)], [(2, 0, 1)])
+    ((1, 0, 4, 2, 3),)
+    """
+    return tuple((*g, *(len(g) + i for i in h)) for g, h in zip(first, second, strict=True))
 
 
 def is_permutation(g: Permutation) -> bool:

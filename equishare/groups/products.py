@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from equishare.groups.finite import LARGEST_LISTED, FiniteGroup, joint_group
+from equishare.groups.finite import LARGEST_LISTED, FiniteGroup
 from equishare.groups.group import GroupError
-from equishare.groups.permutation import Permutation, is_permutation
+from equishare.groups.permutation import Permutation, is_permutation, side_by_side
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,10 +91,10 @@ def semidirect(
             if [elements[image[i]] for i in normal.indices(left)] != expected:
                 raise GroupError(f"the action of {h} does not respect the product of {normal}")
         twists.append(image)
-    if joint_group(acting.generators, twists).order != acting.order:
+    if acting.graph(twists).order != acting.order:
         raise GroupError(f"the automorphisms break the relations of {acting}")
     shifts = [tuple(normal.regular().image(n).tolist()) for n in normal.generators]
-    pairs = joint_group([*shifts, *twists], [*([acting.identity] * len(shifts)), *acting.generators]).generators
+    pairs = side_by_side([*shifts, *twists], [*([acting.identity] * len(shifts)), *acting.generators])
     return FiniteGroup(f"{normal} x| {acting}", pairs)
 
 

@@ -96,6 +96,13 @@ def _same_group(*reps: Representation) -> Group:
     return reps[0].group
 
 
+def require_representation(*reps: object) -> None:
+    """Raise TypeError unless all of these are representations."""
+    for rep in reps:
+        if not isinstance(rep, Representation):
+            raise TypeError(f"a representation such as G.regular() or 3 * G.trivial() is expected, got {rep!r}")
+
+
 def direct_sum(*parts: tuple[int, Representation]) -> Representation:
     """The direct sum of (multiplicity, representation) pairs; equal neighbours are merged."""
     merged: list[tuple[int, Representation]] = []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from equishare.groups.finite import LARGEST_LISTED, FiniteGroup
 from equishare.groups.group import GroupError
-from equishare.groups.irreps import Irrep, adjacent_transpositions, standard_tableaux, young_orthogonal
+from equishare.groups.irreps import Irrep, adjacent_transpositions, count_tableaux, young_orthogonal
 from equishare.groups.permutation import Permutation, parity
 
 
@@ -73,12 +73,12 @@ class SymmetricGroup(FiniteGroup):
         """
         if sum(partition) != self.degree or list(partition) != sorted(partition, reverse=True):
             raise GroupError(f"a partition of {self.degree} with falling parts is needed, got {partition}")
-        return Irrep(self, tuple(partition), len(standard_tableaux(tuple(partition))))
+        return Irrep(self, tuple(partition), count_tableaux(tuple(partition)))
 
     def irrep_matrix(self, label: tuple[int, ...], g: Permutation) -> Tensor:
         """The product of the matrices of adjacent transpositions that make up g."""
         swaps = young_orthogonal(label)
-        matrix = torch.eye(len(standard_tableaux(label)), dtype=torch.float64)
+        matrix = torch.eye(count_tableaux(label), dtype=torch.float64)
         for i in adjacent_transpositions(g):
             matrix = matrix @ swaps[i]
         return matrix

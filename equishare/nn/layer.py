@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from equishare.groups.representation import Representation
+from equishare.groups.representation import Representation, require_representation
 
 
 class EquivarianceError(ValueError):
@@ -38,6 +38,7 @@ class EquivariantLayer(Freezable, ABC):
 
     def __init__(self, rep_in: Representation, rep_out: Representation) -> None:
         super().__init__()
+        require_representation(rep_in, rep_out)
         self.rep_in, self.rep_out = rep_in, rep_out
         self.in_channels, self.out_channels = rep_in.size, rep_out.size
 
@@ -57,6 +58,7 @@ class EquivariantLayer(Freezable, ABC):
 
 def fields_of(rep: Representation) -> list[tuple[int, Representation]]:
     """The (count, field) pairs of a representation: a field is one irreducible block of its direct sum."""
+    require_representation(rep)
     found: list[tuple[int, Representation]] = []
     for count, part in rep.parts:
         if len(part.parts) > 1 or part.parts[0] != (1, part):

@@ -11,9 +11,8 @@ from equishare.nn.layer import EquivarianceError, EquivariantLayer
 class Sequential(EquivariantLayer):
     """f_n after ... after f_1, where each layer takes the representation that the one before it gives.
 
-    Law: f(rho_in(g) x) = rho_out(g) f(x), as exact as its layers. Entrywise torch activations may stand
-        among the
-    layers; they are checked against the representation too.
+    Law: f(rho_in(g) x) = rho_out(g) f(x), as exact as its layers. Entrywise torch activations may stand among
+    the layers; they are checked against the representation too.
 
     Raises:
         EquivarianceError: a representation does not fit, or a module is of unknown symmetry.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 from equishare.sharing.tie import Expanded
@@ -86,23 +88,36 @@ class Report:
         return self.table()
 
     def picture(self) -> Figure:
-        """The pattern matrices, one panel each, coloured by base weight; those of one base weight only where there is no other.
+        """The pattern matrices, one panel each, coloured by base weight; tied tensors are rows of equal colours.
+
+        Patterns of a single base weight are drawn only where there is no other.
 
         Raises:
-            SharingError: no weight of the module follows a pattern.
+            SharingError: nothing is shared in the module, or nothing small enough to draw.
         """
         drawn = [row for row in self.rows if row.pattern is not None and row.pattern.numel <= LARGEST_PICTURE]
         drawn = [row for row in drawn if row.pattern is not None and row.pattern.n_free > 1] or drawn
         if not drawn:
-            raise SharingError("no weight of the module follows a pattern that is small enough to draw")
+            raise SharingError(
+                "no weight of the module is shared in a pattern that is small enough to draw; give report() an "
+                "example input if convolutions are to count"
+            )
         return picture({row.names[0]: row.pattern for row in drawn if row.pattern is not None})
 
 
-def picture(patterns: dict[str, SharingPattern]) -> Figure:
-    """Pattern matrices by base weight: equal colours are equal weights (up to sign), white is zero."""
+def picture(patterns: SharingPattern | Mapping[str, SharingPattern]) -> Figure:
+    """Pattern matrices by base weight: equal colours are equal weights (up to sign), white is zero.
+
+    >>> from equishare import groups, sharing
+    >>> points = groups.symmetric(4).permutation()
+    >>> picture(sharing.solve(points * points, points)).axes[0].get_title()
+    '64 from 5'
+    """
     import numpy as np
     from matplotlib.figure import Figure
 
+    if isinstance(patterns, SharingPattern):
+        patterns = {"": patterns}
     columns = min(4, len(patterns))
     lines = math.ceil(len(patterns) / columns)
     figure = Figure(figsize=(4.5 * columns, 3.2 * lines), layout="constrained")
@@ -116,7 +131,7 @@ def picture(patterns: dict[str, SharingPattern]) -> Figure:
         )
         image = np.ma.masked_where(~rows.any(axis=1), scattered).reshape(pattern.shape[0], -1)
         axes.imshow(image, cmap="viridis", vmin=0, vmax=1, interpolation="nearest", aspect=shape)
-        axes.set_title(f"{name}\n{pattern.numel} from {pattern.n_free}", fontsize=8)
+        axes.set_title(f"{name}\n{pattern.numel} from {pattern.n_free}".strip(), fontsize=8)
         axes.set_xticks([])
         axes.set_yticks([])
     return figure
@@ -196,6 +211,8 @@ def report(module: nn.Module, example: Any = None) -> Report:
     >>> print(report(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 32, 32)).ratio)   # 10 weights against 30 * 30 * 10
     900.0
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a torch.nn.Module is expected, got {type(module).__name__}")
     calls = _observe(module, example) if example is not None else {}
     entries: dict[int, _Entry] = {}
     visited: set[nn.Module] = set()
@@ -242,7 +259,10 @@ class _Entry:
         """The finished row."""
         kinds = self.kinds | ({"tied"} if len(self.names) > 1 else set())
         kind = ", ".join(sorted(kinds)) or "none"
-        return Row(tuple(self.names), kind, self.parameter.numel(), self.untied, self.pattern)
+        stored, pattern = self.parameter.numel(), self.pattern
+        if pattern is None and len(self.names) > 1 and stored * len(self.names) <= LARGEST_PICTURE:
+            pattern = IndexPattern(torch.arange(stored).repeat(len(self.names), 1))  # one row a name
+        return Row(tuple(self.names), kind, stored, self.untied, pattern)
 
 
 def _own_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:

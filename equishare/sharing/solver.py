@@ -8,7 +8,7 @@ from torch import Tensor
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.permutation import SignedPermutation
-from equishare.groups.representation import Representation, intertwiner_count
+from equishare.groups.representation import Representation, intertwiner_count, require_representation
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.index_pattern import orbits
@@ -35,6 +35,7 @@ def solve(rep_in: Representation, rep_out: Representation) -> SharingPattern:
     >>> sharing.solve(O3.irreps("8x0e+4x1o"), O3.irreps("2x0e+4x1o")).n_free   # 8*2 + 4*4
     32
     """
+    require_representation(rep_in, rep_out)
     if rep_in.group != rep_out.group:
         raise SharingError(f"one group is needed, got {rep_in.group} and {rep_out.group}")
     if rep_in.kind != "matrix" and rep_out.kind != "matrix":

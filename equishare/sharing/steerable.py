@@ -15,9 +15,11 @@ from equishare.groups.finite import FiniteGroup, snap
 from equishare.groups.lattice import grid_coordinates, space_matrix
 from equishare.groups.representation import Representation
 from equishare.sharing.basis_pattern import BasisPattern
-from equishare.sharing.block_pattern import RepeatedPattern, compose
+from equishare.sharing.composed_pattern import compose
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
+from equishare.sharing.repeated_pattern import RepeatedPattern
+from equishare.sharing.reshaped_pattern import ReshapedPattern
 from equishare.sharing.solver import solve
 
 RING_WIDTH = 0.6  # pixels; measured, with the spacing, to keep the sampling error low
@@ -133,22 +135,3 @@ def solve_steerable(
     taps = RepeatedPattern(BasisPattern(sampled, (kernel_size, kernel_size)), pairs)
     shaped = ReshapedPattern(taps, (field_out.size, field_in.size, kernel_size, kernel_size))
     return compose(shaped, coefficients)
-
-
-class ReshapedPattern(SharingPattern):
-    """The same pattern with the entries of the weight in another shape."""
-
-    def __init__(self, pattern: SharingPattern, shape: tuple[int, ...]) -> None:
-        super().__init__(shape, pattern.n_free)
-        if self.numel != pattern.numel:
-            raise SharingError(f"{pattern.numel} entries cannot take the shape {shape}")
-        self.pattern = pattern
-
-    def expand(self, base: Float[Tensor, "*batch n_free"]) -> Float[Tensor, "*batch *shape"]:
-        """The expanded weight, reshaped."""
-        return self.pattern.expand(base).reshape(*base.shape[:-1], *self.shape)
-
-    def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:
-        """The projection of the weight in the old shape."""
-        batch = self._check_weight(weight)
-        return self.pattern.project(weight.reshape(*batch, *self.pattern.shape))

@@ -17,8 +17,9 @@ PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
 
 def _per_axis(value: int | Sequence[int], dimension: int, name: str) -> tuple[int, ...]:
     out = (value,) * dimension if isinstance(value, int) else tuple(value)
-    if len(out) != dimension:
-        raise SharingError(f"{name}: {dimension} values expected, got {out}")
+    least = 0 if name == "padding" else 1
+    if len(out) != dimension or any(n < least for n in out):
+        raise SharingError(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
     return out
 
 

@@ -168,3 +168,9 @@ def test_e3nn_order_and_matrices():
     g = O3.random(torch.Generator().manual_seed(2))
     expected = Irreps("0e+1o+2e").D_from_matrix(g)
     assert torch.allclose(O3.irreps("0e+1o+2e")(g), expected.double(), atol=1e-5)
+
+
+def test_irreps_of_large_symmetric_groups_are_counted_by_hooks():
+    for n in range(1, 8):
+        assert sum(irrep.size**2 for irrep in groups.symmetric(n).irreps()) == groups.symmetric(n).order
+    assert groups.symmetric(50).irrep((48, 2)).size == 1175

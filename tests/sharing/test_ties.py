@@ -223,3 +223,17 @@ def test_report_as_table_and_picture(tmp_path):
     assert int(image.mask.sum()) == 6 * 8 - 6 * 3
     with pytest.raises(sharing.SharingError, match="no weight"):
         sharing.report(nn.Linear(2, 2)).picture()
+
+
+def test_ties_are_drawn_as_rows_of_equal_colours():
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+    sharing.tie(model, "1.weight", "0.weight")
+    image = sharing.report(model).picture().axes[0].images[0].get_array()
+    assert image.shape == (2, 15)
+    assert (image[0] == image[1]).all()
+    assert len(set(image[0].tolist())) == 15
+
+
+def test_a_report_needs_a_module():
+    with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
+        sharing.report("weights")

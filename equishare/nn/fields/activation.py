@@ -68,7 +68,7 @@ class PointwiseActivation(EquivariantLayer):
 
 
 class NormActivation(EquivariantLayer):
-    """A field is shortened by a threshold of its own, y = x * relu(|x| + b) / |x|.
+    """A field is shortened by a threshold of its own, ``y = x * relu(|x| + b) / |x|``.
 
     Law: f(rho(g) x) = rho(g) f(x), exact for orthogonal representations of any kind (Worrall et al. 2017).
 

@@ -18,10 +18,11 @@ _MODULES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d
 
 
 def per_axis(value: int | Sequence[int], dimension: int, name: str) -> tuple[int, ...]:
-    """One whole number for each axis."""
+    """One whole number for each axis: at least 1, but for the padding, which may be 0."""
     out = (value,) * dimension if isinstance(value, int) else tuple(value)
-    if len(out) != dimension:
-        raise EquivarianceError(f"{name}: {dimension} values expected, got {out}")
+    least = 0 if name == "padding" else 1
+    if len(out) != dimension or any(not isinstance(n, int) or n < least for n in out):
+        raise EquivarianceError(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
     return out
 
 

@@ -11,15 +11,22 @@ from torch import Tensor, nn
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.lattice import grid_permutation, space_matrix
 from equishare.groups.permutation import SignedPermutation
-from equishare.groups.representation import Representation
+from equishare.groups.representation import Representation, require_representation
 from equishare.nn.fields.convolution import Convolution
 from equishare.nn.fields.initialisation import convolution_scale, gain_after
 from equishare.nn.layer import EquivarianceError, EquivariantLayer
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern
+from equishare.sharing.reshaped_pattern import ReshapedPattern
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 from equishare.sharing.solver import solve
-from equishare.sharing.steerable import ReshapedPattern, solve_steerable, steerable_convolution
+from equishare.sharing.steerable import solve_steerable, steerable_convolution
+
+
+def require_finite(group: object) -> None:
+    """Raise EquivarianceError unless the group is a finite one."""
+    if not isinstance(group, FiniteGroup):
+        raise EquivarianceError(f"a finite group such as groups.cyclic(4) is needed, got {group!r}")
 
 
 def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:
@@ -72,12 +79,14 @@ class _GroupConv(EquivariantLayer, SharedWeights):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        require_finite(group)
         if lifting and field_in is not None:
             raise EquivarianceError("lifting=True means field_in = G.trivial(): give one of the two")
         if groups < 1 or in_fields % groups or out_fields % groups:
             raise EquivarianceError(f"groups={groups} must divide in_fields={in_fields} and out_fields={out_fields}")
         field_in = field_in or (group.trivial() if lifting else group.regular())
         field_out = field_out or group.regular()
+        require_representation(field_in, field_out)
         super().__init__(in_fields * field_in, out_fields * field_out)
         self.group, self.groups, self.turns = group, groups, group.order > 1
         self.in_fields, self.out_fields = in_fields, out_fields
@@ -178,8 +187,7 @@ class GroupConv2d(_GroupConv):
     """A group convolution in the plane, for C_n and D_n, y_o(x) = sum_i,u W_oi(u) y_i(x + u).
 
     Law: f(g y) = g f(y), where g turns or reflects the image about its centre and acts on channels by the
-        fields.
-    Exact for n = 1, 2, 4; for other n the filters are band-limited and the law holds up to the error of
+    fields. Exact for n = 1, 2, 4; for other n the filters are band-limited and the law holds up to the error of
     sampling (``exact`` is False; measured in the documentation). Cohen & Welling 2016; Weiler & Cesa 2019.
     Arguments as for :class:`GroupConv1d`.
 
@@ -201,8 +209,7 @@ class GroupConv3d(_GroupConv):
     """A group convolution in space, for the octahedral groups and other groups of signed axis permutations.
 
     Law: f(g y) = g f(y), where g turns or reflects the volume about its centre and acts on channels by the
-        fields;
-    exact. Worrall & Brostow 2018, "CubeNet". Arguments as for :class:`GroupConv1d`.
+    fields; exact. Worrall & Brostow 2018, "CubeNet". Arguments as for :class:`GroupConv1d`.
 
     Raises:
         GroupError: the group does not act on space.

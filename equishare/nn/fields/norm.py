@@ -22,9 +22,8 @@ class FieldBatchNorm(EquivariantLayer):
     """Batch normalisation with one mean, variance, scale and shift a field.
 
     y = (x - mean) / sqrt(var + eps) * w + b. Law: f(rho(g) x) = rho(g) f(x), exact in training and in
-    evaluation, since a permutation of a field's
-        coordinates
-    (and of positions) leaves its statistics alone (Ioffe & Szegedy 2015).
+    evaluation, since a permutation of a field's coordinates (and of positions) leaves its statistics alone
+    (Ioffe & Szegedy 2015).
 
     Args:
         rep: representation of the channels, of permuted fields.

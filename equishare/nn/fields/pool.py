@@ -15,8 +15,7 @@ from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
 class GroupPool(EquivariantLayer):
     """The maximum, mean or norm over each field's coordinates, one invariant a field.
 
-    Law: f(rho(g) x) = f(x) at each position, exact. Maximum and mean need permuted fields; the norm,
-        sqrt(sum of
+    Law: f(rho(g) x) = f(x) at each position, exact. Maximum and mean need permuted fields; the norm, sqrt(sum of
     squares), orthogonal ones of any kind.
 
     Args:
@@ -35,11 +34,11 @@ class GroupPool(EquivariantLayer):
     def __init__(self, rep: Representation, reduce: Literal["max", "mean", "norm"] = "max", dimension: int = 2) -> None:
         if reduce not in ("max", "mean", "norm"):
             raise EquivarianceError(f"reduce: max, mean or norm expected, got {reduce!r}")
+        fields = [(count, field.size) for count, field in fields_of(rep)]
         if reduce != "norm" and rep.kind != "permutation":
             raise EquivarianceError(
                 f"the {reduce} over a field needs permuted coordinates, {rep} acts otherwise: use norm"
             )
-        fields = [(count, field.size) for count, field in fields_of(rep)]
         super().__init__(rep, sum(count for count, _ in fields) * rep.group.trivial())
         self.fields, self.reduce, self.dimension = fields, reduce, dimension
 

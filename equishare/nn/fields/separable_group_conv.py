@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
 from equishare.nn.fields.convolution import Convolution
-from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice
+from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice, require_finite
 from equishare.nn.fields.initialisation import convolution_scale
 from equishare.nn.layer import EquivariantLayer
+from equishare.nn.memory import keep_freed_memory
 from equishare.sharing.shared_weights import SharedWeight, SharedWeights
 
 
@@ -34,6 +35,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        require_finite(group)
         super().__init__(in_fields * group.regular(), out_fields * group.regular())
         self.group, self.turns = group, group.order > 1
         self.in_fields, self.out_fields, self.order = in_fields, out_fields, group.order
@@ -53,6 +55,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
         self.to(device)
+        keep_freed_memory()  # two factors, twice the temporaries: their page faults would cost half the gain
 
     def reset_parameters(self) -> None:
         """Draw base weights whose product keeps the variance through a ReLU; the bias is zero."""

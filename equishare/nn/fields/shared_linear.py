@@ -18,8 +18,7 @@ class SharedLinear(EquivariantLayer, SharedWeights):
     """y = W x + b with W all that commutes with the group and b all that it leaves alone.
 
     W rho_in(g) = rho_out(g) W and rho_out(g) b = b. Law: f(rho_in(g) x) = rho_out(g) f(x), exact. The
-    channels are the last dimension, as in
-        ``torch.nn.Linear``.
+    channels are the last dimension, as in ``torch.nn.Linear``.
 
     Args:
         rep_in: representation of the input, of size ``rep_in.size``.

@@ -22,9 +22,8 @@ _POOLS: dict[str, dict[int, type[nn.Module]]] = {
 class SpatialPool(EquivariantLayer):
     """The maximum or mean over windows of space, channel by channel.
 
-    Law: f(g y) = g f(y), exact for turns that keep the lattice, on inputs that the windows cover
-        symmetrically; other
-    sizes raise. Construction warns which sizes those are.
+    Law: f(g y) = g f(y), exact for turns that keep the lattice, on inputs that the windows cover symmetrically;
+    other sizes raise. Construction warns which sizes those are.
 
     Args:
         rep: representation of the channels; permuted for the maximum.
@@ -57,13 +56,13 @@ class SpatialPool(EquivariantLayer):
         reduce: Literal["max", "mean"] = "max",
         dimension: int = 2,
     ) -> None:
+        super().__init__(rep, rep)
         if reduce not in _POOLS:
             raise EquivarianceError(f"reduce: max or mean expected, got {reduce!r}")
         if reduce == "max" and rep.kind != "permutation":
             raise EquivarianceError(f"the maximum needs permuted channels, {rep} acts otherwise: use reduce='mean'")
         if not isinstance(rep.group, FiniteGroup):
             raise EquivarianceError(f"a finite group of the lattice is needed, got {rep.group}")
-        super().__init__(rep, rep)
         self.reduce, self.turns = reduce, rep.group.order > 1
         step = kernel_size if stride is None else stride
         self.windows = Convolution.of(dimension, kernel_size, step, padding, 1, "zeros")

@@ -21,6 +21,7 @@ from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
 from equishare.nn.layer import EquivarianceError, EquivariantLayer, SymmetryWarning
 from equishare.nn.sequential import Sequential
+from equishare.nn.sets.slot_attention import SlotAttention
 
 __all__ = [
     "ChannelProduct",
@@ -47,6 +48,7 @@ __all__ = [
     "SeparableGroupConv3d",
     "Sequential",
     "SharedLinear",
+    "SlotAttention",
     "SpatialPool",
     "SphericalHarmonics",
     "SymmetryWarning",

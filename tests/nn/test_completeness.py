@@ -31,6 +31,7 @@ COVERED_BY = {
     "SeparableGroupConv3d": "fields",
     "Sequential": "fields",
     "SharedLinear": "fields",
+    "SlotAttention": "sets",
     "SpatialPool": "fields",
     "SphericalHarmonics": "e3",
 }

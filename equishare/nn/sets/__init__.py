@@ -1,0 +1,1 @@
+"""Layers of sets: permutations act on the elements."""

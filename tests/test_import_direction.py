@@ -13,6 +13,7 @@ ALLOWED = {
     "groups": set(),
     "sharing": {"groups"},
     "nn": {"groups", "sharing"},
+    "models": {"groups", "sharing", "nn"},
     "potential": {"groups", "sharing", "nn"},
     "check": {"groups"},
     "datasets": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -79,6 +80,61 @@ def tetrominoes(count: int, seed: int, objects: int = 3) -> Scenes:
     labels = labels.reshape(count, SIZE, SIZE)
     colours = 255 * torch.tensor(_COLOURS, dtype=torch.uint8)[torch.randint(6, (count, objects), generator=rng)]
     return Scenes(_paint(labels, colours, torch.zeros(count, 3, dtype=torch.uint8)), labels)
+
+
+def sprites(count: int, seed: int, objects: int = 3) -> Scenes:
+    """Squares, ovals and triangles of any hue on grey, 35 x 35 pixels, turned, scaled and put anywhere: later ones hide earlier ones.
+
+    After the Multi-dSprites of Kabra et al., "Multi-Object Datasets" (2019). Half sides go from 4 to 8 pixels. An object may be hidden as a
+    whole; then its number is absent from the labels.
+
+    Args:
+        count: number of scenes.
+        seed: the same one gives the same scenes.
+        objects: sprites in a scene.
+
+    Raises:
+        ValueError: fewer than one sprite, or a negative count.
+
+    >>> scenes = sprites(8, seed=0, objects=4)
+    >>> scenes.images.dtype, int(scenes.labels.max())
+    (torch.uint8, 4)
+    """
+    if count < 0 or objects < 1:
+        raise ValueError(f"a count of scenes and 1 or more objects in each expected, got {count} and {objects}")
+    rng = torch.Generator().manual_seed(seed)
+
+    def draw(low: float, high: float, *size: int) -> Tensor:
+        return low + (high - low) * torch.rand(count, objects, *size, generator=rng)
+
+    kind = torch.randint(3, (count, objects), generator=rng)
+    centre, half, angle = draw(5, SIZE - 6, 2), draw(4, 8), draw(0, 2 * math.pi)
+    hue, value = draw(0, 6), draw(0.5, 1)
+    step = torch.arange(SIZE, dtype=torch.float32)
+    labels = torch.zeros(count, SIZE, SIZE, dtype=torch.uint8)
+    for number in range(objects):
+        y = step[:, None] - centre[:, number, 0, None, None]
+        x = step - centre[:, number, 1, None, None]
+        cos, sin = angle[:, number, None, None].cos(), angle[:, number, None, None].sin()
+        u, v = (f / half[:, number, None, None] for f in (cos * x + sin * y, cos * y - sin * x))
+        inside = torch.stack(
+            [
+                torch.maximum(u.abs(), v.abs()) < 0.85,
+                u.square() + (v / 0.65).square() < 1,
+                (v > -0.6) & (v + math.sqrt(3) * u.abs() < 1.2),
+            ],
+            dim=1,
+        )
+        labels[inside[torch.arange(count), kind[:, number]]] = number + 1
+    offset = torch.tensor([5.0, 3.0, 1.0])
+    wheel = (hue.unsqueeze(2) + offset) % 6  # hue to red, green and blue at full saturation
+    colour = value.unsqueeze(2) * (1 - torch.minimum(wheel, 4 - wheel).clamp(0, 1))
+    grey = 0.5 * torch.rand(count, 1, generator=rng).expand(-1, 3)
+    return Scenes(_paint(labels, _to_bytes(colour), _to_bytes(grey)), labels)
+
+
+def _to_bytes(colour: Tensor) -> Tensor:
+    return (255 * colour).round().to(torch.uint8)
 
 
 def _orientations() -> Tensor:

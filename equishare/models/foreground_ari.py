@@ -81,7 +81,9 @@ class ForegroundARI(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, prediction: Int[Tensor, "images *pixels"], target: Int[Tensor, "images *pixels"]) -> None:
+    def update(
+        self, prediction: Int[Tensor, "images height width"], target: Int[Tensor, "images height width"]
+    ) -> None:
         """Count some images in: for each pixel the slot that holds it, and the object, 0 for background."""
         self.total += adjusted_rand_index(prediction.flatten(1), target.flatten(1), ignore=0).sum()
         self.images += len(target)

@@ -1,0 +1,128 @@
+"""The model's law, its parts, and a short training that finds something."""
+
+import copy
+from itertools import pairwise
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+from equishare.models import ObjectDiscovery, ObjectDiscoveryModule, SpatialBroadcastDecoder, fourier_positions
+
+QUIET = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+def pictures(count=32, size=12):
+    """Two squares of red and green, left and right, at random heights on black; and their labels."""
+    labels = torch.zeros(count, size, size, dtype=torch.uint8)
+    for picture in labels:
+        for number, column in ((1, 1), (2, 7)):
+            row = int(torch.randint(0, size - 4, ()))
+            picture[row : row + 4, column : column + 4] = number
+    images = torch.stack([labels == 1, labels == 2, torch.zeros_like(labels)], dim=1)
+    return (255 * images).to(torch.uint8), labels
+
+
+def assert_the_law(model, x, tolerance):
+    noise = torch.randn(len(x), model.slot_attention.slots, model.slot_attention.channels, dtype=x.dtype)
+    order = torch.randperm(noise.shape[1])
+    found, turned = model(x, noise=noise), model(x, noise=noise[:, order])
+    assert torch.allclose(turned.reconstruction, found.reconstruction, rtol=0, atol=tolerance)
+    for name in ("masks", "slots", "attention"):
+        assert torch.allclose(getattr(turned, name), getattr(found, name)[:, order], rtol=0, atol=tolerance)
+    assert torch.allclose(found.masks.sum(1), torch.ones_like(found.masks[:, 0]))
+
+
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize(("size", "stride"), [(35, 3), (12, 1), (16, 2), (17, 4)])
+def test_permuting_slots_permutes_masks_and_leaves_the_picture(size, stride, uniform):
+    model = ObjectDiscovery(3, size, stride=stride, width=8, channels=12, uniform=uniform).double()
+    assert_the_law(model, torch.rand(2, 3, size, size, dtype=torch.float64), 1e-12)
+
+
+def trained(steps):
+    torch.manual_seed(2)
+    images, labels = pictures()
+    model = ObjectDiscovery(3, 12, width=16, channels=24, uniform=True)
+    module = ObjectDiscoveryModule(model, steps=steps)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=16)
+    before = float(model.loss(images / 255))
+    trainer = Trainer(max_epochs=-1, **QUIET)
+    trainer.fit(module, loader)
+    return module, trainer, loader, images, before
+
+
+def test_training_lowers_the_error_and_keeps_the_law():
+    module, trainer, loader, images, before = trained(60)
+    assert module.global_step == 60
+    assert float(module.model.loss(images / 255)) < 0.6 * before
+    assert_the_law(copy.deepcopy(module.model).double(), (images[:4] / 255).double(), 1e-11)
+    result = trainer.validate(module, loader, verbose=False)
+    assert -0.5 <= result[0]["ari"] <= 1
+
+
+@pytest.mark.slow
+def test_objects_are_found():
+    module, trainer, loader, *_ = trained(1500)
+    assert trainer.validate(module, loader, verbose=False)[0]["ari"] > 0.9
+
+
+def test_the_rate_rises_then_falls():
+    module = ObjectDiscoveryModule(ObjectDiscovery(2, 9), steps=100, warmup=0.1)
+    rates = [module.rate(step / 100) for step in range(101)]
+    assert max(rates) == pytest.approx(1, abs=0.05)
+    assert rates.index(max(rates)) == pytest.approx(10, abs=1)
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[-1] == pytest.approx(0.01)
+    assert all(a >= b for a, b in pairwise(rates[11:]))
+
+
+def test_a_budget_in_time_ends_the_training():
+    images, labels = pictures(16)
+    module = ObjectDiscoveryModule(ObjectDiscovery(2, 12, width=4, channels=8), seconds=0.2)
+    Trainer(max_epochs=-1, **QUIET).fit(module, DataLoader(TensorDataset(images, labels), batch_size=8))
+    assert module.progress >= 1
+
+
+def test_positions_are_of_cells_and_within_the_picture():
+    positions = fourier_positions(35, 5, frequencies=0)
+    assert positions.shape == (49, 2)
+    assert torch.allclose(positions.mean(0), torch.zeros(2), atol=1e-6)
+    assert float(positions.abs().max()) < 1
+    assert (positions[1:7, 0] == positions[0, 0]).all()  # row by row: the second coordinate runs first
+
+
+def test_patches_are_assembled_in_place():
+    decoder = SpatialBroadcastDecoder(4, 7, patch=3)
+    cells = torch.arange(9.0)[None, :, None, None].expand(1, 9, 2, 9)
+    painted = decoder._assemble(cells)
+    assert painted.shape == (1, 2, 7, 7)
+    assert torch.equal(painted[0, 0, ::3, ::3], torch.arange(9.0).reshape(3, 3))
+    pixel = decoder._assemble(torch.arange(9.0).expand(1, 9, 1, 9))
+    assert torch.equal(pixel[0, 0, :3, :3], torch.arange(9.0).reshape(3, 3))
+
+
+def test_a_uniform_slot_paints_in_one_colour():
+    decoder = SpatialBroadcastDecoder(8, 9, uniform=True)
+    slots = torch.randn(1, 3, 8)
+    picture, masks = decoder(slots)
+    assert torch.allclose(picture[0], torch.einsum("kc,kyx->cyx", decoder.colour(slots[0]), masks[0]), atol=1e-6)
+
+
+def test_errors(unchecked):
+    with pytest.raises(ValueError, match=r"\[batch, 3, 9, 9\]"):
+        ObjectDiscovery(2, 9)(torch.rand(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="positive"):
+        ObjectDiscovery(2, 0)
+    with pytest.raises(ValueError, match="positive"):
+        SpatialBroadcastDecoder(4, 9, patch=0)
+    for budget in ({}, {"steps": 3, "seconds": 1.0}, {"steps": 0}):
+        with pytest.raises(ValueError, match="budget"):
+            ObjectDiscoveryModule(ObjectDiscovery(2, 9), **budget)

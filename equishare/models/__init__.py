@@ -3,7 +3,8 @@
 from equishare.models.foreground_ari import ForegroundARI, adjusted_rand_index
 from equishare.models.object_discovery import Discovery, ObjectDiscovery
 from equishare.models.object_discovery_module import ObjectDiscoveryModule
-from equishare.models.positions import fourier_positions
+from equishare.models.relative_positions import RelativePositions, cell_centres, fourier_features
+from equishare.models.relative_readout import RelativeReadout
 from equishare.models.spatial_broadcast import SpatialBroadcastDecoder
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "ForegroundARI",
     "ObjectDiscovery",
     "ObjectDiscoveryModule",
+    "RelativePositions",
+    "RelativeReadout",
     "SpatialBroadcastDecoder",
     "adjusted_rand_index",
-    "fourier_positions",
+    "cell_centres",
+    "fourier_features",
 ]

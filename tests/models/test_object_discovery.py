@@ -8,7 +8,13 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
-from equishare.models import ObjectDiscovery, ObjectDiscoveryModule, SpatialBroadcastDecoder, fourier_positions
+from equishare.models import (
+    ObjectDiscovery,
+    ObjectDiscoveryModule,
+    RelativeReadout,
+    SpatialBroadcastDecoder,
+    cell_centres,
+)
 
 QUIET = {
     "accelerator": "cpu",
@@ -91,12 +97,35 @@ def test_a_budget_in_time_ends_the_training():
     assert module.progress >= 1
 
 
-def test_positions_are_of_cells_and_within_the_picture():
-    positions = fourier_positions(35, 5, frequencies=0)
-    assert positions.shape == (49, 2)
-    assert torch.allclose(positions.mean(0), torch.zeros(2), atol=1e-6)
-    assert float(positions.abs().max()) < 1
-    assert (positions[1:7, 0] == positions[0, 0]).all()  # row by row: the second coordinate runs first
+def test_cells_cover_the_picture():
+    assert cell_centres(35, 5).tolist() == pytest.approx([2 * (5 * i + 2 - 17) / 35 for i in range(7)])
+    assert float(cell_centres(35, 3)[-1]) < 1 < float(cell_centres(35, 3)[-1]) + 3 / 35
+
+
+def test_the_slots_see_where_the_pixels_are():
+    """The window of a cell is about its middle: a lit pixel moves the features of the cells near it, and of no others."""
+    model = ObjectDiscovery(2, 35, stride=3)
+    model.encoder = model.encoder[:1]
+    dark, lit = torch.zeros(1, 3, 35, 35), torch.zeros(1, 3, 35, 35)
+    lit[0, :, 16, 7] = 1  # the middle of cell (5, 2)
+    pad = torch.nn.functional.pad
+    moved = (model.encoder(pad(lit, model.border)) - model.encoder(pad(dark, model.border))).abs().sum((0, 1)) > 0
+    assert moved.shape == (12, 12)
+    assert set(map(tuple, moved.nonzero().tolist())) == {(i, j) for i in (4, 5, 6) for j in (1, 2, 3)}
+
+
+def test_a_shape_is_read_the_same_wherever_it_is():
+    readout = RelativeReadout(8, 36, 3).double()
+    attention, features = torch.rand(4, 4, dtype=torch.float64), torch.randn(4, 4, 8, dtype=torch.float64)
+
+    def at(row, column):
+        a, h = torch.zeros(12, 12, dtype=torch.float64), torch.randn(12, 12, 8, dtype=torch.float64)
+        a[row : row + 4, column : column + 4], h[row : row + 4, column : column + 4] = attention, features
+        return readout(h.reshape(1, 144, 8), a.reshape(1, 1, 144))
+
+    (first, start), (second, end) = at(1, 2), at(7, 5)
+    assert torch.allclose(first, second, rtol=0, atol=1e-6)  # the grid itself is of single precision
+    assert torch.allclose(end - start, torch.tensor([6, 3], dtype=torch.float64) * 6 / 36, rtol=0, atol=1e-6)
 
 
 def test_patches_are_assembled_in_place():
@@ -112,8 +141,10 @@ def test_patches_are_assembled_in_place():
 def test_a_uniform_slot_paints_in_one_colour():
     decoder = SpatialBroadcastDecoder(8, 9, uniform=True)
     slots = torch.randn(1, 3, 8)
-    picture, masks = decoder(slots)
-    assert torch.allclose(picture[0], torch.einsum("kc,kyx->cyx", decoder.colour(slots[0]), masks[0]), atol=1e-6)
+    picture, masks, colours = decoder(slots, torch.zeros(1, 3, 2))
+    assert torch.allclose(picture[0], torch.einsum("kc,kyx->cyx", colours[0], masks[0]), atol=1e-6)
+    textured, _, _ = SpatialBroadcastDecoder(8, 9)(slots, torch.zeros(1, 3, 2))
+    assert textured.shape == picture.shape
 
 
 def test_errors(unchecked):

@@ -105,6 +105,8 @@ class SlotAttention(nn.Module):
         self.query = nn.Linear(channels, inner, bias=bias, **where)
         self.key = nn.Linear(in_channels, inner, bias=bias, **where)
         self.value = nn.Linear(in_channels, inner, bias=bias, **where)
+        for layer in (self.query, self.key, self.value):
+            nn.init.xavier_uniform_(layer.weight)
         joined = heads > 1 or inner != channels
         self.join: nn.Module = nn.Linear(inner, channels, **where) if joined else nn.Identity()
         self.gru = nn.GRUCell(channels, channels, **where)

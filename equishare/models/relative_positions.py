@@ -53,6 +53,11 @@ class RelativePositions(nn.Module):
         self.register_buffer("centres", cell_centres(size, stride), persistent=False)
         self.rows, self.columns = (nn.Linear(1 + 2 * frequencies, channels, bias=False) for _ in range(2))
 
+    @property
+    def grid(self) -> Float[Tensor, "cells 2"]:
+        """The cells' own (row, column), from -1 to 1, row by row."""
+        return torch.cartesian_prod(self.centres, self.centres)
+
     def forward(self, points: Float[Tensor, "batch slots 2"]) -> Float[Tensor, "batch slots cells channels"]:
         """The features of all cells, row by row, seen from each point (row, column), both from -1 to 1."""
         y, x = (fourier_features(self.centres - points[..., axis, None], self.frequencies) for axis in (0, 1))

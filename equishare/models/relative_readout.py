@@ -44,7 +44,6 @@ class RelativeReadout(nn.Module):
     ) -> tuple[Float[Tensor, "batch slots channels"], Float[Tensor, "batch slots 2"]]:
         """Shapes r and centres c, as (row, column) from -1 to 1."""
         weights = attention / attention.sum(2, keepdim=True).clamp_min(1e-6)
-        line = self.positions.centres
-        centres = weights @ torch.cartesian_prod(line, line)
+        centres = weights @ self.positions.grid
         seen = torch.relu(self.positions(centres) + self.cell(cells).unsqueeze(1))
         return self.mlp((weights.unsqueeze(2) @ seen).squeeze(2)), centres

@@ -158,7 +158,8 @@ class ObjectDiscovery(nn.Module):
 
         Both reach the attention without the decoder between, and make the slots part within some hundred steps where the reconstruction
         alone takes thousands. The sketch is to match the means of the cells: a slot looks at one colour. And slots are to be compact,
-        see ``spread``: objects of one colour go to slots of their own.
+        see ``spread``: objects of one colour go to slots of their own. From the start that would be least with one slot for all: let the
+        weight grow once the slots have parted, as ``ObjectDiscoveryModule`` does.
         """
         found = self(images)
         side = round(found.sketch.shape[2] ** 0.5)

@@ -19,7 +19,8 @@ class ObjectDiscoveryModule(LightningModule):
     r"""Fits an ``ObjectDiscovery`` to pictures; validates it by the foreground ARI, logged as ``ari``.
 
     The learning rate rises in a line over the first ``warmup`` of the budget and then falls along half a cosine to a hundredth; gradients are
-    clipped to a norm of ``clip``. The budget is a number of steps, or a time; at its end training stops.
+    clipped to a norm of ``clip``. The weight of compactness is zero in the first tenth of the budget, and grows to its full value in the
+    second. The budget is a number of steps, or a time; at its end training stops.
 
     Args:
         model: what to fit.
@@ -27,6 +28,7 @@ class ObjectDiscoveryModule(LightningModule):
         seconds: the budget in time, from the first step on.
         optimizer: makes the optimiser from the parameters; its learning rate is the highest one. AdamW with 1e-3 if not given.
         warmup: part of the budget.
+        compactness: full weight, see ``ObjectDiscovery.loss``.
         clip: largest norm of the gradient.
 
     Raises:
@@ -51,7 +53,8 @@ class ObjectDiscoveryModule(LightningModule):
         seconds: float | None = None,
         *,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
-        warmup: float = 0.05,
+        warmup: float = 0.03,
+        compactness: float = 0.6,
         clip: float = 1.0,
     ) -> None:
         super().__init__()
@@ -60,7 +63,7 @@ class ObjectDiscoveryModule(LightningModule):
             raise ValueError(f"a positive budget in steps or in seconds expected, got steps={steps}, seconds={seconds}")
         self.model, self.steps, self.seconds = model, steps, seconds
         self.optimizer = optimizer or (lambda parameters: torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.0))
-        self.warmup, self.clip = warmup, clip
+        self.warmup, self.compactness, self.clip = warmup, compactness, clip
         self.ari = ForegroundARI()
         self.started: float | None = None
 
@@ -93,7 +96,8 @@ class ObjectDiscoveryModule(LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The reconstruction error."""
-        loss = self.model.loss(_pictures(batch[0]))
+        compactness = self.compactness * min(max(10 * self.progress - 1, 0.0), 1.0)
+        loss = self.model.loss(_pictures(batch[0]), compactness=compactness)
         self.log("loss", loss, prog_bar=True)
         return loss
 

@@ -37,19 +37,23 @@ def pictures(count=32, size=12):
 
 
 def assert_the_law(model, x, tolerance):
-    noise = torch.randn(len(x), model.slot_attention.slots, model.slot_attention.channels, dtype=x.dtype)
-    order = torch.randperm(noise.shape[1])
-    found, turned = model(x, noise=noise), model(x, noise=noise[:, order])
+    slots = torch.randn(len(x), model.slot_attention.slots, model.slot_attention.channels, dtype=x.dtype)
+    order = torch.randperm(slots.shape[1])
+    found, turned = model(x, slots=slots), model(x, slots=slots[:, order])
+    if model.slot_attention.initial_log_scale is not None:
+        drawn, moved = model(x, noise=slots), model(x, noise=slots[:, order])
+        assert torch.allclose(moved.masks, drawn.masks[:, order], rtol=0, atol=tolerance)
     assert torch.allclose(turned.reconstruction, found.reconstruction, rtol=0, atol=tolerance)
     for name in ("masks", "slots", "attention"):
         assert torch.allclose(getattr(turned, name), getattr(found, name)[:, order], rtol=0, atol=tolerance)
     assert torch.allclose(found.masks.sum(1), torch.ones_like(found.masks[:, 0]))
 
 
+@pytest.mark.parametrize("initial", ["sampled", "learned"])
 @pytest.mark.parametrize("uniform", [False, True])
 @pytest.mark.parametrize(("size", "stride"), [(35, 3), (12, 1), (16, 2), (17, 4)])
-def test_permuting_slots_permutes_masks_and_leaves_the_picture(size, stride, uniform):
-    model = ObjectDiscovery(3, size, stride=stride, width=8, channels=12, uniform=uniform).double()
+def test_permuting_slots_permutes_masks_and_leaves_the_picture(size, stride, uniform, initial):
+    model = ObjectDiscovery(3, size, stride=stride, width=8, channels=12, uniform=uniform, initial=initial).double()
     assert_the_law(model, torch.rand(2, 3, size, size, dtype=torch.float64), 1e-12)
 
 
@@ -136,6 +140,19 @@ def test_patches_are_assembled_in_place():
     assert torch.equal(painted[0, 0, ::3, ::3], torch.arange(9.0).reshape(3, 3))
     pixel = decoder._assemble(torch.arange(9.0).expand(1, 9, 1, 9))
     assert torch.equal(pixel[0, 0, :3, :3], torch.arange(9.0).reshape(3, 3))
+
+
+def test_spread_is_invariant_and_leaves_out_the_widest_slot():
+    attention, positions = torch.rand(2, 4, 9).softmax(1).double(), torch.rand(9, 2).double()
+    expected = spread(attention, positions)
+    slots, cells = torch.randperm(4), torch.randperm(9)
+    assert torch.allclose(spread(attention[:, slots][:, :, cells], positions[cells]), expected, rtol=1e-12)
+    assert float(spread(torch.eye(1, 9).double()[None].expand(1, 2, 9), positions)) == pytest.approx(0, abs=1e-12)
+    assert float(spread(torch.ones(1, 1, 9).double(), positions)) == 0  # one slot, and it is the widest
+    weights = attention / attention.sum(2, keepdim=True)
+    centre = weights @ positions
+    each = (attention * (positions - centre.unsqueeze(2)).square().sum(3)).sum(2) / 9
+    assert torch.allclose(expected, (each.sum(1) - each.amax(1)).mean(), rtol=1e-10)
 
 
 def test_a_uniform_slot_paints_in_one_colour():

@@ -30,8 +30,14 @@ CASES = {
     "32 x 32 pixels, 7 slots, 4 heads": (16, 1024, 64, 7, 4),
     "14 x 14 patches, 11 slots, 8 heads": (16, 196, 256, 11, 8),
 }
-CPU = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if "model name" in x), platform.machine())
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 29)}
+
+
+def processor():
+    """Its name, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
 
 
 def pair(channels, slots, heads):
@@ -107,7 +113,7 @@ def main():
         print(json.dumps({name: race(*case, arguments.repeats) for name, case in CASES.items()}))
         return
     results = {
-        "machine": f"{CPU}, one thread",
+        "machine": f"{processor()}, one thread",
         "date": datetime.date.today().isoformat(),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "slot-attention")},
     }

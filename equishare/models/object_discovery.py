@@ -50,7 +50,7 @@ class _MatrixConv2d(nn.Module):
 class ObjectDiscovery(nn.Module):
     r"""Encoder with positions, slot attention, spatial-broadcast decoder: pictures in, pictures and a mask for each slot out.
 
-    .. math:: h = \mathrm{MLP}(\mathrm{CNN}(x) + V \phi), \quad (s, A) = \mathrm{SlotAttention}([h, \phi]), \quad
+    .. math:: h = \mathrm{MLP}(\mathrm{CNN}(x) + V \phi), \quad (s, A) = \mathrm{SlotAttention}(h), \quad
               (r, c) = \mathrm{RelativeReadout}(h, A), \quad (\hat x, m) = \mathrm{Decoder}(s + r, c)
 
     Law: a permutation of the initial slots permutes slots, attention and masks, and leaves the reconstruction as it is; exact.
@@ -90,7 +90,7 @@ class ObjectDiscovery(nn.Module):
         stride: int = 3,
         iterations: int = 3,
         initial: Literal["sampled", "learned"] = "learned",
-        neumann_terms: int | None = None,
+        neumann_terms: int | None = 1,
         uniform: bool = True,
     ) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class ObjectDiscovery(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, channels), nn.ReLU(), nn.Linear(channels, channels)
         )
         self.slot_attention = SlotAttention(
-            channels + self.positions.shape[1],
+            channels,
             channels,
             slots,
             iterations=iterations,
@@ -144,9 +144,7 @@ class ObjectDiscovery(nn.Module):
         framed = functional.pad(images.contiguous(memory_format=torch.channels_last), self.border)
         features = self.encoder(framed).permute(0, 2, 3, 1).flatten(1, 2)
         cells = self.mlp(features + self.position(self.positions))
-        # positions once more, as they are: beside strong features the layer norm leaves little of those added above
-        seen = torch.cat([cells, self.positions.expand(len(cells), -1, -1)], dim=2)
-        found, attention = self.slot_attention(seen, slots=slots, noise=noise)
+        found, attention = self.slot_attention(cells, slots=slots, noise=noise)
         shape, centres = self.readout(cells, attention)
         reconstruction, masks, colours = self.decoder(found + shape, centres)
         return Discovery(reconstruction, masks, found, attention, colours.mT @ attention)
@@ -176,15 +174,24 @@ def spread(attention: Float[Tensor, "batch slots cells"], positions: Float[Tenso
     .. math:: V_i = \frac1n \sum_p A_{ip} |p - c_i|^2, \quad c_i = \sum_p A_{ip}\, p \Big/ \sum_p A_{ip}, \quad
               \sum_i V_i - \max_i V_i
 
-    The one left out is the background's. Law: invariant under permutations of slots and of cells, exactly.
+    The one left out is the background's. The gradient moves cells among the other slots only: what a cell gives to the background is held fixed,
+    or giving it all would be least. Law: invariant under permutations of slots and of cells, exactly.
 
     >>> apart = torch.tensor([[[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]])
     >>> line = torch.tensor([[0.0, 0.0], [0.0, 0.2], [0.0, 0.6], [0.0, 1.0]])
     >>> spread(apart, line)              # 2 * 0.1^2 / 4; the second slot spreads more
     tensor(0.0050)
     """
+    widest = _second_moments(attention.detach(), positions).argmax(1)
+    others = attention * (1 - functional.one_hot(widest, attention.shape[1]).to(attention)).unsqueeze(2)
+    total = others.sum(1, keepdim=True)
+    share = others / total.clamp_min(1e-6) * total.detach()
+    return _second_moments(share, positions).sum(1).mean()
+
+
+def _second_moments(attention: Tensor, positions: Tensor) -> Tensor:
+    """V of each slot: [batch, slots]."""
     mass = attention.sum(2)
     centre = (attention @ positions) / mass.unsqueeze(2).clamp_min(1e-6)
     second = attention @ positions.square().sum(1)
-    each = (second - mass * centre.square().sum(2)) / attention.shape[2]
-    return (each.sum(1) - each.amax(1)).mean()
+    return (second - mass * centre.square().sum(2)) / attention.shape[2]

@@ -15,6 +15,7 @@ from equishare.models import (
     SpatialBroadcastDecoder,
     cell_centres,
 )
+from equishare.models.object_discovery import spread
 
 QUIET = {
     "accelerator": "cpu",
@@ -153,6 +154,11 @@ def test_spread_is_invariant_and_leaves_out_the_widest_slot():
     centre = weights @ positions
     each = (attention * (positions - centre.unsqueeze(2)).square().sum(3)).sum(2) / 9
     assert torch.allclose(expected, (each.sum(1) - each.amax(1)).mean(), rtol=1e-10)
+    logits = attention.log().requires_grad_()
+    spread(logits.softmax(1), positions).backward()
+    widest = each.argmax(1)
+    assert float(logits.grad[torch.arange(2), widest].abs().max()) < 1e-12  # no cell moves to the background or from it
+    assert float(logits.grad.abs().max()) > 1e-6
 
 
 def test_a_uniform_slot_paints_in_one_colour():

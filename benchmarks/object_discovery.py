@@ -1,6 +1,6 @@
 """Objects found in generated Tetrominoes-like scenes: foreground ARI of several seeds, and how many of them fail.
 
-    python benchmarks/object_discovery.py [--seeds 0 1 2 3 4] [--steps 4000] [--table]
+    python benchmarks/object_discovery.py [--seeds 0 1 2 3 4] [--steps 12000] [--table]
 
 Each seed draws its own weights, training scenes and order; all are judged on the same 1,000 scenes, which none trains on. After each
 seed the results are written to benchmarks/results/object_discovery.json, with machine, date, versions, recipe and processor time;
@@ -111,7 +111,7 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--scenes", type=int, default=20_000)

@@ -90,7 +90,7 @@ class ObjectDiscovery(nn.Module):
         stride: int = 3,
         iterations: int = 3,
         initial: Literal["sampled", "learned"] = "learned",
-        neumann_terms: int | None = 1,
+        neumann_terms: int | None = None,
         uniform: bool = True,
     ) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class ObjectDiscovery(nn.Module):
         return Discovery(reconstruction, masks, found, attention, colours.mT @ attention)
 
     def loss(
-        self, images: Float[Tensor, "batch 3 size size"], sketch: float = 1.0, compactness: float = 0.6
+        self, images: Float[Tensor, "batch 3 size size"], sketch: float = 1.0, compactness: float = 2.0
     ) -> Float[Tensor, ""]:
         """Mean square of what the reconstruction misses, and two weighted terms on the attention.
 

@@ -54,7 +54,7 @@ class ObjectDiscoveryModule(LightningModule):
         *,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
         warmup: float = 0.03,
-        compactness: float = 0.6,
+        compactness: float = 2.0,
         clip: float = 1.0,
     ) -> None:
         super().__init__()

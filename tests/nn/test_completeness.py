@@ -9,7 +9,7 @@ from torch import nn as torch_nn
 
 from equishare import nn
 
-# public layer -> the folder whose test_symmetry.py tests it in its table CASES and names it in LAYERS
+# public layer -> the folder whose test_symmetry.py, or the file that, tests it in its table CASES and names it in LAYERS
 COVERED_BY = {
     "ChannelProduct": "e3",
     "DensityConv": "e3",
@@ -31,7 +31,7 @@ COVERED_BY = {
     "SeparableGroupConv3d": "fields",
     "Sequential": "fields",
     "SharedLinear": "fields",
-    "SlotAttention": "sets",
+    "SlotAttention": "sets/test_slot_attention",
     "SpatialPool": "fields",
     "SphericalHarmonics": "e3",
 }
@@ -53,8 +53,9 @@ def test_every_public_layer_is_covered_and_nothing_else_is():
 
 @pytest.mark.parametrize("folder", sorted(set(COVERED_BY.values())))
 def test_tables_hold_the_layers_that_they_are_named_for(folder):
-    path = Path(__file__).with_name(folder) / "test_symmetry.py"
-    spec = importlib.util.spec_from_file_location(f"completeness_{folder}", path)
+    path = Path(__file__).parent / folder
+    path = path / "test_symmetry.py" if path.is_dir() else path.with_suffix(".py")
+    spec = importlib.util.spec_from_file_location(f"completeness_{path.parent.name}_{path.stem}", path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     assert {name for name, where in COVERED_BY.items() if where == folder} == loaded.LAYERS

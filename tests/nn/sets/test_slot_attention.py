@@ -22,6 +22,8 @@ CASES = {
     "learned and implicit": {"initial": "learned", "neumann_terms": 2, "heads": 2},
 }
 
+LAYERS = {"SlotAttention"}
+
 
 def build(case, dtype=torch.float64, slots=4):
     """A layer whose every weight is drawn, so that no term of it vanishes."""

@@ -64,7 +64,7 @@ def trained(steps):
     model = ObjectDiscovery(3, 12, width=16, channels=24, uniform=True)
     module = ObjectDiscoveryModule(model, steps=steps)
     loader = DataLoader(TensorDataset(images, labels), batch_size=16)
-    before = float(model.loss(images / 255, compactness=0))
+    before = float(model.loss(images / 255, compactness=0.0))
     trainer = Trainer(max_epochs=-1, **QUIET)
     trainer.fit(module, loader)
     return module, trainer, loader, images, before
@@ -73,7 +73,7 @@ def trained(steps):
 def test_training_lowers_the_error_and_keeps_the_law():
     module, trainer, loader, images, before = trained(60)
     assert module.global_step == 60
-    after = float(module.model.loss(images / 255, compactness=0))
+    after = float(module.model.loss(images / 255, compactness=0.0))
     assert after < 0.7 * before
     assert_the_law(copy.deepcopy(module.model).double(), (images[:4] / 255).double(), 1e-11)
     result = trainer.validate(module, loader, verbose=False)

@@ -31,6 +31,7 @@ from equishare.nn.sets.set_attention import SetAttention
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
 from equishare.nn.sets.set_linear import SetLinear
 from equishare.nn.sets.set_pool import SetPool
+from equishare.nn.sets.slot_attention import SlotAttention
 from equishare.nn.tied.equilibrium import Equilibrium
 from equishare.nn.tied.fixed_point import Convergence, ConvergenceError, ConvergenceWarning, fixed_point
 from equishare.nn.tied.hashed_embedding import HashedEmbedding
@@ -87,6 +88,7 @@ __all__ = [
     "SetPool",
     "SharedLinear",
     "Siamese",
+    "SlotAttention",
     "SpatialPool",
     "SphericalHarmonics",
     "SymmetryWarning",

@@ -81,7 +81,8 @@ class SOAP(torch.optim.Optimizer):
             self._accumulate(state, matrix, 1 - beta2)
             for side in ("left", "right"):
                 if side in state:
-                    state[f"{side}_basis"] = torch.linalg.eigh(state[side])[1]
+                    # in single precision LAPACK may give NaN for the low rank of a first gradient
+                    state[f"{side}_basis"] = torch.linalg.eigh(state[side].double())[1].to(matrix)
             return
         self._accumulate(state, matrix, 1 - beta2)
         state["step"] += 1

@@ -9,7 +9,7 @@ from torch import nn as torch_nn
 
 from equishare import nn
 
-# public layer -> the folder whose test_symmetry.py (tied: test_sharing.py) tests it in its table CASES and names it in LAYERS
+# public layer -> the folder whose test_symmetry.py (tied: test_sharing.py), or the file that, tests it in its table CASES and names it in LAYERS
 COVERED_BY = {
     "AttentionPool": "sets",
     "ChannelProduct": "e3",
@@ -47,6 +47,7 @@ COVERED_BY = {
     "SetPool": "sets",
     "SharedLinear": "fields",
     "Siamese": "tied",
+    "SlotAttention": "sets/test_slot_attention",
     "SpatialPool": "fields",
     "SphericalHarmonics": "e3",
     "TiedAutoencoder": "tied",
@@ -72,8 +73,10 @@ def test_every_public_layer_is_covered_and_nothing_else_is():
 @pytest.mark.parametrize("folder", sorted(set(COVERED_BY.values())))
 def test_tables_hold_the_layers_that_they_are_named_for(folder):
     # the content of tied layers is sharing; what laws they have, their own tests hold
-    path = Path(__file__).with_name(folder) / ("test_sharing.py" if folder == "tied" else "test_symmetry.py")
-    spec = importlib.util.spec_from_file_location(f"completeness_{folder}", path)
+    path = Path(__file__).parent / folder
+    table = "test_sharing.py" if folder == "tied" else "test_symmetry.py"
+    path = path / table if path.is_dir() else path.with_suffix(".py")
+    spec = importlib.util.spec_from_file_location(f"completeness_{path.parent.name}_{path.stem}", path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     assert {name for name, where in COVERED_BY.items() if where == folder} == loaded.LAYERS

@@ -1,0 +1,148 @@
+"""Objects found in generated Tetrominoes-like scenes: foreground ARI of several seeds, and how many of them fail.
+
+    python benchmarks/object_discovery.py [--seeds 0 1 2 3 4] [--steps 12000] [--table]
+
+Each seed draws its own weights, training scenes and order; all are judged on the same 1,000 scenes, which none trains on. After each
+seed the results are written to benchmarks/results/object_discovery.json, with machine, date, versions, recipe and processor time;
+seeds that are there already with the same recipe are not run again. ``--table`` prints what is there.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+from equishare.datasets.scenes import tetrominoes
+from equishare.models import ForegroundARI, ObjectDiscovery, ObjectDiscoveryModule
+from equishare.training.soap import SOAP
+
+RESULTS = Path(__file__).parent / "results" / "object_discovery.json"
+TEST_SEED = 999_983
+LIMIT = 0.98
+
+
+def train(seed, steps, batch, rate, scenes):
+    """A trained model, its course, and the processor time of training in seconds."""
+    torch.manual_seed(seed)
+    model = ObjectDiscovery(slots=4)
+    module = ObjectDiscoveryModule(model, steps=steps, optimizer=lambda parameters: SOAP(parameters, lr=rate))
+    course, images, labels = [], *judged(scenes=320, seed=TEST_SEED + 1)
+
+    def report(module=module):
+        if module.global_step % 250 == 0:
+            spent = time.process_time() - started
+            course.append([module.global_step, round(spent), round(ari(model, images, labels), 4)])
+            print(
+                f"seed {seed}: step {course[-1][0]}, {course[-1][1]} s of processor time, ARI {course[-1][2]}",
+                flush=True,
+            )
+
+    data = tetrominoes(scenes, seed=seed)
+    order = torch.Generator().manual_seed(seed)
+    loader = DataLoader(TensorDataset(data.images), batch, shuffle=True, drop_last=True, generator=order)
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = Trainer(accelerator="cpu", max_epochs=-1, **quiet)
+    stop = module.on_train_batch_end
+    module.on_train_batch_end = lambda *a: (report(), stop(*a))
+    started = time.process_time()
+    trainer.fit(module, loader)
+    return model, course, time.process_time() - started
+
+
+def judged(scenes=1000, seed=TEST_SEED):
+    test = tetrominoes(scenes, seed=seed)
+    return test.images.float() / 255, test.labels.long()
+
+
+def ari(model, images, labels):
+    """Mean foreground ARI with initial noise of a fixed seed."""
+    metric, was = ForegroundARI(), model.training
+    model.eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for x, y in zip(images.split(100), labels.split(100), strict=True):
+            metric.update(model(x).masks.argmax(1), y)
+    model.train(was)
+    return float(metric.compute())
+
+
+def machine():
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": next(
+            (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine()
+        ),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "lightning", "numpy")},
+    }
+
+
+def write(results):
+    beside = RESULTS.with_suffix(".part")
+    beside.write_text(json.dumps(results, indent=1) + "\n")
+    os.replace(beside, RESULTS)
+
+
+def table(results):
+    rows = results["seeds"]
+    print("seed   ARI     processor minutes")
+    for seed, row in sorted(rows.items(), key=lambda item: int(item[0])):
+        print(
+            f"{seed:>4s}   {row['ari']:.4f}  {row['seconds'] / 60:5.1f}   {'' if row['ari'] >= LIMIT else 'below ' + str(LIMIT)}"
+        )
+    failed = sum(row["ari"] < LIMIT for row in rows.values())
+    print(f"{failed} of {len(rows)} seeds below {LIMIT}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--scenes", type=int, default=20_000)
+    parser.add_argument("--save", type=Path, help="folder for the trained weights")
+    parser.add_argument("--table", action="store_true", help="print the results that are there")
+    arguments = parser.parse_args()
+    recipe = {name: getattr(arguments, name) for name in ("steps", "batch", "rate", "scenes")}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if arguments.table:
+        table(results)
+        return
+    if results.get("recipe") != recipe:
+        results = {"recipe": recipe, "seeds": {}}
+    for seed in arguments.seeds:
+        if str(seed) in results["seeds"]:
+            continue
+        model, course, seconds = train(seed, **recipe)
+        row = {
+            "ari": round(ari(model, *judged()), 5),
+            "seconds": round(seconds, 1),
+            "course": course,
+            "machine": machine(),
+        }
+        results["seeds"][str(seed)] = row
+        RESULTS.parent.mkdir(exist_ok=True)
+        write(results)
+        if arguments.save:
+            arguments.save.mkdir(parents=True, exist_ok=True)
+            torch.save(model.state_dict(), arguments.save / f"seed{seed}.pt")
+    table(results)
+
+
+if __name__ == "__main__":
+    main()

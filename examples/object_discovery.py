@@ -31,7 +31,7 @@ class Report(Callback):
             error = float(trainer.callback_metrics.get("loss", float("nan")))
             ari = float(trainer.callback_metrics["ari"])
             print(
-                f"{100 * module.progress:4.0f} %  step {module.global_step:6d}  error {error:.5f}  ARI {ari:.4f}",
+                f"{100 * min(1.0, module.progress):4.0f} %  step {module.global_step:6d}  error {error:.5f}  ARI {ari:.4f}",
                 flush=True,
             )
 
@@ -79,8 +79,12 @@ def main(argv=None):
         arguments.minutes, arguments.count = 0.05, 64
     seed_everything(arguments.seed, verbose=False)
     make = SCENES[arguments.scenes]
-    train, unknown = make(arguments.count, seed=2 * arguments.seed), make(min(320, arguments.count), seed=2 * arguments.seed + 1)
+    train, unknown = (
+        make(arguments.count, seed=2 * arguments.seed),
+        make(min(320, arguments.count), seed=2 * arguments.seed + 1),
+    )
     model = ObjectDiscovery(slots=4)
+    print(f"{len(train.images):,} scenes to train on, {len(unknown.images)} others to judge by")
     module = ObjectDiscoveryModule(
         model, seconds=60 * arguments.minutes, optimizer=lambda parameters: SOAP(parameters, lr=4e-3)
     )

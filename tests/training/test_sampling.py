@@ -25,7 +25,8 @@ def test_frames_are_labelled_by_the_method_and_repeat():
     np.testing.assert_allclose(last.get_forces(), frames[-1].get_forces(), atol=1e-4)
     assert frames[-1].info["config_type"] == "xtb_600K"
     again, other = (trajectory(molecule("H2O"), 600.0, seed=3, number=number) for number in (1, 2))
-    np.testing.assert_array_equal(again[-1].positions, frames[-1].positions)
+    # threads of the method may sum in another order
+    np.testing.assert_allclose(again[-1].positions, frames[-1].positions, atol=1e-6)
     assert not np.allclose(other[-1].positions, frames[-1].positions)
 
 

@@ -42,3 +42,23 @@ def orthogonal():
         return matrix * (torch.linalg.det(matrix).sign() * (-1 if improper else 1))
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """The configuration of a training run of a second or two, as a file would say it."""
+    return {
+        "data": {"train": "ethanol@:43", "valid": 0.1, "test": 0.1},
+        "model": {
+            "preset": "small",
+            "channels": 4,
+            "n_basis": 4,
+            "n_hidden": 4,
+            "l_density": 1,
+            "body_order": 3,
+            "cutoff": 3.0,
+        },
+        "optimisation": {"batch_size": 8},
+        "budget": {"epochs": 4},
+        "run": {"device": "cpu"},
+    }

@@ -16,20 +16,6 @@ from ase.io import read
 from equishare.cli import main
 from equishare.potential import load, read_header
 
-TINY = {
-    "data": {"train": "ethanol@:33", "valid": 0.1, "test": 0.1},
-    "model": {
-        "preset": "small",
-        "channels": 4,
-        "n_basis": 4,
-        "n_hidden": 4,
-        "l_density": 1,
-        "body_order": 3,
-        "cutoff": 3.0,
-    },
-    "optimisation": {"batch_size": 8},
-    "budget": {"epochs": 2},
-}
 COMMAND = [sys.executable, "-m", "equishare.cli"]
 
 
@@ -43,10 +29,10 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, tiny_config):
     """A run made at the prompt, and what it said when its output was piped."""
     folder = tmp_path_factory.mktemp("cli")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny_config))
     command = [*COMMAND, "train", "--config", str(folder / "tiny.yaml"), "--out", str(folder / "run")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
@@ -114,10 +100,10 @@ def test_eval_writes_predictions(trained, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def uncertain(tmp_path_factory):
+def uncertain(tmp_path_factory, tiny_config):
     """A run with a committee and a repulsion, made at the prompt."""
     folder = tmp_path_factory.mktemp("uncertain")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny_config))
     options = ["--committee", "3", "--repulsion", "zbl", "--out", str(folder / "run")]
     done = subprocess.run(
         [*COMMAND, "train", "--config", str(folder / "tiny.yaml"), *options],
@@ -142,7 +128,7 @@ def test_a_committee_is_in_the_run(uncertain):
 
 def test_a_run_with_a_committee_is_resumed(uncertain, tmp_path):
     copied = shutil.copytree(uncertain, tmp_path / "run")
-    assert run("train", "--resume", copied, "--epochs", "3") == 0
+    assert run("train", "--resume", copied, "--epochs", "5") == 0
     assert read_header(copied / "model.safetensors").committee.members == 3
 
 
@@ -251,9 +237,9 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_reports(tmp_path, number):
+def test_a_signal_saves_and_reports(tmp_path, number, tiny_config):
     config = tmp_path / "tiny.yaml"
-    config.write_text(yaml.safe_dump({**TINY, "budget": {"epochs": 100_000}}))
+    config.write_text(yaml.safe_dump({**tiny_config, "budget": {"epochs": 100_000}}))
     running = subprocess.Popen(
         [*COMMAND, "train", "--config", str(config), "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True
     )
@@ -267,9 +253,9 @@ def test_a_signal_saves_and_reports(tmp_path, number):
 
 
 @pytest.mark.slow
-def test_a_second_signal_quits_at_once(tmp_path):
+def test_a_second_signal_quits_at_once(tmp_path, tiny_config):
     config = tmp_path / "tiny.yaml"
-    config.write_text(yaml.safe_dump({**TINY, "budget": {"epochs": 100_000}}))
+    config.write_text(yaml.safe_dump({**tiny_config, "budget": {"epochs": 100_000}}))
     running = subprocess.Popen([*COMMAND, "train", "--config", str(config), "--out", str(tmp_path / "run")])
     while not (tmp_path / "run" / "model.safetensors").exists():
         time.sleep(0.1)

@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,9 @@ from jinja2 import Environment, PackageLoader
 from rich.console import Console, ConsoleOptions, RenderResult
 
 from equishare.check.verdict import Verdict
+from equishare.files import write_text
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}
-
-
-def save(path: str | Path, text: str) -> None:
-    """Write a file beside its place, then rename it there."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def finite(value: Any) -> Any:
@@ -96,14 +88,14 @@ class Report(ABC):
         """Return the report as JSON, and write it to a file if one is given."""
         text = json.dumps(self.to_dict(), indent=2)
         if path is not None:
-            save(path, text + "\n")
+            write_text(path, text + "\n")
         return text
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return a page that needs nothing else, and write it to a file if one is given."""
         text = fragment("page.html.jinja", self, fragment=self.to_html_fragment())
         if path is not None:
-            save(path, text)
+            write_text(path, text)
         return text
 
     def __str__(self) -> str:

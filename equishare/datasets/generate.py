@@ -7,7 +7,6 @@ Molecular dynamics draws the geometries, GFN2-xTB (Bannwarth, Ehlert & Grimme, J
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.spacegroup import crystal
 from rich.console import Console
 from rich.progress import track
+
+from equishare.files import write_text
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -185,9 +186,7 @@ def _lines(atoms: Atoms) -> Iterator[str]:
 
 def write(file: Path, frames: list[Atoms]) -> None:
     """Write labelled frames as extended XYZ: 1e-6 Å, 1e-6 eV, 1e-5 eV/Å, 1e-8 eV/Å^3, 1e-6 e·Å."""
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_text("".join(f"{line}\n" for atoms in frames for line in _lines(atoms)))
-    os.replace(beside, file)
+    write_text(file, "".join(f"{line}\n" for atoms in frames for line in _lines(atoms)))
 
 
 def generate(name: str, folder: Path, seed: int = SEED, console: Console | None = None) -> tuple[Path, Path]:

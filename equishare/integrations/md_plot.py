@@ -1,13 +1,14 @@
 """The picture of a molecular dynamics run."""
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from equishare.files import replacing
 
 if TYPE_CHECKING:
     from equishare.integrations.md import MDResult
@@ -38,9 +39,5 @@ def plot_md(result: "MDResult", temperature: float, path: Path) -> None:
     bottom.legend(loc="upper right", framealpha=0.9, edgecolor="none")
     if result.stopped:
         figure.suptitle(result.stopped, color="tab:red", fontsize=8, wrap=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as beside:
         figure.savefig(beside, format="png", dpi=150)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

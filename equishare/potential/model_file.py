@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import equishare
+from equishare.files import replacing
 from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.errors import ModelFileError
@@ -73,14 +74,9 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
         else CommitteeHeader(**{name: getattr(own, name) for name in CommitteeHeader.model_fields}),
         metadata=metadata or {},
     )
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in potential.state_dict().items()}
-    try:
+    with replacing(path) as beside:
         beside.write_bytes(safetensors.torch.save(weights, metadata={"equishare": header.model_dump_json()}))
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:

@@ -1,6 +1,5 @@
 """The state of a training at the end of an epoch, from which it continues exactly."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from equishare.errors import EquishareError
+from equishare.files import replacing
 from equishare.training.module import PotentialModule
 
 
@@ -33,12 +33,8 @@ class Checkpointing(Callback):
         over = module.budget.fraction(module.global_step, module.seconds) >= 1
         if not module.epoch_complete or (begun - self.written < 50 * self.duration and not over):
             return
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
+        with replacing(self.path) as beside:
             trainer.save_checkpoint(beside)
-            os.replace(beside, self.path)
-        finally:
-            beside.unlink(missing_ok=True)
         self.written = time.monotonic()
         self.duration = self.written - begun
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from equishare.errors import EquishareError
 from equishare.training.config import TrainConfig
 
-__all__ = ["ConfigError", "merge", "read_yaml", "to_yaml", "validate", "write_text"]
+__all__ = ["ConfigError", "merge", "read_yaml", "to_yaml", "validate"]
 
 
 class ConfigError(EquishareError):
@@ -82,16 +82,6 @@ def to_yaml(config: TrainConfig) -> str:
             # PyYAML ends a bare scalar with a line of three dots
             lines.append(f"  {key}: {text.splitlines()[0]}  # {fields[key].description}")
     return "\n".join(lines[1:]) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place, then rename it there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _first_of_each(error: ValidationError) -> list[Any]:

@@ -14,13 +14,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from rich.console import Console
 
+from equishare.files import write_text
 from equishare.potential import AtomGraph, load, save
 from equishare.potential.domain import Domain
 from equishare.training.budget import Budget
 from equishare.training.checkpointing import CheckpointError, Checkpointing, read_checkpoint
 from equishare.training.committee import ATOMS, add_committee, check_members
 from equishare.training.config import TrainConfig
-from equishare.training.config_file import to_yaml, write_text
+from equishare.training.config_file import to_yaml
 from equishare.training.data_module import GraphDataModule
 from equishare.training.evaluate import Evaluation, evaluate_graphs
 from equishare.training.frames import Frame

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
+from equishare.files import replacing
 from equishare.training.evaluate import Evaluation
 from equishare.training.frames import Frame
 
@@ -24,8 +24,6 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
     Raises:
         OSError: if the file cannot be written.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     images = []
     for frame, predicted in zip(frames, evaluation.frames, strict=True):
         atoms = Atoms(frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
@@ -46,8 +44,5 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
         if frame.forces is not None:
             atoms.arrays["REF_forces"] = frame.forces
         images.append(atoms)
-    try:
+    with replacing(path) as beside:
         write(beside, images, format="extxyz")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import ase.io
 from rich.console import Console
 
 from equishare.errors import EquishareError
+from equishare.files import replacing
 from equishare.potential import Potential, load
 from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
 from equishare.training.prepare import PreparedData
@@ -94,12 +94,8 @@ def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: C
         workers=torch.get_num_threads(),
         console=console,
     )
-    beside = folder.sampled.with_name(f".{folder.sampled.name}.part")
-    try:
+    with replacing(folder.sampled) as beside:
         ase.io.write(beside, frames, format="extxyz")
-        os.replace(beside, folder.sampled)
-    finally:
-        beside.unlink(missing_ok=True)
     console.print(
         f"Drew {len(frames):,} frames at {', '.join(f'{t:g}' for t in options.temperatures)} K with GFN2-xTB in "
         f"{time.monotonic() - started:.0f} s.",

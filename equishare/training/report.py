@@ -12,10 +12,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 
 import equishare
+from equishare.files import write_text
 from equishare.potential import Potential, load
 from equishare.training import plots
 from equishare.training.calibration import calibrations
-from equishare.training.config_file import to_yaml, write_text
+from equishare.training.config_file import to_yaml
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
 from equishare.training.figures import to_png, to_svg

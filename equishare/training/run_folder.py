@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from equishare.errors import EquishareError
-from equishare.training.config_file import write_text
+from equishare.files import write_text
 
 __all__ = ["RunFolder", "RunFolderError"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ase import Atoms
 from ase.io import write
 
 from equishare.errors import EquishareError
+from equishare.files import replacing
 from equishare.potential import AtomGraph, Potential, collate, from_atoms
 from equishare.training.data_module import batches_by_size
 from equishare.training.evaluate import ATOMS_PER_BATCH
@@ -77,19 +77,14 @@ def write_selection(
     Raises:
         OSError: if the file cannot be written.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     images = []
     for frame, predicted in zip(frames, predictions, strict=True):
         atoms = Atoms(frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
         atoms.info.update(source=frame.name, energy_uncertainty=predicted["energy_uncertainty"])
         atoms.arrays["forces_uncertainty"] = predicted["forces_uncertainty"].astype(np.float64)
         images.append(atoms)
-    try:
+    with replacing(path) as beside:
         write(beside, images, format="extxyz")
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def largest_determinant(rows: np.ndarray, count: int) -> list[int]:

@@ -9,28 +9,13 @@ from equishare.potential import ModelConfig, Potential
 from equishare.training.config_file import merge, validate
 from equishare.training.frames import Frame
 
-TINY = {
-    "data": {"train": "ethanol@:43", "valid": 0.1, "test": 0.1},
-    "model": {
-        "preset": "small",
-        "channels": 4,
-        "n_basis": 4,
-        "n_hidden": 4,
-        "l_density": 1,
-        "body_order": 3,
-        "cutoff": 3.0,
-    },
-    "optimisation": {"batch_size": 8},
-    "budget": {"epochs": 4},
-    "run": {"device": "cpu"},
-}
 SMALL = ModelConfig(channels=4, l_density=1, l_features=1, body_order=3, n_basis=4, n_hidden=4, cutoff=3.0)
 
 
 @pytest.fixture(scope="session")
-def tiny():
+def tiny(tiny_config):
     """Configurations of runs that take a second or two, with sections of one's own."""
-    return lambda **sections: validate(merge(TINY, sections))
+    return lambda **sections: validate(merge(tiny_config, sections))
 
 
 @pytest.fixture

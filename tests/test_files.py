@@ -1,0 +1,33 @@
+"""A file appears whole or not at all."""
+
+import pytest
+
+from equishare.files import replacing, write_text
+
+
+def test_a_block_that_raises_leaves_the_old_file_and_nothing_beside(tmp_path):
+    path = tmp_path / "report.txt"
+    write_text(path, "old")
+
+    def interrupted():
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_ends_replaces_the_file(tmp_path):
+    path = tmp_path / "report.txt"
+    write_text(path, "old")
+    write_text(str(path), "neu: Å")
+    assert path.read_text(encoding="utf-8") == "neu: Å"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"):
+        write_text(tmp_path / "missing" / "report.txt", "")

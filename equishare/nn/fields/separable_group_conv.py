@@ -109,6 +109,8 @@ class SeparableGroupConv1d(_SeparableGroupConv):
 
     Law and arguments as :class:`GroupConv1d`, from regular to regular fields; Knigge et al. 2022.
 
+    The first one that is made lets the C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
+
     >>> from equishare import groups, nn
     >>> nn.SeparableGroupConv1d(groups.cyclic(2), 2, 4, 5)(torch.zeros(1, 4, 9)).shape
     torch.Size([1, 8, 9])
@@ -122,6 +124,8 @@ class SeparableGroupConv2d(_SeparableGroupConv):
 
     Law and arguments as :class:`GroupConv2d`, from regular to regular fields; Knigge et al. 2022, "Exploiting
     Redundancy: Separable Group Convolutional Networks on Lie Groups".
+
+    The first one that is made lets the C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
 
     >>> from equishare import groups, nn
     >>> nn.SeparableGroupConv2d(groups.cyclic(4), 2, 4, 3)(torch.zeros(1, 8, 7, 7)).shape

@@ -26,6 +26,8 @@ def atom_ranges(n_atoms: int, work: int, starts: np.ndarray | None = None) -> li
     [(0, 10)]
     """
     parts = max(1, min(torch.get_num_threads(), n_atoms, work // WORTH_A_THREAD))
+    if parts == 1:
+        return [(0, n_atoms)]
     if starts is None:
         bounds = np.arange(parts + 1) * n_atoms // parts
     else:

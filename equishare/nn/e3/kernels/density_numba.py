@@ -2,206 +2,248 @@
 
 Arrays are component-major: densities ``A[(l, m), atom, channel]``, radial weights ``R[edge, row, channel]``. Rows
 0..L of R weight the scalars times a spherical harmonic, the rows after them the neighbour's own components. Every
-loop runs over a range of atoms and writes to those atoms only: ranges run in parallel without atomics, and sums have one
-order. Inner loops write one array each, for then the compiler turns them into vector instructions.
+loop runs over a range of atoms and writes to those atoms, or their edges, only: ranges run in parallel without atomics, and sums
+have one order. Each sweep over the contiguous channels takes three components of a degree at a time, or one, and does all that
+there is to do with them while they are in registers. Helpers take whole arrays and indices, for a view would count references.
 """
 
-import numba
-import numpy as np
-
-_jit = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+from equishare.nn.e3.kernels.jit import inline, jit_no_alias
 
 
-@_jit
+@inline
+def _clear(out, count, i):
+    """out[k, i] = 0 for k below count."""
+    for k in range(count):
+        for c in range(out.shape[2]):
+            out[k, i, c] = 0
+
+
+@inline
+def _forward_three(R, e, row, s, j, Y, k, A, i):
+    """Three components: A[k + n] += R s Y[k + n], n = 0..2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    for c in range(A.shape[2]):
+        v = R[e, row, c] * s[j, c]
+        A[k, i, c] += v * y0
+        A[k + 1, i, c] += v * y1
+        A[k + 2, i, c] += v * y2
+
+
+@inline
+def _forward_one(R, e, row, s, j, Y, k, A, i):
+    y0 = Y[e, k]
+    for c in range(A.shape[2]):
+        A[k, i, c] += R[e, row, c] * s[j, c] * y0
+
+
+@inline
+def _scale(R, e, row, x, k, j, out, i):
+    """out[k, i] += R x[k, j]."""
+    for c in range(out.shape[2]):
+        out[k, i, c] += R[e, row, c] * x[k, j, c]
+
+
+@jit_no_alias
 def forward(start, stop, R, s, x, Y, degree_y, degree_x, sender, receive_edges, receive_ptr, A):
     """A[lm, i] = sum_j R[l] s[j] Y[lm] + R[L + 1 + l] x[lm, j]."""
-    n_y, _, n_c = A.shape
-    n_x = x.shape[0]
-    n_l = degree_y[n_y - 1] + 1
+    n_l = degree_y[-1] + 1
     for i in range(start, stop):
-        scaled = np.empty(n_c, R.dtype)
-        for k in range(n_y):
-            for c in range(n_c):
-                A[k, i, c] = 0
+        _clear(A, A.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
-            k = 0
             for degree in range(n_l):
-                for c in range(n_c):
-                    scaled[c] = R[e, degree, c] * s[j, c]
-                for _ in range(2 * degree + 1):
-                    y = Y[e, k]
-                    for c in range(n_c):
-                        A[k, i, c] += scaled[c] * y
+                k, end = degree**2, (degree + 1) ** 2
+                while k + 3 <= end:
+                    _forward_three(R, e, degree, s, j, Y, k, A, i)
+                    k += 3
+                while k < end:
+                    _forward_one(R, e, degree, s, j, Y, k, A, i)
                     k += 1
-            for k in range(n_x):
-                row = n_l + degree_x[k]
-                for c in range(n_c):
-                    A[k, i, c] += R[e, row, c] * x[k, j, c]
+            for k in range(x.shape[0]):
+                _scale(R, e, n_l + degree_x[k], x, k, j, A, i)
 
 
-@_jit
-def backward_edges(start, stop, gA, R, s, x, Y, degree_y, degree_x, sender, receive_edges, receive_ptr, gR, gY):
+@inline
+def _backward_three(g, i, R, e, row, s, j, Y, k, gR, gY):
+    """Three components: gR += s sum_n Y[k + n] g[k + n] and gY[k + n] = sum_c R s g[k + n], n = 0..2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    s0 = s1 = s2 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        v = R[e, row, c] * s[j, c]
+        gR[e, row, c] += s[j, c] * (y0 * g0 + y1 * g1 + y2 * g2)
+        s0 += v * g0
+        s1 += v * g1
+        s2 += v * g2
+    gY[e, k], gY[e, k + 1], gY[e, k + 2] = s0, s1, s2
+
+
+@inline
+def _backward_one(g, i, R, e, row, s, j, Y, k, gR, gY):
+    y0 = Y[e, k]
+    s0 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0 = g[k, i, c]
+        gR[e, row, c] += s[j, c] * (y0 * g0)
+        s0 += R[e, row, c] * s[j, c] * g0
+    gY[e, k] = s0
+
+
+@jit_no_alias
+def backward_edges(start, stop, g, R, s, x, Y, degree_y, degree_x, sender, receive_edges, receive_ptr, gR, gY):
     """Derivative with respect to what lives on edges: R and Y."""
-    n_y, _, n_c = gA.shape
-    n_x = x.shape[0]
-    n_l = degree_y[n_y - 1] + 1
+    n_l = degree_y[-1] + 1
     for i in range(start, stop):
-        moment = np.empty(n_c, R.dtype)
-        scaled = np.empty(n_c, R.dtype)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
-            k = 0
+            gR[e] = 0
             for degree in range(n_l):
-                for c in range(n_c):
-                    moment[c] = 0
-                for c in range(n_c):
-                    scaled[c] = R[e, degree, c] * s[j, c]
-                for _ in range(2 * degree + 1):
-                    y = Y[e, k]
-                    total = R.dtype.type(0)
-                    for c in range(n_c):
-                        moment[c] += gA[k, i, c] * y
-                    for c in range(n_c):
-                        total += gA[k, i, c] * scaled[c]
-                    gY[e, k] = total
+                k, end = degree**2, (degree + 1) ** 2
+                while k + 3 <= end:
+                    _backward_three(g, i, R, e, degree, s, j, Y, k, gR, gY)
+                    k += 3
+                while k < end:
+                    _backward_one(g, i, R, e, degree, s, j, Y, k, gR, gY)
                     k += 1
-                for c in range(n_c):
-                    gR[e, degree, c] = moment[c] * s[j, c]
-            for row in range(n_l, R.shape[1]):
-                for c in range(n_c):
-                    gR[e, row, c] = 0
-            for k in range(n_x):
+            for k in range(x.shape[0]):
                 row = n_l + degree_x[k]
-                for c in range(n_c):
-                    gR[e, row, c] += gA[k, i, c] * x[k, j, c]
+                for c in range(g.shape[2]):
+                    gR[e, row, c] += g[k, i, c] * x[k, j, c]
 
 
-@_jit
-def backward_atoms(start, stop, gA, R, Y, degree_y, degree_x, receiver, send_edges, send_ptr, gs, gx):
+@inline
+def _gather_three(g, i, R, e, row, Y, k, gs, j):
+    """Three components: gs += R sum_n Y[k + n] g[k + n], n = 0..2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    for c in range(g.shape[2]):
+        gs[j, c] += R[e, row, c] * (y0 * g[k, i, c] + y1 * g[k + 1, i, c] + y2 * g[k + 2, i, c])
+
+
+@inline
+def _gather_one(g, i, R, e, row, Y, k, gs, j):
+    y0 = Y[e, k]
+    for c in range(g.shape[2]):
+        gs[j, c] += R[e, row, c] * (y0 * g[k, i, c])
+
+
+@jit_no_alias
+def backward_atoms(start, stop, g, R, Y, degree_y, degree_x, receiver, send_edges, send_ptr, gs, gx):
     """Derivative with respect to what lives on the senders: s and x."""
-    n_y, _, n_c = gA.shape
-    n_x = gx.shape[0]
-    n_l = degree_y[n_y - 1] + 1
+    n_l = degree_y[-1] + 1
     for j in range(start, stop):
-        moment = np.empty(n_c, R.dtype)
-        for c in range(n_c):
-            gs[j, c] = 0
-        for k in range(n_x):
-            for c in range(n_c):
-                gx[k, j, c] = 0
+        gs[j] = 0
+        _clear(gx, gx.shape[0], j)
         for p in range(send_ptr[j], send_ptr[j + 1]):
             e = send_edges[p]
             i = receiver[e]
-            k = 0
             for degree in range(n_l):
-                for c in range(n_c):
-                    moment[c] = 0
-                for _ in range(2 * degree + 1):
-                    y = Y[e, k]
-                    for c in range(n_c):
-                        moment[c] += gA[k, i, c] * y
+                k, end = degree**2, (degree + 1) ** 2
+                while k + 3 <= end:
+                    _gather_three(g, i, R, e, degree, Y, k, gs, j)
+                    k += 3
+                while k < end:
+                    _gather_one(g, i, R, e, degree, Y, k, gs, j)
                     k += 1
-                for c in range(n_c):
-                    gs[j, c] += moment[c] * R[e, degree, c]
-            for k in range(n_x):
-                row = n_l + degree_x[k]
-                for c in range(n_c):
-                    gx[k, j, c] += R[e, row, c] * gA[k, i, c]
+            for k in range(gx.shape[0]):
+                _scale(R, e, n_l + degree_x[k], g, k, i, gx, j)
 
 
-@_jit
+@inline
+def _second_three(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY):
+    """With v = uR s + R us: dA += v Y + R s uY, dR += us sum_n Y g + s sum_n uY g, dY = sum_c v g, components k..k + 2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    u0, u1, u2 = uY[e, k], uY[e, k + 1], uY[e, k + 2]
+    s0 = s1 = s2 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        w = R[e, row, c] * s[j, c]
+        v = uR[e, row, c] * s[j, c] + R[e, row, c] * us[j, c]
+        dR[e, row, c] += us[j, c] * (y0 * g0 + y1 * g1 + y2 * g2) + s[j, c] * (u0 * g0 + u1 * g1 + u2 * g2)
+        dA[k, i, c] += v * y0 + w * u0
+        dA[k + 1, i, c] += v * y1 + w * u1
+        dA[k + 2, i, c] += v * y2 + w * u2
+        s0 += v * g0
+        s1 += v * g1
+        s2 += v * g2
+    dY[e, k], dY[e, k + 1], dY[e, k + 2] = s0, s1, s2
+
+
+@inline
+def _second_one(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY):
+    y0, u0 = Y[e, k], uY[e, k]
+    s0 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0 = g[k, i, c]
+        v = uR[e, row, c] * s[j, c] + R[e, row, c] * us[j, c]
+        dR[e, row, c] += us[j, c] * (y0 * g0) + s[j, c] * (u0 * g0)
+        dA[k, i, c] += v * y0 + R[e, row, c] * s[j, c] * u0
+        s0 += v * g0
+    dY[e, k] = s0
+
+
+@jit_no_alias
 def second_edges(
-    start, stop, gA, R, s, x, Y, uR, us, ux, uY, degree_y, degree_x, sender, receive_edges, receive_ptr, dA, dR, dY
+    start, stop, g, R, s, x, Y, uR, us, ux, uY, degree_y, degree_x, sender, receive_edges, receive_ptr, dA, dR, dY
 ):
     """Directional derivative of `forward` (into dA) and of `backward_edges` (into dR, dY) along (uR, us, ux, uY)."""
-    n_y, _, n_c = gA.shape
-    n_x = x.shape[0]
-    n_l = degree_y[n_y - 1] + 1
+    n_l = degree_y[-1] + 1
     for i in range(start, stop):
-        t = np.empty(n_c, R.dtype)
-        v = np.empty(n_c, R.dtype)
-        scaled = np.empty(n_c, R.dtype)
-        changed = np.empty(n_c, R.dtype)
-        for k in range(n_y):
-            for c in range(n_c):
-                dA[k, i, c] = 0
+        _clear(dA, dA.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
-            k = 0
+            dR[e] = 0
             for degree in range(n_l):
-                for c in range(n_c):
-                    t[c] = 0
-                for c in range(n_c):
-                    v[c] = 0
-                for c in range(n_c):
-                    scaled[c] = R[e, degree, c] * s[j, c]
-                for c in range(n_c):
-                    changed[c] = uR[e, degree, c] * s[j, c] + R[e, degree, c] * us[j, c]
-                for _ in range(2 * degree + 1):
-                    y = Y[e, k]
-                    u = uY[e, k]
-                    total = R.dtype.type(0)
-                    for c in range(n_c):
-                        t[c] += gA[k, i, c] * y
-                    for c in range(n_c):
-                        v[c] += gA[k, i, c] * u
-                    for c in range(n_c):
-                        total += gA[k, i, c] * changed[c]
-                    for c in range(n_c):
-                        dA[k, i, c] += changed[c] * y + scaled[c] * u
-                    dY[e, k] = total
+                k, end = degree**2, (degree + 1) ** 2
+                while k + 3 <= end:
+                    _second_three(g, i, R, uR, e, degree, s, us, j, Y, uY, k, dA, dR, dY)
+                    k += 3
+                while k < end:
+                    _second_one(g, i, R, uR, e, degree, s, us, j, Y, uY, k, dA, dR, dY)
                     k += 1
-                for c in range(n_c):
-                    dR[e, degree, c] = us[j, c] * t[c] + s[j, c] * v[c]
-            for row in range(n_l, R.shape[1]):
-                for c in range(n_c):
-                    dR[e, row, c] = 0
-            for k in range(n_x):
+            for k in range(x.shape[0]):
                 row = n_l + degree_x[k]
-                for c in range(n_c):
-                    dR[e, row, c] += gA[k, i, c] * ux[k, j, c]
-                for c in range(n_c):
+                for c in range(g.shape[2]):
+                    dR[e, row, c] += g[k, i, c] * ux[k, j, c]
                     dA[k, i, c] += uR[e, row, c] * x[k, j, c] + R[e, row, c] * ux[k, j, c]
 
 
-@_jit
-def second_atoms(start, stop, gA, R, Y, uR, uY, degree_y, degree_x, receiver, send_edges, send_ptr, ds, dx):
+@inline
+def _second_gather_three(g, i, R, uR, e, row, Y, uY, k, ds, j):
+    """Three components: ds += uR sum_n Y[k + n] g[k + n] + R sum_n uY[k + n] g[k + n], n = 0..2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    u0, u1, u2 = uY[e, k], uY[e, k + 1], uY[e, k + 2]
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        ds[j, c] += uR[e, row, c] * (y0 * g0 + y1 * g1 + y2 * g2) + R[e, row, c] * (u0 * g0 + u1 * g1 + u2 * g2)
+
+
+@inline
+def _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j):
+    y0, u0 = Y[e, k], uY[e, k]
+    for c in range(g.shape[2]):
+        ds[j, c] += (uR[e, row, c] * y0 + R[e, row, c] * u0) * g[k, i, c]
+
+
+@jit_no_alias
+def second_atoms(start, stop, g, R, Y, uR, uY, degree_y, degree_x, receiver, send_edges, send_ptr, ds, dx):
     """Directional derivative of `backward_atoms` along (uR, uY)."""
-    n_y, _, n_c = gA.shape
-    n_x = dx.shape[0]
-    n_l = degree_y[n_y - 1] + 1
+    n_l = degree_y[-1] + 1
     for j in range(start, stop):
-        t = np.empty(n_c, R.dtype)
-        v = np.empty(n_c, R.dtype)
-        for c in range(n_c):
-            ds[j, c] = 0
-        for k in range(n_x):
-            for c in range(n_c):
-                dx[k, j, c] = 0
+        ds[j] = 0
+        _clear(dx, dx.shape[0], j)
         for p in range(send_ptr[j], send_ptr[j + 1]):
             e = send_edges[p]
             i = receiver[e]
-            k = 0
             for degree in range(n_l):
-                for c in range(n_c):
-                    t[c] = 0
-                for c in range(n_c):
-                    v[c] = 0
-                for _ in range(2 * degree + 1):
-                    y = Y[e, k]
-                    u = uY[e, k]
-                    for c in range(n_c):
-                        t[c] += gA[k, i, c] * y
-                    for c in range(n_c):
-                        v[c] += gA[k, i, c] * u
+                k, end = degree**2, (degree + 1) ** 2
+                while k + 3 <= end:
+                    _second_gather_three(g, i, R, uR, e, degree, Y, uY, k, ds, j)
+                    k += 3
+                while k < end:
+                    _second_gather_one(g, i, R, uR, e, degree, Y, uY, k, ds, j)
                     k += 1
-                for c in range(n_c):
-                    ds[j, c] += uR[e, degree, c] * t[c] + R[e, degree, c] * v[c]
-            for k in range(n_x):
-                row = n_l + degree_x[k]
-                for c in range(n_c):
-                    dx[k, j, c] += uR[e, row, c] * gA[k, i, c]
+            for k in range(dx.shape[0]):
+                _scale(uR, e, n_l + degree_x[k], g, k, i, dx, j)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
 from equishare.nn.e3.kernels.edges import Edges
-from equishare.nn.e3.kernels.threads import atom_ranges, run_ranges
 
 
 def density(
@@ -57,10 +57,6 @@ def component_degrees(components: int) -> np.ndarray:
     return np.repeat(np.arange(degree_count(components)), 2 * np.arange(degree_count(components)) + 1)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
-
-
 def _ranges(
     order: tuple[np.ndarray, np.ndarray], harmonics: Tensor, radial: Tensor, passes: int
 ) -> list[tuple[int, int]]:
@@ -77,7 +73,7 @@ class _Density(torch.autograd.Function):
         out = radial.new_empty(harmonics.shape[1], *scalars.shape)
         run_ranges(
             *(loops.forward, _ranges(edges.receive_order, harmonics, radial, 2)),
-            *map(_array, (radial, scalars, features, harmonics)),
+            *map(as_array, (radial, scalars, features, harmonics)),
             component_degrees(harmonics.shape[1]),
             component_degrees(features.shape[0]),
             edges.ends[0],
@@ -110,7 +106,7 @@ class _DensityBackward(torch.autograd.Function):
         ctx.edges = edges
         grads = tuple(torch.empty_like(t) for t in (radial, scalars, features, harmonics))
         degrees = component_degrees(harmonics.shape[1]), component_degrees(features.shape[0])
-        g, r, s, x, y = map(_array, (grad, radial, scalars, features, harmonics))
+        g, r, s, x, y = map(as_array, (grad, radial, scalars, features, harmonics))
         gr, gs, gx, gy = (t.numpy() for t in grads)
         receivers = _ranges(edges.receive_order, harmonics, radial, 4)
         senders = _ranges(edges.send_order, harmonics, radial, 2)
@@ -129,8 +125,8 @@ class _DensityBackward(torch.autograd.Function):
         edges: Edges = ctx.edges
         out = tuple(torch.empty_like(t) for t in saved)
         degrees = component_degrees(saved[4].shape[1]), component_degrees(saved[3].shape[0])
-        g, r, s, x, y = map(_array, saved)
-        ur, us, ux, uy = map(_array, tangents)
+        g, r, s, x, y = map(as_array, saved)
+        ur, us, ux, uy = map(as_array, tangents)
         dg, dr, ds, dx, dy = (t.numpy() for t in out)
         receivers = _ranges(edges.receive_order, saved[4], saved[1], 8)
         senders = _ranges(edges.send_order, saved[4], saved[1], 4)

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
 from equishare.nn.e3.kernels.coupling import Coupling
-from equishare.nn.e3.kernels.threads import atom_ranges, run_ranges
 
 
 def product(
@@ -36,10 +36,6 @@ def product(
     return zeros.index_add(0, component, terms)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
-
-
 def _table(coupling: Coupling, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
     *integers, coefficient = coupling.arrays
     return *integers, coefficient.astype(np.float32 if dtype == torch.float32 else np.float64, copy=False)
@@ -61,7 +57,7 @@ def _tangents(
     filled = (
         torch.zeros_like(t) if u is None else u for u, t in zip((of_left, of_right, of_weight), like, strict=True)
     )
-    first, second, third = map(_array, filled)
+    first, second, third = map(as_array, filled)
     return first, second, third
 
 
@@ -73,8 +69,8 @@ class _Product(torch.autograd.Function):
         from equishare.nn.e3.kernels import product_numba as loops
 
         out = left.new_empty(coupling.out.dim, *left.shape[1:])
-        a, w, z = map(_array, (left, weight, kind))
-        b = a if right is None else _array(right)
+        a, w, z = map(as_array, (left, weight, kind))
+        b = a if right is None else as_array(right)
         ranges = _ranges(coupling, left, 1)
         run_ranges(loops.forward, ranges, a, b, w, z, _table(coupling, left.dtype), out.numpy())
         ctx.save_for_backward(left, right, weight, kind)
@@ -107,10 +103,10 @@ class _ProductBackward(torch.autograd.Function):
 
         ctx.save_for_backward(grad, left, right, weight, kind)
         ctx.coupling = coupling
-        g, a, w, z = map(_array, (grad, left, weight, kind))
-        b = a if right is None else _array(right)
+        g, a, w, z = map(as_array, (grad, left, weight, kind))
+        b = a if right is None else as_array(right)
         grad_left = torch.zeros_like(left)
-        grad_right = grad_left if right is None else torch.zeros_like(right)
+        grad_right = torch.zeros_like(left if right is None else right)  # the loop's outputs may not overlap
         ranges = _ranges(coupling, left, 3)
         # frozen weights, as in dynamics: no buffer, and the loop leaves their derivative out
         grad_weight = weight.new_zeros(len(ranges), *(weight.shape if fitted else (0, 0, 0)))
@@ -120,7 +116,7 @@ class _ProductBackward(torch.autograd.Function):
             own=list(grad_weight.numpy()),
         )
         total = grad_weight.sum(0) if fitted else None
-        return (grad_left, total) if right is None else (grad_left, grad_right, total)
+        return (grad_left + grad_right, total) if right is None else (grad_left, grad_right, total)
 
     @staticmethod
     @once_differentiable
@@ -128,11 +124,11 @@ class _ProductBackward(torch.autograd.Function):
         from equishare.nn.e3.kernels import product_numba as loops
 
         grad, left, right, weight, kind = ctx.saved_tensors
-        g, a, w, z = map(_array, (grad, left, weight, kind))
-        b = a if right is None else _array(right)
+        g, a, w, z = map(as_array, (grad, left, weight, kind))
+        b = a if right is None else as_array(right)
         ua, ub, uw = _tangents(tangents, left, right, weight)
         d_grad, d_left = torch.zeros_like(grad), torch.zeros_like(left)
-        d_right = d_left if right is None else torch.zeros_like(right)
+        d_right = torch.zeros_like(left if right is None else right)
         ranges = _ranges(ctx.coupling, left, 6)
         d_weight = weight.new_zeros(len(ranges), *weight.shape)
         run_ranges(
@@ -140,4 +136,5 @@ class _ProductBackward(torch.autograd.Function):
             *(d_grad.numpy(), d_left.numpy(), d_right.numpy()),
             own=list(d_weight.numpy()),
         )
-        return d_grad, d_left, None if right is None else d_right, d_weight.sum(0), None, None, None
+        of_factors = (d_left + d_right, None) if right is None else (d_left, d_right)
+        return d_grad, *of_factors, d_weight.sum(0), None, None, None

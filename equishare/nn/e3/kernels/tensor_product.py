@@ -2,16 +2,15 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
 from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.kernels.paths import TensorProductPaths
-from equishare.nn.e3.kernels.threads import atom_ranges, run_ranges
 
 
 def tensor_product(
@@ -39,10 +38,6 @@ def tensor_product(
     return messages.new_zeros(edges.n_atoms, *messages.shape[1:]).index_add(0, edges.receiver, messages)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
-
-
 def _ranges(edges: Edges, x: Tensor, paths: TensorProductPaths, passes: int) -> list[tuple[int, int]]:
     """Ranges of receivers for a loop that passes so many times over the entries of the edges' matrices."""
     starts = edges.receive_order[1]
@@ -60,7 +55,7 @@ class _TensorProduct(torch.autograd.Function):
         out = features.new_empty(edges.n_atoms, paths.out.dim, features.shape[2])
         run_ranges(
             *(loops.forward, _ranges(edges, features, paths, 1)),
-            *map(_array, (features, harmonics, weight)),
+            *map(as_array, (features, harmonics, weight)),
             *(paths.table(features.dtype), edges.ends[0], *edges.receive_order, out.numpy()),
         )
         ctx.save_for_backward(features, harmonics, weight)
@@ -93,7 +88,7 @@ class _TensorProductBackward(torch.autograd.Function):
         g_features = features.new_zeros(len(ranges), *features.shape)
         run_ranges(
             *(loops.backward, ranges),
-            *map(_array, (grad, features, harmonics, weight)),
+            *map(as_array, (grad, features, harmonics, weight)),
             *(paths.table(features.dtype), edges.ends[0], *edges.receive_order),
             *(g_harmonics.numpy(), g_weight.numpy()),
             own=list(g_features.numpy()),
@@ -112,7 +107,7 @@ class _TensorProductBackward(torch.autograd.Function):
         d_features = features.new_zeros(len(ranges), *features.shape)
         run_ranges(
             *(loops.second, ranges),
-            *map(_array, (*ctx.saved_tensors, *tangents)),
+            *map(as_array, (*ctx.saved_tensors, *tangents)),
             *(paths.table(features.dtype), edges.ends[0], *edges.receive_order),
             *(d_grad.numpy(), d_harmonics.numpy(), d_weight.numpy()),
             own=list(d_features.numpy()),

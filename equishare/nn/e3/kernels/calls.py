@@ -1,4 +1,4 @@
-"""Ranges of atoms, run by as many threads as torch uses."""
+"""How compiled loops are called: on arrays, over ranges of atoms, by as many threads as torch uses."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,9 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 # Multiply-adds that pay for handing a range to another thread (about 50 microseconds of one core).
 WORTH_A_THREAD = 500_000
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """The numbers of a tensor as a contiguous array; of a contiguous one without a copy."""
+    return tensor.detach().contiguous().numpy()
 
 
 def atom_ranges(n_atoms: int, work: int, starts: np.ndarray | None = None) -> list[tuple[int, int]]:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equishare.nn import ChannelProduct, DensityConv, backend
-from equishare.nn.e3.kernels import threads
+from equishare.nn.e3.kernels import calls
 
 
 @given(st.integers(1, 50), st.integers(0, 10**9), st.lists(st.integers(0, 20), min_size=50, max_size=50))
 def test_ranges_cover_every_atom_once(n_atoms, work, degrees):
     starts = np.concatenate([[0], np.cumsum(degrees[:n_atoms])])
     for order in (None, starts):
-        found = threads.atom_ranges(n_atoms, work, order)
+        found = calls.atom_ranges(n_atoms, work, order)
         assert found[0][0] == 0
         assert found[-1][1] == n_atoms
         assert all(stop == start for (_, stop), (start, _) in pairwise(found))
@@ -28,7 +28,7 @@ def test_a_failing_range_is_not_lost():
             raise RuntimeError("range failed")
 
     with pytest.raises(RuntimeError, match="range failed"):
-        threads.run_ranges(loop, [(0, 1), (1, 2), (2, 3)])
+        calls.run_ranges(loop, [(0, 1), (1, 2), (2, 3)])
 
 
 def test_several_ranges_give_the_numbers_of_one(monkeypatch):

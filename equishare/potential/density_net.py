@@ -17,10 +17,11 @@ from equishare.potential.config import ModelConfig
 class DensityLayer(nn.Module):
     r"""One round: density, its powers up to the body order, a linear map per irrep, and the features kept.
 
-    .. math:: A = \mathrm{DensityConv}(x), \quad B_2 = A \otimes A, \quad B_{k+1} = B_k \otimes A, \quad
+    .. math:: A = W \, \mathrm{DensityConv}(x), \quad B_2 = A \otimes A, \quad B_{k+1} = B_k \otimes A, \quad
               x' = \sum_k W_k B_k + V_{z} x
 
-    with a channel-wise product whose path weights depend on the atom's species. Equivariant under O(3), translations and
+    with a channel-wise product whose path weights depend on the atom's species. W mixes the channels, so that the product couples
+    densities of unlike neighbours and radial functions; it starts as the identity. Equivariant under O(3), translations and
     permutations: exact.
     """
 
@@ -30,6 +31,7 @@ class DensityLayer(nn.Module):
         irreps_in, irreps_out = natural_irreps(channels, l_in), natural_irreps(channels, l_out)
         density, middle = natural_irreps(channels, l_density), natural_irreps(channels, config.l_features)
         self.conv = DensityConv(irreps_in, l_density, config.n_basis, normalization=neighbours**0.5)
+        self.channel_mix = IrrepsLinear(density, density)
         orders = config.body_order - 1
         self.products = nn.ModuleList()
         self.mixes = nn.ModuleList([IrrepsLinear(density, irreps_out)])
@@ -41,6 +43,7 @@ class DensityLayer(nn.Module):
         self.skip = IrrepsLinear(irreps_in, natural_irreps(channels, min(l_in, l_out)))
         self.species_scale = nn.Parameter(torch.ones(n_species, channels))
         with torch.no_grad():
+            self.channel_mix.weight.copy_(torch.eye(channels) * channels**0.5)
             for mix in self.mixes:
                 mix.weight *= len(self.mixes) ** -0.5
 
@@ -53,7 +56,7 @@ class DensityLayer(nn.Module):
         species: Int[Tensor, "atoms"],
     ) -> Float[Tensor, "atoms dim_out channels"]:
         """Update the features of every atom."""
-        density = self.conv(features, basis, harmonics, edges)
+        density = self.channel_mix(self.conv(features, basis, harmonics, edges))
         updated = self.mixes[0](density)
         power = density
         for order, product in enumerate(self.products):

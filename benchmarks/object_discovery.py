@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=4e-3)
-    parser.add_argument("--scenes", type=int, default=20_000)
+    parser.add_argument("--scenes", type=int, default=100_000)
     parser.add_argument("--save", type=Path, help="folder for the trained weights")
     parser.add_argument("--table", action="store_true", help="print the results that are there")
     arguments = parser.parse_args()

@@ -71,7 +71,7 @@ def main(argv=None):
     parser.add_argument("--scenes", choices=sorted(SCENES), default="tetrominoes")
     parser.add_argument("--minutes", type=float, default=10.0, help="training time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=20_000, help="scenes to train on")
+    parser.add_argument("--count", type=int, default=100_000, help="scenes to train on")
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     arguments = parser.parse_args(argv)

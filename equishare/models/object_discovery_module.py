@@ -19,8 +19,8 @@ class ObjectDiscoveryModule(LightningModule):
     r"""Fits an ``ObjectDiscovery`` to pictures; validates it by the foreground ARI, logged as ``ari``.
 
     The learning rate rises in a line over the first ``warmup`` of the budget and then falls along half a cosine to a hundredth; gradients are
-    clipped to a norm of ``clip``. The weight of compactness is zero in the first quarter of the budget, and grows in a line to its
-    full value at 0.4 of it. The budget is a number of steps, or a time; at its end training stops.
+    clipped to a norm of ``clip``. The weight of compactness is zero in the first eighth of the budget, and grows in a line to its
+    full value at a quarter of it. The budget is a number of steps, or a time; at its end training stops.
 
     Args:
         model: what to fit.
@@ -96,7 +96,7 @@ class ObjectDiscoveryModule(LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The reconstruction error."""
-        compactness = self.compactness * min(max((self.progress - 0.25) / 0.15, 0.0), 1.0)
+        compactness = self.compactness * min(max(8 * self.progress - 1, 0.0), 1.0)
         loss = self.model.loss(_pictures(batch[0]), compactness=compactness)
         self.log("loss", loss, prog_bar=True)
         return loss

@@ -57,6 +57,18 @@ def component_degrees(components: int) -> np.ndarray:
     return np.repeat(np.arange(degree_count(components)), 2 * np.arange(degree_count(components)) + 1)
 
 
+@cache
+def _sweeps(components: int) -> np.ndarray:
+    """Rows (degree l, first component, how many) that divide each degree's components into threes and ones."""
+    rows = []
+    for degree in range(degree_count(components)):
+        first, last = degree**2, (degree + 1) ** 2
+        while first < last:
+            rows.append((degree, first, 3 if first + 3 <= last else 1))
+            first += rows[-1][2]
+    return np.array(rows)
+
+
 def _ranges(
     order: tuple[np.ndarray, np.ndarray], harmonics: Tensor, radial: Tensor, passes: int
 ) -> list[tuple[int, int]]:
@@ -74,7 +86,7 @@ class _Density(torch.autograd.Function):
         run_ranges(
             *(loops.forward, _ranges(edges.receive_order, harmonics, radial, 2)),
             *map(as_array, (radial, scalars, features, harmonics)),
-            component_degrees(harmonics.shape[1]),
+            _sweeps(harmonics.shape[1]),
             component_degrees(features.shape[0]),
             edges.ends[0],
             *edges.receive_order,
@@ -105,15 +117,13 @@ class _DensityBackward(torch.autograd.Function):
         ctx.save_for_backward(grad, radial, scalars, features, harmonics)
         ctx.edges = edges
         grads = tuple(torch.empty_like(t) for t in (radial, scalars, features, harmonics))
-        degrees = component_degrees(harmonics.shape[1]), component_degrees(features.shape[0])
+        tables = _sweeps(harmonics.shape[1]), component_degrees(features.shape[0])
         g, r, s, x, y = map(as_array, (grad, radial, scalars, features, harmonics))
         gr, gs, gx, gy = (t.numpy() for t in grads)
         receivers = _ranges(edges.receive_order, harmonics, radial, 4)
         senders = _ranges(edges.send_order, harmonics, radial, 2)
-        run_ranges(
-            loops.backward_edges, receivers, g, r, s, x, y, *degrees, edges.ends[0], *edges.receive_order, gr, gy
-        )
-        run_ranges(loops.backward_atoms, senders, g, r, y, *degrees, edges.ends[1], *edges.send_order, gs, gx)
+        run_ranges(loops.backward_edges, receivers, g, r, s, x, y, *tables, edges.ends[0], *edges.receive_order, gr, gy)
+        run_ranges(loops.backward_atoms, senders, g, r, y, *tables, edges.ends[1], *edges.send_order, gs, gx)
         return grads
 
     @staticmethod
@@ -124,7 +134,7 @@ class _DensityBackward(torch.autograd.Function):
         saved = ctx.saved_tensors
         edges: Edges = ctx.edges
         out = tuple(torch.empty_like(t) for t in saved)
-        degrees = component_degrees(saved[4].shape[1]), component_degrees(saved[3].shape[0])
+        tables = _sweeps(saved[4].shape[1]), component_degrees(saved[3].shape[0])
         g, r, s, x, y = map(as_array, saved)
         ur, us, ux, uy = map(as_array, tangents)
         dg, dr, ds, dx, dy = (t.numpy() for t in out)
@@ -132,7 +142,7 @@ class _DensityBackward(torch.autograd.Function):
         senders = _ranges(edges.send_order, saved[4], saved[1], 4)
         run_ranges(
             *(loops.second_edges, receivers, g, r, s, x, y, ur, us, ux, uy),
-            *(*degrees, edges.ends[0], *edges.receive_order, dg, dr, dy),
+            *(*tables, edges.ends[0], *edges.receive_order, dg, dr, dy),
         )
-        run_ranges(loops.second_atoms, senders, g, r, y, ur, uy, *degrees, edges.ends[1], *edges.send_order, ds, dx)
+        run_ranges(loops.second_atoms, senders, g, r, y, ur, uy, *tables, edges.ends[1], *edges.send_order, ds, dx)
         return *out, None

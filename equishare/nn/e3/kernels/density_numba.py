@@ -3,8 +3,8 @@
 Arrays are component-major: densities ``A[(l, m), atom, channel]``, radial weights ``R[edge, row, channel]``. Rows
 0..L of R weight the scalars times a spherical harmonic, the rows after them the neighbour's own components. Every
 loop runs over a range of atoms and writes to those atoms, or their edges, only: ranges run in parallel without atomics, and sums
-have one order. Each sweep over the contiguous channels takes three components of a degree at a time, or one, and does all that
-there is to do with them while they are in registers. Helpers take whole arrays and indices, for a view would count references.
+have one order. Each sweep over the contiguous channels takes three components of a degree at a time, or one, and does all that there
+is to do with them while they are in registers; ``sweeps`` lists them as (degree, first component, how many). Helpers take whole arrays and indices, for a view would count references.
 """
 
 from equishare.nn.e3.kernels.jit import inline, jit_no_alias
@@ -44,22 +44,20 @@ def _scale(R, e, row, x, k, j, out, i):
 
 
 @jit_no_alias
-def forward(start, stop, R, s, x, Y, degree_y, degree_x, sender, receive_edges, receive_ptr, A):
+def forward(start, stop, R, s, x, Y, sweeps, degree_x, sender, receive_edges, receive_ptr, A):
     """A[lm, i] = sum_j R[l] s[j] Y[lm] + R[L + 1 + l] x[lm, j]."""
-    n_l = degree_y[-1] + 1
+    n_l = sweeps[-1, 0] + 1
     for i in range(start, stop):
         _clear(A, A.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
-            for degree in range(n_l):
-                k, end = degree**2, (degree + 1) ** 2
-                while k + 3 <= end:
-                    _forward_three(R, e, degree, s, j, Y, k, A, i)
-                    k += 3
-                while k < end:
-                    _forward_one(R, e, degree, s, j, Y, k, A, i)
-                    k += 1
+            for q in range(sweeps.shape[0]):
+                row, k = sweeps[q, 0], sweeps[q, 1]
+                if sweeps[q, 2] == 3:
+                    _forward_three(R, e, row, s, j, Y, k, A, i)
+                else:
+                    _forward_one(R, e, row, s, j, Y, k, A, i)
             for k in range(x.shape[0]):
                 _scale(R, e, n_l + degree_x[k], x, k, j, A, i)
 
@@ -91,22 +89,20 @@ def _backward_one(g, i, R, e, row, s, j, Y, k, gR, gY):
 
 
 @jit_no_alias
-def backward_edges(start, stop, g, R, s, x, Y, degree_y, degree_x, sender, receive_edges, receive_ptr, gR, gY):
+def backward_edges(start, stop, g, R, s, x, Y, sweeps, degree_x, sender, receive_edges, receive_ptr, gR, gY):
     """Derivative with respect to what lives on edges: R and Y."""
-    n_l = degree_y[-1] + 1
+    n_l = sweeps[-1, 0] + 1
     for i in range(start, stop):
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
             gR[e] = 0
-            for degree in range(n_l):
-                k, end = degree**2, (degree + 1) ** 2
-                while k + 3 <= end:
-                    _backward_three(g, i, R, e, degree, s, j, Y, k, gR, gY)
-                    k += 3
-                while k < end:
-                    _backward_one(g, i, R, e, degree, s, j, Y, k, gR, gY)
-                    k += 1
+            for q in range(sweeps.shape[0]):
+                row, k = sweeps[q, 0], sweeps[q, 1]
+                if sweeps[q, 2] == 3:
+                    _backward_three(g, i, R, e, row, s, j, Y, k, gR, gY)
+                else:
+                    _backward_one(g, i, R, e, row, s, j, Y, k, gR, gY)
             for k in range(x.shape[0]):
                 row = n_l + degree_x[k]
                 for c in range(g.shape[2]):
@@ -129,23 +125,21 @@ def _gather_one(g, i, R, e, row, Y, k, gs, j):
 
 
 @jit_no_alias
-def backward_atoms(start, stop, g, R, Y, degree_y, degree_x, receiver, send_edges, send_ptr, gs, gx):
+def backward_atoms(start, stop, g, R, Y, sweeps, degree_x, receiver, send_edges, send_ptr, gs, gx):
     """Derivative with respect to what lives on the senders: s and x."""
-    n_l = degree_y[-1] + 1
+    n_l = sweeps[-1, 0] + 1
     for j in range(start, stop):
         gs[j] = 0
         _clear(gx, gx.shape[0], j)
         for p in range(send_ptr[j], send_ptr[j + 1]):
             e = send_edges[p]
             i = receiver[e]
-            for degree in range(n_l):
-                k, end = degree**2, (degree + 1) ** 2
-                while k + 3 <= end:
-                    _gather_three(g, i, R, e, degree, Y, k, gs, j)
-                    k += 3
-                while k < end:
-                    _gather_one(g, i, R, e, degree, Y, k, gs, j)
-                    k += 1
+            for q in range(sweeps.shape[0]):
+                row, k = sweeps[q, 0], sweeps[q, 1]
+                if sweeps[q, 2] == 3:
+                    _gather_three(g, i, R, e, row, Y, k, gs, j)
+                else:
+                    _gather_one(g, i, R, e, row, Y, k, gs, j)
             for k in range(gx.shape[0]):
                 _scale(R, e, n_l + degree_x[k], g, k, i, gx, j)
 
@@ -185,24 +179,22 @@ def _second_one(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY):
 
 @jit_no_alias
 def second_edges(
-    start, stop, g, R, s, x, Y, uR, us, ux, uY, degree_y, degree_x, sender, receive_edges, receive_ptr, dA, dR, dY
+    start, stop, g, R, s, x, Y, uR, us, ux, uY, sweeps, degree_x, sender, receive_edges, receive_ptr, dA, dR, dY
 ):
     """Directional derivative of `forward` (into dA) and of `backward_edges` (into dR, dY) along (uR, us, ux, uY)."""
-    n_l = degree_y[-1] + 1
+    n_l = sweeps[-1, 0] + 1
     for i in range(start, stop):
         _clear(dA, dA.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
             dR[e] = 0
-            for degree in range(n_l):
-                k, end = degree**2, (degree + 1) ** 2
-                while k + 3 <= end:
-                    _second_three(g, i, R, uR, e, degree, s, us, j, Y, uY, k, dA, dR, dY)
-                    k += 3
-                while k < end:
-                    _second_one(g, i, R, uR, e, degree, s, us, j, Y, uY, k, dA, dR, dY)
-                    k += 1
+            for q in range(sweeps.shape[0]):
+                row, k = sweeps[q, 0], sweeps[q, 1]
+                if sweeps[q, 2] == 3:
+                    _second_three(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY)
+                else:
+                    _second_one(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY)
             for k in range(x.shape[0]):
                 row = n_l + degree_x[k]
                 for c in range(g.shape[2]):
@@ -228,22 +220,20 @@ def _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j):
 
 
 @jit_no_alias
-def second_atoms(start, stop, g, R, Y, uR, uY, degree_y, degree_x, receiver, send_edges, send_ptr, ds, dx):
+def second_atoms(start, stop, g, R, Y, uR, uY, sweeps, degree_x, receiver, send_edges, send_ptr, ds, dx):
     """Directional derivative of `backward_atoms` along (uR, uY)."""
-    n_l = degree_y[-1] + 1
+    n_l = sweeps[-1, 0] + 1
     for j in range(start, stop):
         ds[j] = 0
         _clear(dx, dx.shape[0], j)
         for p in range(send_ptr[j], send_ptr[j + 1]):
             e = send_edges[p]
             i = receiver[e]
-            for degree in range(n_l):
-                k, end = degree**2, (degree + 1) ** 2
-                while k + 3 <= end:
-                    _second_gather_three(g, i, R, uR, e, degree, Y, uY, k, ds, j)
-                    k += 3
-                while k < end:
-                    _second_gather_one(g, i, R, uR, e, degree, Y, uY, k, ds, j)
-                    k += 1
+            for q in range(sweeps.shape[0]):
+                row, k = sweeps[q, 0], sweeps[q, 1]
+                if sweeps[q, 2] == 3:
+                    _second_gather_three(g, i, R, uR, e, row, Y, uY, k, ds, j)
+                else:
+                    _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j)
             for k in range(dx.shape[0]):
                 _scale(uR, e, n_l + degree_x[k], g, k, i, dx, j)

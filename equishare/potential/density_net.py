@@ -62,7 +62,7 @@ class DensityLayer(nn.Module):
         for order, product in enumerate(self.products):
             power = product(power, None, species) if order == 0 else product(power, density, species)
             updated = updated + self.mixes[order + 1](power)
-        kept = self.skip(features) * self.species_scale[species].unsqueeze(1)
+        kept = self.skip(features) * self.species_scale.index_select(0, species).unsqueeze(1)
         missing = updated.shape[1] - kept.shape[1]
         return updated + (torch.nn.functional.pad(kept, (0, 0, 0, missing)) if missing else kept)
 

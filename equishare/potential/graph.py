@@ -49,8 +49,8 @@ class AtomGraph(Data):
     def edge_vectors(self) -> Tensor:
         """Vectors from receiver to sender in Å, shape ``[edges, 3]``."""
         sender, receiver = self.edge_index
-        vectors = self.positions[sender] - self.positions[receiver]
-        cell = self.cell[self.atom_batch[receiver]]
+        vectors = self.positions.index_select(0, sender) - self.positions.index_select(0, receiver)
+        cell = self.cell.index_select(0, self.atom_batch.index_select(0, receiver))
         return vectors + torch.einsum("ei,eij->ej", self.edge_shift, cell)
 
 

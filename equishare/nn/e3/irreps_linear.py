@@ -53,6 +53,7 @@ class IrrepsLinear(nn.Module):
         components = torch.cat([self.layout_in.starts[n] + blocks[n] for _, n in joined])
         leading = torch.equal(components, torch.arange(len(components)))
         self._leading = len(components) if leading else None
+        self._whole = leading and len(components) == self.layout_in.dim
         self._sums = len(components) > self.layout_out.dim
         self.register_buffer("_components", components, persistent=False)
         shared = torch.cat([torch.full_like(blocks[n], pair) for pair, (_, n) in enumerate(joined)])
@@ -69,8 +70,10 @@ class IrrepsLinear(nn.Module):
         """Apply the map."""
         check_features(features, self.layout_in)
         major = features.transpose(0, 1)
-        major = major[: self._leading] if self._leading is not None else major[self._components]
-        expanded = (self.weight * self.layout_in.channels**-0.5)[self._shared]
+        if not self._whole:
+            major = major[: self._leading] if self._leading is not None else major.index_select(0, self._components)
+        # index_select costs a tenth of indexing, which small systems feel
+        expanded = (self.weight * self.layout_in.channels**-0.5).index_select(0, self._shared)
         out = torch.bmm(major, expanded)
         if self._sums:
             out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, self._target, out)

@@ -9,7 +9,18 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("check", "datasets", "groups", "integrations", "models", "nn", "potential", "sharing", "training")
+_SUBPACKAGES = (
+    "check",
+    "datasets",
+    "frames",
+    "groups",
+    "integrations",
+    "models",
+    "nn",
+    "potential",
+    "sharing",
+    "training",
+)
 
 __all__ = ["__version__", *_SUBPACKAGES]
 

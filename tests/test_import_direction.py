@@ -17,10 +17,11 @@ ALLOWED = {
     "potential": {"groups", "sharing", "nn"},
     "check": {"groups"},
     "datasets": set(),
+    "frames": set(),
     # the report of a training run holds the checker's verdict on the trained model
-    "training": {"groups", "sharing", "nn", "potential", "check", "datasets"},
+    "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "frames"},
     "integrations": {"groups", "sharing", "nn", "potential"},
-    "commands": {"groups", "sharing", "nn", "potential", "check", "datasets", "training", "integrations"},
+    "commands": {"groups", "sharing", "nn", "potential", "check", "datasets", "frames", "training", "integrations"},
 }
 
 # `Potential.calculator()` and the plug-in that only names a class may look upward at call time.

@@ -15,11 +15,11 @@ class Equishare(worker.Program):
 
     def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
         """Graphs, model, optimiser and loss."""
+        from equishare.frames.frame import Frame
         from equishare.potential import ModelConfig, Potential
         from equishare.training.budget import Budget
         from equishare.training.config import OptimisationConfig
         from equishare.training.data_module import BatchLoader
-        from equishare.training.frames import Frame
         from equishare.training.labelled_graphs import labelled_graph, statistics
         from equishare.training.loss import batch_loss
         from equishare.training.module import PotentialModule

@@ -8,8 +8,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from equishare.frames.frame import Frame
     from equishare.training.evaluate import Evaluation
-    from equishare.training.frames import Frame
 
 
 def evaluate(
@@ -33,10 +33,10 @@ def evaluate(
 
     from rich.console import Console
 
+    from equishare.frames.frame import LabelKeys
     from equishare.potential import load
     from equishare.training.calibration import calibrations
     from equishare.training.evaluate import evaluate as measure
-    from equishare.training.frames import LabelKeys
     from equishare.training.initial import choose_device
     from equishare.training.predictions import write_predictions
     from equishare.training.prepare import read

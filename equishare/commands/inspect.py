@@ -26,9 +26,9 @@ def inspect(
 
     from rich.console import Console
 
-    from equishare.training.frames import LabelKeys
-    from equishare.training.inspection import inspect as look
-    from equishare.training.inspection_render import render
+    from equishare.frames.frame import LabelKeys
+    from equishare.frames.inspection import inspect as look
+    from equishare.frames.render import render
     from equishare.training.prepare import read
 
     keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)

@@ -87,7 +87,7 @@ def md(
 
 def _read_start(start: str) -> "Atoms":
     """The structure that is named; the last one of a file with several, as ASE has it."""
-    from equishare.training.frames import read_structures
+    from equishare.frames.frame import read_structures
     from equishare.training.prepare import resolve
 
     return read_structures(resolve(start))[-1]

@@ -20,8 +20,8 @@ def select(
     """
     from rich.console import Console
 
+    from equishare.frames.frame import read_unlabelled
     from equishare.potential import load
-    from equishare.training.frames import read_unlabelled
     from equishare.training.initial import choose_device
     from equishare.training.prepare import resolve
     from equishare.training.selection import select as choose

@@ -1,1 +1,1 @@
-"""From frames to a fitted potential: reading, checking, fitting, reporting."""
+"""From labelled frames to a fitted potential: configuration, fit, evaluation, report."""

@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from rich.console import Console
 
 from equishare.files import write_text
+from equishare.frames.frame import Frame
 from equishare.potential import AtomGraph, load, save
 from equishare.potential.domain import Domain
 from equishare.training.budget import Budget
@@ -24,7 +25,6 @@ from equishare.training.config import TrainConfig
 from equishare.training.config_file import to_yaml
 from equishare.training.data_module import GraphDataModule
 from equishare.training.evaluate import Evaluation, evaluate_graphs
-from equishare.training.frames import Frame
 from equishare.training.initial import DTYPES, check_labels, choose_device, complete, initial_potential
 from equishare.training.interruption import Interruption
 from equishare.training.labelled_graphs import labelled_graph

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from equishare.errors import EquishareError
+from equishare.frames.frame import Frame
 from equishare.potential import AtomGraph, GraphError, from_atoms
-from equishare.training.frames import Frame
 
 
 def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float32) -> AtomGraph:
@@ -18,7 +18,7 @@ def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float
         GraphError: if the frame has no graph; the message names it.
 
     >>> from equishare.datasets import path
-    >>> from equishare.training.frames import read_frames
+    >>> from equishare.frames.frame import read_frames
     >>> (frame,) = read_frames(f"{path('ethanol')}@7")
     >>> labelled_graph(frame, cutoff=5.0).forces.shape
     torch.Size([9, 3])

@@ -11,8 +11,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from equishare.files import replacing
+from equishare.frames.frame import Frame
 from equishare.training.evaluate import Evaluation
-from equishare.training.frames import Frame
 
 
 def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], evaluation: Evaluation) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from equishare import datasets
+from equishare.frames.frame import Frame, LabelKeys, read_frames, split_isolated
+from equishare.frames.inspection import Inspection, inspect
+from equishare.frames.reference_energies import ReferenceEnergies, reference_energies
+from equishare.frames.splits import Split, split_frames
 from equishare.training.config import TrainConfig
-from equishare.training.frames import Frame, LabelKeys, read_frames, split_isolated
-from equishare.training.inspection import Inspection, inspect
-from equishare.training.reference_energies import ReferenceEnergies, reference_energies
-from equishare.training.splits import Split, split_frames
 
 
 @dataclass(frozen=True, eq=False)

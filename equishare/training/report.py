@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader
 
 import equishare
 from equishare.files import write_text
+from equishare.frames.frame import Frame
 from equishare.potential import Potential, load
 from equishare.training import plots
 from equishare.training.calibration import calibrations
@@ -21,7 +22,6 @@ from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
 from equishare.training.figures import to_png, to_svg
 from equishare.training.fit import Run
-from equishare.training.frames import Frame
 from equishare.training.physics import check, seconds_allowed
 from equishare.training.summary import commands, labelled_forces_rms, number
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from equishare import datasets
+from equishare.frames.frame import Frame
 from equishare.training.calibration import Calibration
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation
 from equishare.training.fit import Run
-from equishare.training.frames import Frame
 
 _TITLES = {"train": "train", "valid": "validation", "test": "test"}
 

@@ -5,9 +5,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
+from equishare.frames.frame import Frame
 from equishare.potential import ModelConfig, Potential
 from equishare.training.config_file import merge, validate
-from equishare.training.frames import Frame
 
 SMALL = ModelConfig(channels=4, l_density=1, l_features=1, body_order=3, n_basis=4, n_hidden=4, cutoff=3.0)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equishare.datasets import path
-from equishare.training.frames import Frame, read_frames, split_isolated
-from equishare.training.reference_energies import ReferenceEnergyError, reference_energies
+from equishare.frames.frame import Frame, read_frames, split_isolated
+from equishare.frames.reference_energies import ReferenceEnergyError, reference_energies
 
 E0 = {"H": -13.6, "C": -1029.0, "O": -2041.0}
 

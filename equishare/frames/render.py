@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from equishare.training.findings import Finding
-from equishare.training.inspection import Inspection
+from equishare.frames.findings import Finding
+from equishare.frames.inspection import Inspection
 
 __all__ = ["render"]
 

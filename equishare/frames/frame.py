@@ -15,7 +15,7 @@ from ase.io.formats import UnknownFileTypeError, filetype, get_compression, open
 from jaxtyping import Float
 
 from equishare.errors import EquishareError
-from equishare.training.labels import LabelKeys, read_labels
+from equishare.frames.labels import LabelKeys, read_labels
 
 __all__ = ["Frame", "FrameReadError", "LabelKeys", "read_frames", "split_isolated"]
 
@@ -80,7 +80,7 @@ def split_isolated(frames: Iterable[Frame]) -> tuple[list[Frame], list[Frame]]:
 def read_frames(sources: Source | Sequence[Source], keys: LabelKeys | None = None) -> list[Frame]:
     """All frames of one file or several; ``file.xyz@:100`` takes a slice, ``file.xyz@-1`` one frame.
 
-    Labels are found by `equishare.training.labels`, the same keys for all the files.
+    Labels are found by `equishare.frames.labels`, the same keys for all the files.
 
     Args:
         sources: paths, each with an optional ``@slice``; any format that ASE reads, compressed or not.

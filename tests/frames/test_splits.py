@@ -7,8 +7,8 @@ from ase.build import molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equishare.training.frames import Frame
-from equishare.training.splits import SplitError, split_frames
+from equishare.frames.frame import Frame
+from equishare.frames.splits import SplitError, split_frames
 
 
 def make(n, copies=1):

@@ -12,9 +12,9 @@ from ase.calculators.lj import LennardJones
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from equishare.datasets import path
-from equishare.training.frames import Frame, read_frames, split_isolated
-from equishare.training.inspection import inspect
-from equishare.training.unit_measures import all_electron_energy, energy_over_work, stiffness_over_badger
+from equishare.frames.frame import Frame, read_frames, split_isolated
+from equishare.frames.inspection import inspect
+from equishare.frames.unit_measures import all_electron_energy, energy_over_work, stiffness_over_badger
 
 SETS = ("ethanol", "dry_ice")
 

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from equishare.datasets import path
 from equishare.errors import EquishareError
-from equishare.training.frames import read_frames
-from equishare.training.inspection import inspect
-from equishare.training.inspection_render import render
+from equishare.frames.frame import read_frames
+from equishare.frames.inspection import inspect
+from equishare.frames.render import render
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from equishare.datasets import load
-from equishare.training.distances import is_sound, neighbour_pairs
-from equishare.training.duplicates import fingerprint, group_duplicates
+from equishare.frames.distances import is_sound, neighbour_pairs
+from equishare.frames.duplicates import fingerprint, group_duplicates
 
 
 def crystal(seed=0):

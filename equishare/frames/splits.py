@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from equishare.errors import EquishareError
-from equishare.training.duplicates import group_duplicates
-from equishare.training.frames import Frame, split_isolated
+from equishare.frames.duplicates import group_duplicates
+from equishare.frames.frame import Frame, split_isolated
 
 __all__ = ["Split", "SplitError", "split_frames"]
 
@@ -46,7 +46,7 @@ def split_frames(
         SplitError: a fraction outside [0, 1), or a training or validation part without frames.
 
     >>> from equishare.datasets import path
-    >>> from equishare.training.frames import read_frames
+    >>> from equishare.frames.frame import read_frames
     >>> frames = read_frames(f"{path('ethanol')}@:43")  # 3 isolated atoms, 40 frames of ethanol
     >>> split = split_frames(frames, 0.1, 0.2, generator=np.random.default_rng(0))
     >>> len(split.train), len(split.valid), len(split.test)

@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from equishare.errors import EquishareError
-from equishare.training.frames import Frame
+from equishare.frames.frame import Frame
 
 __all__ = ["ReferenceEnergies", "ReferenceEnergyError", "reference_energies"]
 
@@ -83,7 +83,7 @@ def reference_energies(
         ReferenceEnergyError: a symbol is unknown, a value is not finite, two isolated atoms of one species
             differ, or no frame has an energy to fit to.
 
-    >>> from equishare.training.frames import Frame
+    >>> from equishare.frames.frame import Frame
     >>> frames = [Frame(Atoms("H2"), energy=-2.0), Frame(Atoms("OH2"), energy=-12.0)]
     >>> {s: round(e, 6) for s, e in reference_energies(frames).values.items()}
     {'H': -1.0, 'O': -10.0}

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from equishare.training.distances import is_sound, neighbour_pairs
+from equishare.frames.distances import is_sound, neighbour_pairs
 
 __all__ = ["fingerprint", "group_duplicates"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 from jaxtyping import Float
 
-from equishare.training.findings import Finding
-from equishare.training.frames import Frame
-from equishare.training.unit_measures import (
+from equishare.frames.findings import Finding
+from equishare.frames.frame import Frame
+from equishare.frames.unit_measures import (
     BONDED,
     NONMETALS,
     all_electron_energy,

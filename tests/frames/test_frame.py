@@ -17,8 +17,8 @@ from hypothesis.extra.numpy import arrays
 
 from equishare.datasets import path
 from equishare.errors import EquishareError
-from equishare.training.frames import Frame, FrameReadError, LabelKeys, read_frames, split_isolated
-from equishare.training.labels import LabelError
+from equishare.frames.frame import Frame, FrameReadError, LabelKeys, read_frames, split_isolated
+from equishare.frames.labels import LabelError
 
 WATER = """3
 Properties=species:S:1:pos:R:3:forces:R:3 energy=-14.2 pbc="F F F"

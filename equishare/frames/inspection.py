@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 
 from equishare.errors import EquishareError
-from equishare.training.distances import is_sound, neighbour_pairs
-from equishare.training.findings import Finding
-from equishare.training.frames import Frame, split_isolated
-from equishare.training.inspection_checks import (
+from equishare.frames.checks import (
     Part,
     check_across,
     check_forces,
@@ -21,8 +18,11 @@ from equishare.training.inspection_checks import (
     check_labels,
     check_reference_energies,
 )
-from equishare.training.unit_measures import nearest_over_covalent
-from equishare.training.units import unit_findings
+from equishare.frames.distances import is_sound, neighbour_pairs
+from equishare.frames.findings import Finding
+from equishare.frames.frame import Frame, split_isolated
+from equishare.frames.unit_measures import nearest_over_covalent
+from equishare.frames.units import unit_findings
 
 __all__ = ["Finding", "Inspection", "InspectionError", "inspect"]
 
@@ -92,7 +92,7 @@ def inspect(
         cutoff: in Å; atoms without a neighbour within it are named.
 
     >>> from equishare.datasets import path
-    >>> from equishare.training.frames import read_frames
+    >>> from equishare.frames.frame import read_frames
     >>> inspection = inspect(read_frames(path("ethanol_test")))
     >>> inspection.ok, inspection.summary["parts"]["train"]["frames"]
     (True, 252)

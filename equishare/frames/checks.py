@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from equishare.training.distances import periodic_volume
-from equishare.training.duplicates import group_duplicates
-from equishare.training.findings import Finding, Level
-from equishare.training.frames import Frame
+from equishare.frames.distances import periodic_volume
+from equishare.frames.duplicates import group_duplicates
+from equishare.frames.findings import Finding, Level
+from equishare.frames.frame import Frame
 
 __all__ = [
     "Part",

@@ -13,8 +13,8 @@ from ase.units import Hartree
 from jaxtyping import Float
 from scipy.spatial.distance import pdist
 
-from equishare.training.distances import Pairs, neighbour_pairs
-from equishare.training.frames import Frame
+from equishare.frames.distances import Pairs, neighbour_pairs
+from equishare.frames.frame import Frame
 
 __all__ = [
     "NONMETALS",

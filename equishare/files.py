@@ -17,10 +17,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder cannot be written.
 
     Example:
-        >>> with replacing("report.txt") as beside:
-        ...     _ = beside.write_text("whole")
-        >>> Path("report.txt").read_text()
-        'whole'
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(f"{folder}/report.txt") as beside:
+        ...         _ = beside.write_text("whole")
+        ...     print(Path(folder, "report.txt").read_text())
+        whole
     """
     target = Path(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -8,19 +8,17 @@ elements. The second table plants a bias of known size on the vectors of a corre
 # ruff: noqa: D102
 
 import argparse
-import json
 import multiprocessing
-import platform
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import measuring
 import torch
 from bestiary import geometry, grids, molecules
 from bestiary.beast import Beast
@@ -137,20 +135,6 @@ def sensitivity(seeds: int, save: Callable[[dict[str, Any]], None]) -> None:
         save({"verdict by error in noise floors": table})
 
 
-def machine() -> dict[str, str]:
-    """Say when and on what this runs."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "e3nn", "numpy"))
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": f"{model}, one thread a process",
-        "python": platform.python_version(),
-        "versions": versions,
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
@@ -158,14 +142,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--results", type=Path, help="JSON file, written again after every seed")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {"machine": machine()}
+    results: dict[str, Any] = {"machine": measuring.machine("torch", "e3nn", "numpy")}
 
     def save(more: dict[str, Any]) -> None:
         results.update(more)
         if arguments.results is not None:
-            beside = arguments.results.with_suffix(".part")
-            beside.write_text(json.dumps(results, indent=2) + "\n")
-            beside.replace(arguments.results)
+            measuring.save(arguments.results, results)
 
     hunt(arguments.only, arguments.seeds, arguments.jobs, save)
     if not arguments.only:

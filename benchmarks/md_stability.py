@@ -11,18 +11,14 @@ change its partner (enols do), so its length is the distance to its nearest atom
 """
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import ase.io
+import measuring
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
@@ -105,13 +101,7 @@ def main() -> None:
     summary = {
         "command": f"python benchmarks/md_stability.py MODEL START --temperature {arguments.temperature:g} "
         f"--picoseconds {arguments.picoseconds:g} --timestep {arguments.timestep:g} --seed {arguments.seed}",
-        "machine": {
-            "date": datetime.date.today().isoformat(),
-            "cpu": platform.processor() or platform.machine(),
-            "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-            "python": platform.python_version(),
-            "versions": {name: version(name) for name in ("torch", "e3nn", "numpy", "numba", "ase")},
-        },
+        "machine": measuring.machine("torch", "e3nn", "numpy", "numba", "ase"),
         "atoms": len(start),
         "steps": done.step,
         "picoseconds": done.time / 1000,
@@ -126,7 +116,7 @@ def main() -> None:
         "wall_seconds": elapsed,
     }
     arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    measuring.save(arguments.out, summary)
     print(f"{done.step} steps, {done.time / 1000:g} ps, {1000 * seconds / done.step:.2f} ms of CPU a step")
     print(f"temperature {kelvin.mean():.0f} K on average, {kelvin.min():.0f} to {kelvin.max():.0f} K")
     print(f"potential energy {energy.min():.3f} to {energy.max():.3f} eV; bonds in Å: {text(found)}")

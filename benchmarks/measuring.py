@@ -29,13 +29,18 @@ def rounds(calls: Mapping[str, Callable[[], object]], repeats: int, warm_up: int
     return {name: np.array(values) for name, values in times.items()}
 
 
+def processor() -> str:
+    """Name of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
+
+
 def machine(*packages: str) -> dict[str, object]:
     """Date, processor, cores and the versions of packages, for a result to be read later."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
     return {
         "date": datetime.date.today().isoformat(),
-        "cpu": model,
+        "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
@@ -57,8 +62,13 @@ def read(name: str) -> dict[str, Any]:
 
 
 def write(name: str, results: Mapping[str, Any]) -> None:
-    """Write results beside, then rename: a run that is cut off leaves the last ones whole."""
+    """Write results where the others are."""
     RESULTS.mkdir(exist_ok=True)
-    beside = RESULTS / f".{name}.json"
+    save(RESULTS / f"{name}.json", results)
+
+
+def save(path: Path, results: object) -> None:
+    """Write results beside, then rename: a run that is cut off leaves the last ones whole."""
+    beside = path.with_name(f".{path.name}.part")
     beside.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    os.replace(beside, RESULTS / f"{name}.json")
+    os.replace(beside, path)

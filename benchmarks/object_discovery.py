@@ -8,14 +8,10 @@ seeds that are there already with the same recipe are not run again. ``--table``
 """
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
+import measuring
 import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, TensorDataset
@@ -24,7 +20,6 @@ from equishare.datasets.scenes import tetrominoes
 from equishare.models import ForegroundARI, ObjectDiscovery, ObjectDiscoveryModule
 from equishare.training.soap import SOAP
 
-RESULTS = Path(__file__).parent / "results" / "object_discovery.json"
 TEST_SEED = 999_983
 LIMIT = 0.98
 
@@ -79,24 +74,6 @@ def ari(model, images, labels):
     return float(metric.compute())
 
 
-def machine():
-    return {
-        "date": datetime.date.today().isoformat(),
-        "cpu": next(
-            (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine()
-        ),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "lightning", "numpy")},
-    }
-
-
-def write(results):
-    beside = RESULTS.with_suffix(".part")
-    beside.write_text(json.dumps(results, indent=1) + "\n")
-    os.replace(beside, RESULTS)
-
-
 def table(results):
     rows = results["seeds"]
     print("seed   ARI     processor minutes")
@@ -122,7 +99,7 @@ def main():
 
     def results():
         """What is there of this recipe; read anew each time, so that two processes may share the seeds."""
-        there = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        there = measuring.read("object_discovery")
         return there if arguments.table or there.get("recipe") == recipe else {"recipe": recipe, "seeds": {}}
 
     if arguments.table:
@@ -136,12 +113,11 @@ def main():
             "ari": round(ari(model, *judged()), 5),
             "seconds": round(seconds, 1),
             "course": course,
-            "machine": machine(),
+            "machine": measuring.machine("torch", "lightning", "numpy"),
         }
         found = results()
         found["seeds"][str(seed)] = row
-        RESULTS.parent.mkdir(exist_ok=True)
-        write(found)
+        measuring.write("object_discovery", found)
         if arguments.save:
             arguments.save.mkdir(parents=True, exist_ok=True)
             torch.save(model.state_dict(), arguments.save / f"seed{seed}.pt")

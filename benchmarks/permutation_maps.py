@@ -17,22 +17,18 @@ benchmarks/results/permutation_maps.json.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
-from importlib.metadata import version
-from pathlib import Path
 
+import measuring
 import torch
 
 from equishare import nn, sharing
 
-RESULTS = Path(__file__).parent / "results" / "permutation_maps.json"
 LARGEST = {"fast": 10_000, "patterns": 64, "expanded": 64}
 WHOLE = 24  # the expanded matrix is kept whole up to here
 
@@ -118,19 +114,6 @@ def compete(who, n, channels):
     return {"forward": forward, "MB": 4 * held / 1e6, "difference": difference, "whole": whole}
 
 
-def machine():
-    cpu = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return {
-        "date": datetime.date.today().isoformat(),
-        "cpu": cpu[0] if cpu else platform.processor(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "numpy")},
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[8, 16, 24, 32, 64, 128, 256, 512])
@@ -177,9 +160,8 @@ def main():
                 flush=True,
             )
     if arguments.save:
-        RESULTS.parent.mkdir(exist_ok=True)
-        result = {"machine": machine(), "channels": arguments.channels, "rows": rows}
-        RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        machine = measuring.machine("torch", "numpy")
+        measuring.write("permutation_maps", {"machine": machine, "channels": arguments.channels, "rows": rows})
 
 
 if __name__ == "__main__":

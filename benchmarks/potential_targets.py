@@ -9,23 +9,20 @@ machine, date and versions, to `benchmarks/results/potential_targets.json`; rows
 
 import argparse
 import csv
-import datetime
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
+import measuring
 import numpy as np
 
 from equishare import datasets
 
-RESULTS = Path(__file__).parent / "results" / "potential_targets.json"
+PACKAGES = ("torch", "e3nn", "numpy", "numba", "ase", "lightning")
 COMMAND = [sys.executable, "-m", "equishare.cli"]
 
 
@@ -145,21 +142,6 @@ ROWS: dict[str, Callable[[Path, argparse.Namespace], list[dict[str, object]]]] =
 }
 
 
-def machine() -> dict[str, object]:
-    names = ("torch", "e3nn", "numpy", "numba", "ase", "lightning")
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
-    return {
-        "date": datetime.date.today().isoformat(),
-        "cpu": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with acac/ and mlearn_li/")
@@ -167,7 +149,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=30, help="for each of acac and lithium")
     parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one (nve needs bundled)")
     arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = measuring.read("potential_targets")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,9 +159,8 @@ def main() -> None:
                 continue
             if arguments.data is not None:
                 arguments.data = arguments.data.resolve()
-            results[name] = {"machine": machine(), "rows": ROWS[name](folder, arguments)}
-            RESULTS.parent.mkdir(exist_ok=True)
-            RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+            results[name] = {"machine": measuring.machine(*PACKAGES), "rows": ROWS[name](folder, arguments)}
+            measuring.write("potential_targets", results)
     print(f"\n{'':48s} {'measured':>10s} {'limit':>8s}")
     for part in results.values():
         for r in part["rows"]:

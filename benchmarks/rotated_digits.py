@@ -11,21 +11,18 @@ call goes on where the first ended.
 """
 
 import argparse
-import contextlib
-import datetime
 import gzip
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import warnings
-from importlib import metadata
 from pathlib import Path
 
+import measuring
 import numpy as np
 import torch
 from torch import nn
@@ -185,33 +182,8 @@ def train(name, folder, minutes, seed, validate):
         "epochs": steps * BATCH / used,
         "steps": steps,
         "weights": sum(p.numel() for p in net.parameters()),
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "versions": versions(),
+        "machine": measuring.machine("torch", "equishare", "escnn"),
     }
-
-
-def machine():
-    """Processor and number of cores."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {os.cpu_count()} cores, one used"
-
-
-def versions():
-    """Versions of what ran."""
-    found = {"python": platform.python_version()}
-    for package in ("torch", "equishare", "escnn"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
-
-
-def save(path, results):
-    """Write beside, then rename."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(results, indent=1) + "\n")
-    os.replace(beside, path)
 
 
 def table(results):
@@ -264,7 +236,7 @@ def main():
                 sys.exit(f"{name} failed:\n{out.stderr}")
             result = json.loads(out.stdout.splitlines()[-1])
             arguments.out.parent.mkdir(exist_ok=True)
-            save(arguments.out, [*done()[0], result])
+            measuring.save(arguments.out, [*done()[0], result])
             print(f"{name}, seed {seed}: {result['error']:.2f} %", flush=True)
     print(f"{judged} error in percent after {arguments.minutes:g} minutes of processor time")
     print(table(done()[1]))

@@ -8,16 +8,13 @@ queries: the same map. Milliseconds are processor time, the least of interleaved
 """
 
 import argparse
-import json
 import time
-from pathlib import Path
 
+import measuring
 import torch
-from permutation_maps import machine
 
 from equishare import nn
 
-RESULTS = Path(__file__).parent / "results" / "set_attention.json"
 BATCH = 4
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (16, 4096))  # points that ask, points that are asked
 
@@ -91,8 +88,8 @@ def main():
             )
     if arguments.save:
         sizes = {"channels": arguments.channels, "heads": arguments.heads, "batch": BATCH}
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps({"machine": machine(), **sizes, "rows": rows}, indent=1) + "\n")
+        machine = measuring.machine("torch", "numpy")
+        measuring.write("set_attention", {"machine": machine, **sizes, "rows": rows})
 
 
 if __name__ == "__main__":

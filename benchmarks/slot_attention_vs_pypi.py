@@ -8,16 +8,14 @@ MALLOC_TRIM_THRESHOLD_ raised).
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import measuring
 import numpy as np
 import torch
 
@@ -31,13 +29,6 @@ CASES = {
     "14 x 14 patches, 11 slots, 8 heads": (16, 196, 256, 11, 8),
 }
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 29)}
-
-
-def processor():
-    """Its name, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
 
 
 def pair(channels, slots, heads):
@@ -113,9 +104,7 @@ def main():
         print(json.dumps({name: race(*case, arguments.repeats) for name, case in CASES.items()}))
         return
     results = {
-        "machine": f"{processor()}, one thread",
-        "date": datetime.date.today().isoformat(),
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "slot-attention")},
+        "machine": measuring.machine("torch", "slot-attention"),
     }
     for label, environment in (("default allocation", {}), ("allocations kept", KEPT)):
         command = [sys.executable, os.path.abspath(__file__), "--run", "--repeats", str(arguments.repeats)]
@@ -131,9 +120,7 @@ def main():
                 f"  {name:42s} theirs {row['theirs ms']:8.2f}  ours {row['ours ms']:8.2f}  {row['ratio']:.2f} ({low:.2f}-{high:.2f})"
             )
     if arguments.out:
-        beside = arguments.out.with_suffix(".part")
-        beside.write_text(json.dumps(results, indent=1) + "\n")
-        os.replace(beside, arguments.out)
+        measuring.save(arguments.out, results)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ reconstruction, and the mask of each slot. Ctrl-C ends the training, and the pic
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import matplotlib
@@ -16,6 +15,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from torch.utils.data import DataLoader, TensorDataset
 
 from equishare.datasets.scenes import sprites, tetrominoes
+from equishare.files import replacing
 from equishare.models import ObjectDiscovery, ObjectDiscoveryModule
 from equishare.training.soap import SOAP
 
@@ -61,9 +61,8 @@ def save_picture(model, scenes, path, rows=8):
     framed = [torch.nn.functional.pad(panel, [1, 1, 1, 1], value=0.5) for panel in panels]
     grid = torch.cat([torch.cat(list(panel), dim=1) for panel in framed], dim=2).permute(1, 2, 0)
     large = grid.repeat_interleave(3, 0).repeat_interleave(3, 1)
-    beside = Path(f"{path}.part")
-    pyplot.imsave(beside, large.numpy(), format="png")
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        pyplot.imsave(beside, large.numpy(), format="png")
 
 
 def main(argv=None):

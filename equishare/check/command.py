@@ -244,7 +244,7 @@ def _explain(error: Exception, console: Console) -> None:
 
 def _with_progress(run: Any, console: Console) -> Any:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.file.isatty()) as bar:
         task = bar.add_task("starting", total=1.0)
 
         def progress(fraction: float, message: str) -> None:

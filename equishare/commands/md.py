@@ -120,7 +120,7 @@ class _Progress:
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.file.isatty(),
         )
         self.task = self.bar.add_task("", total=steps)
 

@@ -38,7 +38,7 @@ class TrainingProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, module: PotentialModule) -> None:  # type: ignore[override]
         """Start the bar."""
-        if self.console.is_terminal:
+        if self.console.file.isatty():  # is_terminal is true of a pipe where FORCE_COLOR is set, as notebooks do
             self.bar = Progress(
                 TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
                 BarColumn(bar_width=None),

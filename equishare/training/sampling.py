@@ -74,7 +74,7 @@ def sample(
     )
     trajectories: dict[int, list[Atoms]] = {}
     console = console or Console(quiet=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar, _pool(workers) as pool:
+    with Progress(console=console, transient=True, disable=not console.file.isatty()) as bar, _pool(workers) as pool:
         task = bar.add_task("sampling with GFN2-xTB", total=count)
         pending: dict[Future[list[Atoms]], int] = {}
         while True:

@@ -67,6 +67,13 @@ def test_plain_output_has_no_escape_codes(app, files):
     assert "\x1b" not in result.output
 
 
+def test_a_bar_is_drawn_on_terminals_only_though_color_is_forced(app, files, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as notebooks do
+    result = invoke(app, files, files / "m.safetensors", files / "start.xyz", "--steps", 20)
+    assert result.exit_code == 0, result.output
+    assert not any(control in result.output for control in ("\r", "\x1b[2K", "\x1b[1A", "\x1b[?25l"))
+
+
 def test_leaving_the_domain_is_said_and_is_an_exit_code(app, files):
     result = invoke(app, files, files / "plain.safetensors", files / "squeezed.xyz", "--steps", 20)
     assert result.exit_code == 1

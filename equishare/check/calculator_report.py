@@ -47,7 +47,7 @@ class PhysicsTest:
         return finite(values)
 
 
-@dataclass
+@dataclass(repr=False)
 class CalculatorReport(Report):
     """The result of `calculator`.
 

@@ -100,3 +100,6 @@ class Report(ABC):
 
     def __str__(self) -> str:
         return text_of(self)
+
+    def __repr__(self) -> str:
+        return str(self)  # so that a notebook and a prompt show the table

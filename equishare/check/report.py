@@ -60,7 +60,7 @@ class Finding:
         return finite(dict(values, verdict=self.verdict.value, worst_element=worst))
 
 
-@dataclass
+@dataclass(repr=False)
 class EquivarianceReport(Report):
     """The result of `equivariance`.
 

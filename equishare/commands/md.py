@@ -132,15 +132,18 @@ class _Progress:
         self.bar.stop()
 
     def __call__(self, row: "MDRow") -> None:
-        state = (
-            f"{row.temperature:6.0f} K  E_pot {row.potential_energy:.3f} eV  E_tot {row.total_energy:.3f} eV  "
-            f"{row.steps_per_second:.0f} steps/s"
-        )
-        self.bar.update(self.task, completed=row.step, description=state)
+        kelvin, total = f"{row.temperature:.0f} K", f"E_tot {row.total_energy:.3f} eV"
+        speed = f"{row.steps_per_second:.0f} steps/s"
+        # short, for 80 columns have to hold the bar too
+        self.bar.update(self.task, completed=row.step, description=f"{kelvin}  {total}  {speed}")
         tenth = 10 * row.step // self.steps
         if self.bar.disable and tenth > self.printed:
             self.printed = tenth
-            self.console.print(f"step {row.step:>8} of {self.steps}  {row.time / 1000:.3f} ps  {state}", soft_wrap=True)
+            self.console.print(
+                f"step {row.step:>8} of {self.steps}  {row.time / 1000:.3f} ps  {kelvin:>8}  "
+                f"E_pot {row.potential_energy:.3f} eV  {total}  {speed}",
+                soft_wrap=True,
+            )
 
 
 def _summarise(console: "Console", result: "MDResult") -> None:

@@ -14,6 +14,7 @@ def report():
 
 def test_text_names_verdict_and_culprit(report):
     text = str(report)
+    assert repr(report) == text
     assert text.startswith("FAIL")
     assert report.culprit in text
     assert "seed 0" in text

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
-from equishare.nn.e3.radial_basis import polynomial_cutoff
 from equishare.potential.config import ModelConfig
 
 
@@ -121,9 +120,9 @@ class DensityNet(nn.Module):
         """
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         harmonics = self.harmonics(vectors / lengths.unsqueeze(1))
-        basis = self.basis(lengths)
-        coordination = torch.zeros_like(species, dtype=vectors.dtype)
-        coordination = coordination.index_add(0, edges.receiver, polynomial_cutoff(lengths / self.config.cutoff))
+        envelope = self.basis.envelope(lengths)
+        basis = self.basis(lengths, envelope)
+        coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)
         energy = torch.zeros_like(bonding)

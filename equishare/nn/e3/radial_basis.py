@@ -56,10 +56,16 @@ class RadialBasis(nn.Module):
         self.n_basis = n_basis
         self.power = power
 
-    def forward(self, lengths: Float[Tensor, "edges"]) -> Float[Tensor, "edges n_basis"]:
-        """Evaluate all functions."""
+    def envelope(self, lengths: Float[Tensor, "edges"]) -> Float[Tensor, "edges"]:
+        """Evaluate the cutoff f(r / r_c) alone."""
+        return polynomial_cutoff(lengths / self.cutoff, self.power)
+
+    def forward(
+        self, lengths: Float[Tensor, "edges"], envelope: Float[Tensor, "edges"] | None = None
+    ) -> Float[Tensor, "edges n_basis"]:
+        """Evaluate all functions; `envelope(lengths)` may be given where it is at hand."""
         scaled = lengths / self.cutoff
         order = torch.arange(1, self.n_basis + 1, dtype=lengths.dtype, device=lengths.device)
         # sin(n pi x) / x through sinc stays finite where two atoms coincide
         waves = torch.sinc(scaled.unsqueeze(1) * order) * (math.pi * 8**0.5 * self.cutoff**-1.5)
-        return waves * polynomial_cutoff(scaled, self.power).unsqueeze(1)
+        return waves * (self.envelope(lengths) if envelope is None else envelope).unsqueeze(1)

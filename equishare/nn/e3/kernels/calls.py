@@ -17,7 +17,8 @@ WORTH_A_THREAD = 500_000
 
 def as_array(tensor: Tensor) -> np.ndarray:
     """The numbers of a tensor as a contiguous array; of a contiguous one without a copy."""
-    return tensor.detach().contiguous().numpy()
+    # small structures feel every call: a detach that changes nothing is left out
+    return (tensor.detach() if tensor.requires_grad else tensor).contiguous().numpy()
 
 
 def atom_ranges(n_atoms: int, work: int, starts: np.ndarray | None = None) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,25 +59,36 @@ class Coupling:
         entries.sort()
         return cls(left, right, out, symmetric, tuple(paths), tuple(entries))
 
-    @cached_property
-    def arrays(self) -> tuple[np.ndarray, ...]:
+    def table(self, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
         """(term_ptr, term_path, term_component, left, right, coefficient): entries grouped by path and component."""
-        table = np.array([entry[:4] for entry in self.entries], dtype=np.int64).reshape(-1, 4)
-        new = np.ones(len(table), dtype=bool)
-        new[1:] = (table[1:, :2] != table[:-1, :2]).any(axis=1)
-        starts = np.flatnonzero(new)
-        coefficient = np.array([entry[4] for entry in self.entries], dtype=np.float64)
-        return (
-            np.append(starts, len(table)),
-            np.ascontiguousarray(table[starts, 0]),
-            np.ascontiguousarray(table[starts, 1]),
-            np.ascontiguousarray(table[:, 2]),
-            np.ascontiguousarray(table[:, 3]),
-            coefficient,
-        )
+        if dtype not in self._made:
+            table = np.array([entry[:4] for entry in self.entries], dtype=np.int64).reshape(-1, 4)
+            new = np.ones(len(table), dtype=bool)
+            new[1:] = (table[1:, :2] != table[:-1, :2]).any(axis=1)
+            starts = np.flatnonzero(new)
+            coefficient = np.array([entry[4] for entry in self.entries])
+            self._made[dtype] = (
+                np.append(starts, len(table)),
+                np.ascontiguousarray(table[starts, 0]),
+                np.ascontiguousarray(table[starts, 1]),
+                np.ascontiguousarray(table[:, 2]),
+                np.ascontiguousarray(table[:, 3]),
+                coefficient.astype(np.float32 if dtype == torch.float32 else np.float64),
+            )
+        return self._made[dtype]
 
     def tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(path, out component, left, right, coefficient) of each entry, for plain torch."""
-        index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
-        coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
-        return index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
+        found = self._made.get((dtype, device))
+        if found is None:
+            index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
+            coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
+            found = index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
+            if not torch.compiler.is_compiling():  # what a compiler traces is not a tensor to keep
+                self._made[dtype, device] = found
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Any, Any]:
+        """Tables by type, tensors by type and device."""
+        return {}

@@ -36,11 +36,6 @@ def product(
     return zeros.index_add(0, component, terms)
 
 
-def _table(coupling: Coupling, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
-    *integers, coefficient = coupling.arrays
-    return *integers, coefficient.astype(np.float32 if dtype == torch.float32 else np.float64, copy=False)
-
-
 def _ranges(coupling: Coupling, left: Tensor, passes: int) -> list[tuple[int, int]]:
     """Ranges of atoms for a loop that passes so many times over the entries."""
     _, n_atoms, channels = left.shape
@@ -72,7 +67,7 @@ class _Product(torch.autograd.Function):
         a, w, z = map(as_array, (left, weight, kind))
         b = a if right is None else as_array(right)
         ranges = _ranges(coupling, left, 1)
-        run_ranges(loops.forward, ranges, a, b, w, z, _table(coupling, left.dtype), out.numpy())
+        run_ranges(loops.forward, ranges, a, b, w, z, coupling.table(left.dtype), out.numpy())
         ctx.save_for_backward(left, right, weight, kind)
         ctx.coupling = coupling
         return out
@@ -111,7 +106,7 @@ class _ProductBackward(torch.autograd.Function):
         # frozen weights, as in dynamics: no buffer, and the loop leaves their derivative out
         grad_weight = weight.new_zeros(len(ranges), *(weight.shape if fitted else (0, 0, 0)))
         run_ranges(
-            *(loops.backward, ranges, g, a, b, w, z, _table(coupling, left.dtype)),
+            *(loops.backward, ranges, g, a, b, w, z, coupling.table(left.dtype)),
             *(grad_left.numpy(), grad_right.numpy()),
             own=list(grad_weight.numpy()),
         )
@@ -132,7 +127,7 @@ class _ProductBackward(torch.autograd.Function):
         ranges = _ranges(ctx.coupling, left, 6)
         d_weight = weight.new_zeros(len(ranges), *weight.shape)
         run_ranges(
-            *(loops.second, ranges, g, a, b, w, ua, ub, uw, z, _table(ctx.coupling, left.dtype)),
+            *(loops.second, ranges, g, a, b, w, ua, ub, uw, z, ctx.coupling.table(left.dtype)),
             *(d_grad.numpy(), d_left.numpy(), d_right.numpy()),
             own=list(d_weight.numpy()),
         )

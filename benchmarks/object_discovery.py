@@ -34,7 +34,7 @@ def train(seed, steps, batch, rate, scenes):
     def report(module=module):
         if module.global_step % 250 == 0:
             spent = time.process_time() - started
-            course.append([module.global_step, round(spent), round(ari(model, images, labels), 4)])
+            course.append([module.global_step, round(spent), round(ari(found(model, images), labels), 4)])
             print(
                 f"seed {seed}: step {course[-1][0]}, {course[-1][1]} s of processor time, ARI {course[-1][2]}",
                 flush=True,
@@ -62,25 +62,54 @@ def judged(scenes=1000, seed=TEST_SEED):
     return test.images.float() / 255, test.labels.long()
 
 
-def ari(model, images, labels):
-    """Mean foreground ARI with initial noise of a fixed seed."""
-    metric, was = ForegroundARI(), model.training
+def found(model, images):
+    """The slot of each pixel, with initial noise of a fixed seed."""
+    was = model.training
     model.eval()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for x, y in zip(images.split(100), labels.split(100), strict=True):
-            metric.update(model(x).masks.argmax(1), y)
+        slots = torch.cat([model(x).masks.argmax(1) for x in images.split(100)])
     model.train(was)
+    return slots
+
+
+def ari(slots, labels):
+    """Mean foreground ARI."""
+    metric = ForegroundARI()
+    metric.update(slots, labels)
     return float(metric.compute())
+
+
+def colours(images, labels):
+    """How many colours the pieces of each scene have."""
+    counts = []
+    for image, label in zip(images, labels, strict=True):
+        pieces = [image[:, label == k][:, 0].tolist() for k in label.unique() if k > 0]
+        counts.append(len({tuple(colour) for colour in pieces}))
+    return torch.tensor(counts)
+
+
+def judge(model):
+    """ARI on the scenes of the test, and on those of pieces in one, two and three colours."""
+    images, labels = judged()
+    slots, counts = found(model, images), colours(images, labels)
+    parts = {n: counts == n for n in counts.unique().tolist()}
+    return {
+        "ari": round(ari(slots, labels), 5),
+        "by colours": {
+            str(n): {"scenes": int(own.sum()), "ari": round(ari(slots[own], labels[own]), 5)}
+            for n, own in parts.items()
+        },
+    }
 
 
 def table(results):
     rows = results["seeds"]
-    print("seed   ARI     processor minutes")
+    print("seed   ARI     of pieces in 1, 2, 3 colours   processor minutes")
     for seed, row in sorted(rows.items(), key=lambda item: int(item[0])):
-        print(
-            f"{seed:>4s}   {row['ari']:.4f}  {row['seconds'] / 60:5.1f}   {'' if row['ari'] >= LIMIT else 'below ' + str(LIMIT)}"
-        )
+        parts = " ".join(f"{part['ari']:8.4f}" for part in row["by colours"].values())
+        note = "" if row["ari"] >= LIMIT else f"below {LIMIT}"
+        print(f"{seed:>4s}   {row['ari']:.4f}  {parts}   {row['seconds'] / 60:16.1f}   {note}")
     failed = sum(row["ari"] < LIMIT for row in rows.values())
     print(f"{failed} of {len(rows)} seeds below {LIMIT}")
 
@@ -110,14 +139,14 @@ def main():
             continue
         model, course, seconds = train(seed, **recipe)
         row = {
-            "ari": round(ari(model, *judged()), 5),
+            **judge(model),
             "seconds": round(seconds, 1),
             "course": course,
             "machine": measuring.machine("torch", "lightning", "numpy"),
         }
-        found = results()
-        found["seeds"][str(seed)] = row
-        measuring.write("object_discovery", found)
+        whole = results()
+        whole["seeds"][str(seed)] = row
+        measuring.write("object_discovery", whole)
         if arguments.save:
             arguments.save.mkdir(parents=True, exist_ok=True)
             torch.save(model.state_dict(), arguments.save / f"seed{seed}.pt")

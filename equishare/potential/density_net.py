@@ -53,9 +53,13 @@ class DensityLayer(nn.Module):
         harmonics: Float[Tensor, "edges components"],
         edges: Edges,
         species: Int[Tensor, "atoms"],
+        table: Float[Tensor, "species channels"] | None = None,
     ) -> Float[Tensor, "atoms dim_out channels"]:
-        """Update the features of every atom."""
-        density = self.channel_mix(self.conv(features, basis, harmonics, edges))
+        """Update the features of every atom; where they are ``table[species]``, giving the table too is faster."""
+        if table is None:
+            density = self.channel_mix(self.conv(features, basis, harmonics, edges))
+        else:
+            density = self.conv.of_kinds(table, species, basis, harmonics, edges, self.channel_mix)
         updated = self.mixes[0](density)
         power = density
         for order, product in enumerate(self.products):
@@ -88,6 +92,7 @@ class DensityNet(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
+        self.few_species = n_species <= neighbours
         self.embedding = nn.Embedding(n_species, channels)
         self.harmonics = SphericalHarmonics(config.l_density)
         self.basis = RadialBasis(config.cutoff, config.n_basis)
@@ -125,10 +130,11 @@ class DensityNet(nn.Module):
         coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)
+        table = self.embedding.weight if self.few_species else None
         energy = torch.zeros_like(bonding)
         inputs = []
         for layer, readout in zip(self.layers, cast(Iterable[Readout], self.energies), strict=True):
-            features = layer(features, basis, harmonics, edges, species)
+            features, table = layer(features, basis, harmonics, edges, species, table), None
             read = readout.inputs(features)
             energy = energy + readout.last(read).flatten()
             inputs.append(read.squeeze(1))

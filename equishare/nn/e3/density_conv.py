@@ -1,9 +1,11 @@
 """The density convolution: a sum over neighbours that is linear in the edges' work."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.e3.kernels.density import density
+from equishare.nn.e3.irreps_linear import IrrepsLinear
+from equishare.nn.e3.kernels.density import component_degrees, density
 from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 
@@ -46,6 +48,8 @@ class DensityConv(nn.Module):
     torch.Size([2, 9, 8])
     """
 
+    _degree: Tensor
+
     def __init__(self, irreps_in: IrrepsLike, l_max: int, n_basis: int, normalization: float = 1.0) -> None:
         super().__init__()
         self.layout_in = Layout.of(irreps_in)
@@ -62,6 +66,7 @@ class DensityConv(nn.Module):
         self.radial = nn.Linear(n_basis, self.rows * self.layout_in.channels, bias=False)
         nn.init.normal_(self.radial.weight, std=n_basis**-0.5)
         self.normalization = normalization
+        self.register_buffer("_degree", torch.from_numpy(component_degrees(self.layout_out.dim)), persistent=False)
 
     def forward(
         self,
@@ -72,13 +77,59 @@ class DensityConv(nn.Module):
     ) -> Float[Tensor, "atoms dim_out channels"]:
         """Sum over neighbours."""
         check_features(features, self.layout_in)
-        if harmonics.shape[1] != self.layout_out.dim:
-            raise ValueError(
-                f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}), "
-                f"got {harmonics.shape[1]}"
-            )
+        self._check_harmonics(harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
         radial = self.radial(basis / self.normalization).unflatten(1, (self.rows, -1))
         major = features.transpose(0, 1)
         others = major if self.rows > len(self.layout_out.degrees) else major[:0]
         return density(radial, major[0], others, harmonics, edges).transpose(0, 1)
+
+    def of_kinds(
+        self,
+        table: Float[Tensor, "kinds channels"],
+        kind: Int[Tensor, "atoms"],
+        basis: Float[Tensor, "edges n_basis"],
+        harmonics: Float[Tensor, "edges components"],
+        edge_index: Int[Tensor, "2 edges"] | Edges,
+        mix: IrrepsLinear | None = None,
+    ) -> Float[Tensor, "atoms dim_out channels_out"]:
+        r"""The sum over neighbours where the features are ``table[kind]``, one row a kind of atom, by way of each kind's own sum.
+
+        .. math:: A_i[lm, c] = \sum_{n, z} W_{n, lc}\, t_{zc} \; T_i[n, z, lm], \qquad
+                  T_i[n, z, lm] = \frac{1}{\nu} \sum_{j \to i,\, z_j = z} B_n(r_{ij})\, Y_{lm}(\hat r_{ij})
+
+        The same as ``forward(table[kind].unsqueeze(1), ...)`` to rounding. An edge costs N (L + 1)^2 products whatever the channels,
+        which come in on atoms; it pays where an atom has more neighbours than there are kinds.
+
+        Args:
+            table: Invariants t of each kind.
+            kind: Of each atom.
+            basis: As in `forward`, and so are the harmonics and edges.
+            harmonics: See there.
+            edge_index: See there.
+            mix: A linear map of the result, if one follows: it is applied to W t, which has fewer rows than there are atoms.
+
+        Raises:
+            ValueError: if the features are not invariants alone.
+        """
+        if self.layout_in.dim != 1:
+            raise ValueError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")
+        self._check_harmonics(harmonics)
+        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(kind))
+        n_kinds, channels, components = len(table), self.layout_in.channels, harmonics.shape[1]
+        terms = ((basis / self.normalization).unsqueeze(2) * harmonics.unsqueeze(1)).flatten(1)
+        slot = edges.receiver * n_kinds + kind.index_select(0, edges.sender)
+        sums = terms.new_zeros(edges.n_atoms * n_kinds, terms.shape[1]).index_add(0, slot, terms)
+        sums = sums.view(edges.n_atoms, n_kinds * basis.shape[1], components).permute(2, 0, 1)
+        radial = self.radial.weight.view(self.rows, channels, -1).transpose(1, 2)
+        weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, self._degree)
+        if mix is not None:
+            weight = mix(weight.transpose(0, 1)).transpose(0, 1)
+        return torch.bmm(sums, weight).transpose(0, 1)
+
+    def _check_harmonics(self, harmonics: Tensor) -> None:
+        if harmonics.shape[1] != self.layout_out.dim:
+            raise ValueError(
+                f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}), "
+                f"got {harmonics.shape[1]}"
+            )

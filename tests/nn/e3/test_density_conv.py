@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equishare.nn import DensityConv, Edges
+from equishare.nn import DensityConv, Edges, IrrepsLinear
 
 
 def naive(layer, x, basis, harmonics, edge_index):
@@ -30,6 +30,29 @@ def test_formula_on_unsorted_edges(irreps, dim, l_max):
     assert torch.equal(out, layer(x, basis, harmonics, Edges(index, 6)))
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("edges", [7, 0])
+def test_sums_of_kinds_are_the_same_sum(edges, mixed):
+    layer = DensityConv("3x0e", 2, 4, normalization=1.7).double()
+    mix = IrrepsLinear("3x0e+3x1o+3x2e", "5x0e+5x1o+5x2e").double() if mixed else None
+    index = torch.tensor([[4, 0, 2, 2, 1, 4, 0], [1, 3, 0, 0, 4, 3, 4]])[:, :edges]
+    kind = torch.tensor([0, 1, 1, 0, 1, 0])
+    table, basis, harmonics = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 3), (edges, 4), (edges, 9))
+    )
+    summed = layer.of_kinds(table, kind, basis, harmonics, index, mix)
+    plain = layer(table[kind].unsqueeze(1), basis, harmonics, Edges(index, 6))
+    plain = mix(plain) if mixed else plain
+    assert torch.allclose(summed, plain, atol=1e-13)
+    inputs, parameters = (table, basis, harmonics), [table, *layer.parameters()]
+    factors = torch.randn_like(plain)
+    seconds = []
+    for out in (summed, plain):
+        first = torch.autograd.grad(out.tanh(), inputs, factors, create_graph=True)
+        seconds.append((*first, *torch.autograd.grad(sum(part.square().sum() for part in first), parameters)))
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(*seconds, strict=True))
+
+
 def test_no_edges():
     layer = DensityConv("3x0e+3x1o", 2, 4)
     out = layer(torch.randn(2, 4, 3), torch.zeros(0, 4), torch.zeros(0, 9), torch.zeros(2, 0, dtype=torch.int64))
@@ -49,5 +72,10 @@ def test_errors():
         layer(x, basis, torch.randn(2, 4), index[:, :1])
     with pytest.raises(ValueError, match=r"names atoms 0\.\.3, but there are 3 atoms"):
         layer(x, basis, torch.randn(2, 9), index)
+    with pytest.raises(ValueError, match="expected 9 harmonics"):
+        layer.of_kinds(torch.randn(2, 4), torch.tensor([0, 1, 1]), basis, torch.randn(2, 4), index)
+    vectors = DensityConv("4x0e+4x1o", 2, 4)
+    with pytest.raises(ValueError, match=r"invariants alone \(0e\)"):
+        vectors.of_kinds(torch.randn(2, 4), torch.tensor([0, 1, 1]), basis, torch.randn(2, 9), index)
     with pytest.raises(ValueError, match="int64"):
         layer(x, basis, torch.randn(2, 9), index.float())

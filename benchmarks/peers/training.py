@@ -73,19 +73,23 @@ def mace(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
         watched = Path(folder) / "watched.xyz"
         ase.io.write(watched, ase.io.read(data / "test_MD_300K.xyz", f"::{WATCHED}"))
         isolated = ase.io.read(data / "isolated_atoms.xyz", ":")
-        energies = {int(atoms.numbers[0]): atoms.get_potential_energy() for atoms in isolated}
-        process = subprocess.Popen(
-            mace_command(arguments.mace, folder, data / "train_300K.xyz", watched, energies, seed),
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        energies = {int(atoms.numbers[0]): float(atoms.get_potential_energy()) for atoms in isolated}
+        said = Path(folder) / "said.txt"
+        with said.open("w") as output:
+            process = subprocess.Popen(
+                mace_command(arguments.mace, folder, data / "train_300K.xyz", watched, energies, seed),
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
         try:
             curve = follow(process, Path(folder) / "logs" / f"mace_run-{seed}.log", 60 * arguments.train_minutes)
         finally:
             process.terminate()
             process.wait()
+        if not curve:
+            raise SystemExit(f"mace_run_train printed no errors; its last words:\n{said.read_text()[-2000:]}")
     return _row(curve, f"mace_run_train; every {WATCHED}th test frame")
 
 

@@ -111,6 +111,16 @@ class DensityConv(nn.Module):
 
         Raises:
             ValueError: if the features are not invariants alone.
+
+        T is the atomic base of Drautz, "Atomic cluster expansion" (2019).
+
+        >>> import torch
+        >>> conv, index = DensityConv("8x0e", l_max=2, n_basis=4), torch.tensor([[0, 1], [1, 0]])
+        >>> table, kind = torch.randn(3, 8), torch.tensor([2, 0])
+        >>> basis, harmonics = torch.randn(2, 4), torch.randn(2, 9)
+        >>> same = conv(table[kind].unsqueeze(1), basis, harmonics, index)
+        >>> torch.allclose(conv.of_kinds(table, kind, basis, harmonics, index), same, atol=1e-5)
+        True
         """
         if self.layout_in.dim != 1:
             raise ValueError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")

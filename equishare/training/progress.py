@@ -136,7 +136,7 @@ def announce(
 def _budget(config: TrainConfig, chosen: bool) -> str:
     budget = config.budget
     if budget.epochs is not None:
-        return f"{budget.epochs} epochs"
+        return f"{budget.epochs} epoch{'s' * (budget.epochs != 1)}"
     why = "; chosen by the size of the data, see --max-time and --epochs" if chosen else ""
     return f"{format_duration(budget.max_time or 0)}, report included{why}"
 

@@ -20,13 +20,14 @@ def natural_irreps(channels: int, l_max: int) -> str:
 
 
 class DensityConv(nn.Module):
-    r"""Sum over neighbours of scalar-weighted harmonics and scalar-weighted features.
+    r"""Sum over neighbours of their invariants times harmonics and of their features, both weighted by one radial function.
 
-    .. math:: A_i[lm, c] = \frac{1}{\nu} \sum_{j \to i} \Big( R^{(1)}_{lc}(r_{ij})\, s_{jc}\, Y_{lm}(\hat r_{ij})
-              + R^{(2)}_{lc}(r_{ij})\, x_j[lm, c] \Big), \qquad R_{lc}(r) = \sum_n W_{n,lc} B_n(r)
+    .. math:: A_i[lm, c] = \frac{1}{\nu} \sum_{j \to i} R_{lc}(r_{ij}) \big( s_{jc}\, Y_{lm}(\hat r_{ij})
+              + x_j[lm, c] \big), \qquad R_{lc}(r) = \sum_n W_{n,lc} B_n(r)
 
-    where s are the invariant channels of x. There is no tensor product on edges: an edge costs 2 (L + 1)^2 C products; the
-    many-body products come after it, on atoms. Equivariant under O(3), translations and permutations: exact.
+    where s are the invariant channels of x and x stands for its other irreps, as far as there are any. There is no tensor
+    product on edges: an edge costs 2 (L + 1)^2 C products; the many-body products come after it, on atoms. Equivariant
+    under O(3), translations and permutations: exact.
 
     Args:
         irreps_in: Irreps of x, natural parity, 0e first, degrees 0..K.
@@ -61,9 +62,7 @@ class DensityConv(nn.Module):
                 f"normalization, got {self.layout_in.irreps} and {normalization}"
             )
         self.layout_out = Layout.of(natural_irreps(self.layout_in.channels, l_max))
-        # invariant input alone: its second term would repeat the l = 0 part of the first
-        self.rows = l_max + 1 + (k_max + 1 if k_max else 0)
-        self.radial = nn.Linear(n_basis, self.rows * self.layout_in.channels, bias=False)
+        self.radial = nn.Linear(n_basis, (l_max + 1) * self.layout_in.channels, bias=False)
         nn.init.normal_(self.radial.weight, std=n_basis**-0.5)
         self.normalization = normalization
         self.register_buffer("_degree", torch.from_numpy(component_degrees(self.layout_out.dim)), persistent=False)
@@ -79,10 +78,9 @@ class DensityConv(nn.Module):
         check_features(features, self.layout_in)
         self._check_harmonics(harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
-        radial = self.radial(basis / self.normalization).unflatten(1, (self.rows, -1))
+        radial = self.radial(basis / self.normalization).unflatten(1, (-1, self.layout_in.channels))
         major = features.transpose(0, 1)
-        others = major if self.rows > len(self.layout_out.degrees) else major[:0]
-        return density(radial, major[0], others, harmonics, edges).transpose(0, 1)
+        return density(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
 
     def of_kinds(
         self,
@@ -131,7 +129,7 @@ class DensityConv(nn.Module):
         slot = edges.receiver * n_kinds + kind.index_select(0, edges.sender)
         sums = terms.new_zeros(edges.n_atoms * n_kinds, terms.shape[1]).index_add(0, slot, terms)
         sums = sums.view(edges.n_atoms, n_kinds * basis.shape[1], components).permute(2, 0, 1)
-        radial = self.radial.weight.view(self.rows, channels, -1).transpose(1, 2)
+        radial = self.radial.weight.view(-1, channels, basis.shape[1]).transpose(1, 2)
         weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, self._degree)
         if mix is not None:
             weight = mix(weight.transpose(0, 1)).transpose(0, 1)

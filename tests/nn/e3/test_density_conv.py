@@ -9,12 +9,12 @@ def naive(layer, x, basis, harmonics, edge_index):
     n_l = round(harmonics.shape[1] ** 0.5)
     out = x.new_zeros(x.shape[0], harmonics.shape[1], x.shape[2])
     for e, (j, i) in enumerate(edge_index.T.tolist()):
-        radial = (layer.radial.weight @ basis[e] / layer.normalization).view(layer.rows, -1)
+        radial = (layer.radial.weight @ basis[e] / layer.normalization).view(n_l, -1)
         for degree in range(n_l):
             part = slice(degree**2, (degree + 1) ** 2)
             out[i, part] += radial[degree] * x[j, 0] * harmonics[e, part, None]
-            if layer.rows > n_l and degree**2 < x.shape[1]:
-                out[i, part] += radial[n_l + degree] * x[j, part]
+            if 0 < degree**2 < x.shape[1]:
+                out[i, part] += radial[degree] * x[j, part]
     return out
 
 

@@ -15,7 +15,7 @@ from equishare.nn.e3.kernels.edges import Edges
 
 
 def density(
-    radial: Float[Tensor, "edges rows channels"],
+    radial: Float[Tensor, "edges degrees channels"],
     scalars: Float[Tensor, "atoms channels"],
     features: Float[Tensor, "components_in atoms channels"],
     harmonics: Float[Tensor, "edges components"],
@@ -23,24 +23,24 @@ def density(
 ) -> Float[Tensor, "components atoms channels"]:
     r"""Sum over neighbours, without a tensor product on edges.
 
-    .. math:: A_i[lm] = \sum_{j \to i} R^{(1)}_l(r_{ij})\, s_j\, Y_{lm}(\hat r_{ij}) + R^{(2)}_l(r_{ij})\, x_j[lm]
+    .. math:: A_i[lm] = \sum_{j \to i} R_l(r_{ij})\, \big( s_j\, Y_{lm}(\hat r_{ij}) + x_j[lm] \big)
 
-    Degrees 0..L of the harmonics, 0..K of the features with K <= L (no features at all: an empty first axis); the
-    rows of `radial` are the L + 1 weights of the first term, then the K + 1 of the second. Component-major layout.
+    Degrees 0..L of the radial weights and harmonics, 1..K of the features with K <= L (no features at all: an empty first axis).
+    Component-major layout.
     """
     if uses_numba(radial):
         return _Density.apply(
             radial.contiguous(), scalars.contiguous(), features.contiguous(), harmonics.contiguous(), edges
         )
-    n_l = degree_count(harmonics.shape[1])
     degree = torch.from_numpy(component_degrees(harmonics.shape[1])).to(radial.device)
     sender = edges.sender
-    first = (radial[:, :n_l] * scalars[sender].unsqueeze(1))[:, degree] * harmonics.unsqueeze(2)
+    sent = scalars[sender].unsqueeze(1) * harmonics.unsqueeze(2)
     if features.shape[0]:
-        second = radial[:, n_l:][:, degree[: features.shape[0]]] * features[:, sender].transpose(0, 1)
-        first = torch.cat([first[:, : features.shape[0]] + second, first[:, features.shape[0] :]], dim=1)
-    zeros = first.new_zeros(scalars.shape[0], *first.shape[1:])
-    return zeros.index_add(0, edges.receiver, first).transpose(0, 1)
+        rest = harmonics.shape[1] - 1 - features.shape[0]
+        sent = sent + torch.nn.functional.pad(features[:, sender].transpose(0, 1), (0, 0, 1, rest))
+    terms = radial[:, degree] * sent
+    zeros = terms.new_zeros(scalars.shape[0], *terms.shape[1:])
+    return zeros.index_add(0, edges.receiver, terms).transpose(0, 1)
 
 
 def degree_count(components: int) -> int:
@@ -87,7 +87,6 @@ class _Density(torch.autograd.Function):
             *(loops.forward, _ranges(edges.receive_order, harmonics, radial, 2)),
             *map(as_array, (radial, scalars, features, harmonics)),
             _sweeps(harmonics.shape[1]),
-            component_degrees(features.shape[0]),
             edges.ends[0],
             *edges.receive_order,
             out.numpy(),
@@ -117,13 +116,13 @@ class _DensityBackward(torch.autograd.Function):
         ctx.save_for_backward(grad, radial, scalars, features, harmonics)
         ctx.edges = edges
         grads = tuple(torch.empty_like(t) for t in (radial, scalars, features, harmonics))
-        tables = _sweeps(harmonics.shape[1]), component_degrees(features.shape[0])
+        sweeps = _sweeps(harmonics.shape[1])
         g, r, s, x, y = map(as_array, (grad, radial, scalars, features, harmonics))
         gr, gs, gx, gy = (t.numpy() for t in grads)
         receivers = _ranges(edges.receive_order, harmonics, radial, 4)
         senders = _ranges(edges.send_order, harmonics, radial, 2)
-        run_ranges(loops.backward_edges, receivers, g, r, s, x, y, *tables, edges.ends[0], *edges.receive_order, gr, gy)
-        run_ranges(loops.backward_atoms, senders, g, r, y, *tables, edges.ends[1], *edges.send_order, gs, gx)
+        run_ranges(loops.backward_edges, receivers, g, r, s, x, y, sweeps, edges.ends[0], *edges.receive_order, gr, gy)
+        run_ranges(loops.backward_atoms, senders, g, r, y, sweeps, edges.ends[1], *edges.send_order, gs, gx)
         return grads
 
     @staticmethod
@@ -134,7 +133,7 @@ class _DensityBackward(torch.autograd.Function):
         saved = ctx.saved_tensors
         edges: Edges = ctx.edges
         out = tuple(torch.empty_like(t) for t in saved)
-        tables = _sweeps(saved[4].shape[1]), component_degrees(saved[3].shape[0])
+        sweeps = _sweeps(saved[4].shape[1])
         g, r, s, x, y = map(as_array, saved)
         ur, us, ux, uy = map(as_array, tangents)
         dg, dr, ds, dx, dy = (t.numpy() for t in out)
@@ -142,7 +141,7 @@ class _DensityBackward(torch.autograd.Function):
         senders = _ranges(edges.send_order, saved[4], saved[1], 4)
         run_ranges(
             *(loops.second_edges, receivers, g, r, s, x, y, ur, us, ux, uy),
-            *(*tables, edges.ends[0], *edges.receive_order, dg, dr, dy),
+            *(sweeps, edges.ends[0], *edges.receive_order, dg, dr, dy),
         )
-        run_ranges(loops.second_atoms, senders, g, r, y, ur, uy, *tables, edges.ends[1], *edges.send_order, ds, dx)
+        run_ranges(loops.second_atoms, senders, g, r, y, ur, uy, sweeps, edges.ends[1], *edges.send_order, ds, dx)
         return *out, None

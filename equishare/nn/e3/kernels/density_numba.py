@@ -1,10 +1,11 @@
 """Compiled loops of the edge sum: value, derivative, and derivative of the derivative.
 
-Arrays are component-major: densities ``A[(l, m), atom, channel]``, radial weights ``R[edge, row, channel]``. Rows
-0..L of R weight the scalars times a spherical harmonic, the rows after them the neighbour's own components. Every
-loop runs over a range of atoms and writes to those atoms, or their edges, only: ranges run in parallel without atomics, and sums
-have one order. Each sweep over the contiguous channels takes three components of a degree at a time, or one, and does all that there
-is to do with them while they are in registers; ``sweeps`` lists them as (degree, first component, how many). Helpers take whole arrays and indices, for a view would count references.
+Arrays are component-major: densities ``A[(l, m), atom, channel]``, radial weights ``R[edge, l, channel]``. Features x begin with
+l = 1: component k of the density meets ``x[k - 1]``, as far as there are features. Every loop runs over a range of atoms and writes
+to those atoms, or their edges, only: ranges run in parallel without atomics, and sums have one order. Each sweep over the contiguous
+channels takes three components of a degree at a time, or one, and does all that there is to do with them while they are in
+registers; ``sweeps`` lists them as (degree, first component, how many). Helpers take whole arrays and indices, for a view
+would count references.
 """
 
 from equishare.nn.e3.kernels.jit import inline, jit_no_alias
@@ -30,36 +31,49 @@ def _forward_three(R, e, row, s, j, Y, k, A, i):
 
 
 @inline
-def _forward_one(R, e, row, s, j, Y, k, A, i):
-    y0 = Y[e, k]
+def _forward_three_x(R, e, row, s, x, j, Y, k, A, i):
+    """Three components: A[k + n] += R (s Y[k + n] + x[k + n - 1]), n = 0..2."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
     for c in range(A.shape[2]):
-        A[k, i, c] += R[e, row, c] * s[j, c] * y0
+        r, t = R[e, row, c], s[j, c]
+        A[k, i, c] += r * (t * y0 + x[k - 1, j, c])
+        A[k + 1, i, c] += r * (t * y1 + x[k, j, c])
+        A[k + 2, i, c] += r * (t * y2 + x[k + 1, j, c])
 
 
 @inline
-def _scale(R, e, row, x, k, j, out, i):
-    """out[k, i] += R x[k, j]."""
-    for c in range(out.shape[2]):
-        out[k, i, c] += R[e, row, c] * x[k, j, c]
+def _forward_one(R, e, row, s, j, Y, k, A, i):
+    y0 = Y[e, k]
+    for c in range(A.shape[2]):
+        A[k, i, c] += R[e, row, c] * (s[j, c] * y0)
+
+
+@inline
+def _forward_one_x(R, e, row, s, x, j, Y, k, A, i):
+    y0 = Y[e, k]
+    for c in range(A.shape[2]):
+        A[k, i, c] += R[e, row, c] * (s[j, c] * y0 + x[k - 1, j, c])
 
 
 @jit_no_alias
-def forward(start, stop, R, s, x, Y, sweeps, degree_x, sender, receive_edges, receive_ptr, A):
-    """A[lm, i] = sum_j R[l] s[j] Y[lm] + R[L + 1 + l] x[lm, j]."""
-    n_l = sweeps[-1, 0] + 1
+def forward(start, stop, R, s, x, Y, sweeps, sender, receive_edges, receive_ptr, A):
+    """A[lm, i] = sum_j R[l] (s[j] Y[lm] + x[lm - 1, j]), lm counted from 0."""
     for i in range(start, stop):
         _clear(A, A.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
             for q in range(sweeps.shape[0]):
-                row, k = sweeps[q, 0], sweeps[q, 1]
-                if sweeps[q, 2] == 3:
+                row, k, n = sweeps[q, 0], sweeps[q, 1], sweeps[q, 2]
+                if 0 < k <= x.shape[0]:
+                    if n == 3:
+                        _forward_three_x(R, e, row, s, x, j, Y, k, A, i)
+                    else:
+                        _forward_one_x(R, e, row, s, x, j, Y, k, A, i)
+                elif n == 3:
                     _forward_three(R, e, row, s, j, Y, k, A, i)
                 else:
                     _forward_one(R, e, row, s, j, Y, k, A, i)
-            for k in range(x.shape[0]):
-                _scale(R, e, n_l + degree_x[k], x, k, j, A, i)
 
 
 @inline
@@ -69,8 +83,26 @@ def _backward_three(g, i, R, e, row, s, j, Y, k, gR, gY):
     s0 = s1 = s2 = R.dtype.type(0)
     for c in range(g.shape[2]):
         g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
-        v = R[e, row, c] * s[j, c]
-        gR[e, row, c] += s[j, c] * (y0 * g0 + y1 * g1 + y2 * g2)
+        t = s[j, c]
+        v = R[e, row, c] * t
+        gR[e, row, c] += t * (y0 * g0 + y1 * g1 + y2 * g2)
+        s0 += v * g0
+        s1 += v * g1
+        s2 += v * g2
+    gY[e, k], gY[e, k + 1], gY[e, k + 2] = s0, s1, s2
+
+
+@inline
+def _backward_three_x(g, i, R, e, row, s, x, j, Y, k, gR, gY):
+    """As `_backward_three`, with features: gR += sum_n x[k + n - 1] g[k + n] too."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    s0 = s1 = s2 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        t = s[j, c]
+        v = R[e, row, c] * t
+        own = x[k - 1, j, c] * g0 + x[k, j, c] * g1 + x[k + 1, j, c] * g2
+        gR[e, row, c] += t * (y0 * g0 + y1 * g1 + y2 * g2) + own
         s0 += v * g0
         s1 += v * g1
         s2 += v * g2
@@ -88,25 +120,36 @@ def _backward_one(g, i, R, e, row, s, j, Y, k, gR, gY):
     gY[e, k] = s0
 
 
+@inline
+def _backward_one_x(g, i, R, e, row, s, x, j, Y, k, gR, gY):
+    y0 = Y[e, k]
+    s0 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0 = g[k, i, c]
+        gR[e, row, c] += (s[j, c] * y0 + x[k - 1, j, c]) * g0
+        s0 += R[e, row, c] * s[j, c] * g0
+    gY[e, k] = s0
+
+
 @jit_no_alias
-def backward_edges(start, stop, g, R, s, x, Y, sweeps, degree_x, sender, receive_edges, receive_ptr, gR, gY):
+def backward_edges(start, stop, g, R, s, x, Y, sweeps, sender, receive_edges, receive_ptr, gR, gY):
     """Derivative with respect to what lives on edges: R and Y."""
-    n_l = sweeps[-1, 0] + 1
     for i in range(start, stop):
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[p]
             j = sender[e]
             gR[e] = 0
             for q in range(sweeps.shape[0]):
-                row, k = sweeps[q, 0], sweeps[q, 1]
-                if sweeps[q, 2] == 3:
+                row, k, n = sweeps[q, 0], sweeps[q, 1], sweeps[q, 2]
+                if 0 < k <= x.shape[0]:
+                    if n == 3:
+                        _backward_three_x(g, i, R, e, row, s, x, j, Y, k, gR, gY)
+                    else:
+                        _backward_one_x(g, i, R, e, row, s, x, j, Y, k, gR, gY)
+                elif n == 3:
                     _backward_three(g, i, R, e, row, s, j, Y, k, gR, gY)
                 else:
                     _backward_one(g, i, R, e, row, s, j, Y, k, gR, gY)
-            for k in range(x.shape[0]):
-                row = n_l + degree_x[k]
-                for c in range(g.shape[2]):
-                    gR[e, row, c] += g[k, i, c] * x[k, j, c]
 
 
 @inline
@@ -118,16 +161,36 @@ def _gather_three(g, i, R, e, row, Y, k, gs, j):
 
 
 @inline
+def _gather_three_x(g, i, R, e, row, Y, k, gs, gx, j):
+    """As `_gather_three`, and gx[k + n - 1] += R g[k + n]."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    for c in range(g.shape[2]):
+        r, g0, g1, g2 = R[e, row, c], g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        gs[j, c] += r * (y0 * g0 + y1 * g1 + y2 * g2)
+        gx[k - 1, j, c] += r * g0
+        gx[k, j, c] += r * g1
+        gx[k + 1, j, c] += r * g2
+
+
+@inline
 def _gather_one(g, i, R, e, row, Y, k, gs, j):
     y0 = Y[e, k]
     for c in range(g.shape[2]):
         gs[j, c] += R[e, row, c] * (y0 * g[k, i, c])
 
 
+@inline
+def _gather_one_x(g, i, R, e, row, Y, k, gs, gx, j):
+    y0 = Y[e, k]
+    for c in range(g.shape[2]):
+        v = R[e, row, c] * g[k, i, c]
+        gs[j, c] += y0 * v
+        gx[k - 1, j, c] += v
+
+
 @jit_no_alias
-def backward_atoms(start, stop, g, R, Y, sweeps, degree_x, receiver, send_edges, send_ptr, gs, gx):
+def backward_atoms(start, stop, g, R, Y, sweeps, receiver, send_edges, send_ptr, gs, gx):
     """Derivative with respect to what lives on the senders: s and x."""
-    n_l = sweeps[-1, 0] + 1
     for j in range(start, stop):
         gs[j] = 0
         _clear(gx, gx.shape[0], j)
@@ -135,13 +198,16 @@ def backward_atoms(start, stop, g, R, Y, sweeps, degree_x, receiver, send_edges,
             e = send_edges[p]
             i = receiver[e]
             for q in range(sweeps.shape[0]):
-                row, k = sweeps[q, 0], sweeps[q, 1]
-                if sweeps[q, 2] == 3:
+                row, k, n = sweeps[q, 0], sweeps[q, 1], sweeps[q, 2]
+                if 0 < k <= gx.shape[0]:
+                    if n == 3:
+                        _gather_three_x(g, i, R, e, row, Y, k, gs, gx, j)
+                    else:
+                        _gather_one_x(g, i, R, e, row, Y, k, gs, gx, j)
+                elif n == 3:
                     _gather_three(g, i, R, e, row, Y, k, gs, j)
                 else:
                     _gather_one(g, i, R, e, row, Y, k, gs, j)
-            for k in range(gx.shape[0]):
-                _scale(R, e, n_l + degree_x[k], g, k, i, gx, j)
 
 
 @inline
@@ -152,12 +218,36 @@ def _second_three(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY):
     s0 = s1 = s2 = R.dtype.type(0)
     for c in range(g.shape[2]):
         g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
-        w = R[e, row, c] * s[j, c]
-        v = uR[e, row, c] * s[j, c] + R[e, row, c] * us[j, c]
-        dR[e, row, c] += us[j, c] * (y0 * g0 + y1 * g1 + y2 * g2) + s[j, c] * (u0 * g0 + u1 * g1 + u2 * g2)
+        r, t, ut = R[e, row, c], s[j, c], us[j, c]
+        w = r * t
+        v = uR[e, row, c] * t + r * ut
+        dR[e, row, c] += ut * (y0 * g0 + y1 * g1 + y2 * g2) + t * (u0 * g0 + u1 * g1 + u2 * g2)
         dA[k, i, c] += v * y0 + w * u0
         dA[k + 1, i, c] += v * y1 + w * u1
         dA[k + 2, i, c] += v * y2 + w * u2
+        s0 += v * g0
+        s1 += v * g1
+        s2 += v * g2
+    dY[e, k], dY[e, k + 1], dY[e, k + 2] = s0, s1, s2
+
+
+@inline
+def _second_three_x(g, i, R, uR, e, row, s, us, x, ux, j, Y, uY, k, dA, dR, dY):
+    """As `_second_three`, with features: dA += uR x + R ux and dR += sum_n ux g too."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    u0, u1, u2 = uY[e, k], uY[e, k + 1], uY[e, k + 2]
+    s0 = s1 = s2 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        r, ur, t, ut = R[e, row, c], uR[e, row, c], s[j, c], us[j, c]
+        d0 = ut * y0 + t * u0 + ux[k - 1, j, c]
+        d1 = ut * y1 + t * u1 + ux[k, j, c]
+        d2 = ut * y2 + t * u2 + ux[k + 1, j, c]
+        dR[e, row, c] += d0 * g0 + d1 * g1 + d2 * g2
+        dA[k, i, c] += ur * (t * y0 + x[k - 1, j, c]) + r * d0
+        dA[k + 1, i, c] += ur * (t * y1 + x[k, j, c]) + r * d1
+        dA[k + 2, i, c] += ur * (t * y2 + x[k + 1, j, c]) + r * d2
+        v = ur * t + r * ut
         s0 += v * g0
         s1 += v * g1
         s2 += v * g2
@@ -177,12 +267,23 @@ def _second_one(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY):
     dY[e, k] = s0
 
 
+@inline
+def _second_one_x(g, i, R, uR, e, row, s, us, x, ux, j, Y, uY, k, dA, dR, dY):
+    y0, u0 = Y[e, k], uY[e, k]
+    s0 = R.dtype.type(0)
+    for c in range(g.shape[2]):
+        g0 = g[k, i, c]
+        r, ur, t, ut = R[e, row, c], uR[e, row, c], s[j, c], us[j, c]
+        d0 = ut * y0 + t * u0 + ux[k - 1, j, c]
+        dR[e, row, c] += d0 * g0
+        dA[k, i, c] += ur * (t * y0 + x[k - 1, j, c]) + r * d0
+        s0 += (ur * t + r * ut) * g0
+    dY[e, k] = s0
+
+
 @jit_no_alias
-def second_edges(
-    start, stop, g, R, s, x, Y, uR, us, ux, uY, sweeps, degree_x, sender, receive_edges, receive_ptr, dA, dR, dY
-):
+def second_edges(start, stop, g, R, s, x, Y, uR, us, ux, uY, sweeps, sender, receive_edges, receive_ptr, dA, dR, dY):
     """Directional derivative of `forward` (into dA) and of `backward_edges` (into dR, dY) along (uR, us, ux, uY)."""
-    n_l = sweeps[-1, 0] + 1
     for i in range(start, stop):
         _clear(dA, dA.shape[0], i)
         for p in range(receive_ptr[i], receive_ptr[i + 1]):
@@ -190,16 +291,16 @@ def second_edges(
             j = sender[e]
             dR[e] = 0
             for q in range(sweeps.shape[0]):
-                row, k = sweeps[q, 0], sweeps[q, 1]
-                if sweeps[q, 2] == 3:
+                row, k, n = sweeps[q, 0], sweeps[q, 1], sweeps[q, 2]
+                if 0 < k <= x.shape[0]:
+                    if n == 3:
+                        _second_three_x(g, i, R, uR, e, row, s, us, x, ux, j, Y, uY, k, dA, dR, dY)
+                    else:
+                        _second_one_x(g, i, R, uR, e, row, s, us, x, ux, j, Y, uY, k, dA, dR, dY)
+                elif n == 3:
                     _second_three(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY)
                 else:
                     _second_one(g, i, R, uR, e, row, s, us, j, Y, uY, k, dA, dR, dY)
-            for k in range(x.shape[0]):
-                row = n_l + degree_x[k]
-                for c in range(g.shape[2]):
-                    dR[e, row, c] += g[k, i, c] * ux[k, j, c]
-                    dA[k, i, c] += uR[e, row, c] * x[k, j, c] + R[e, row, c] * ux[k, j, c]
 
 
 @inline
@@ -213,16 +314,38 @@ def _second_gather_three(g, i, R, uR, e, row, Y, uY, k, ds, j):
 
 
 @inline
+def _second_gather_three_x(g, i, R, uR, e, row, Y, uY, k, ds, dx, j):
+    """As `_second_gather_three`, and dx[k + n - 1] += uR g[k + n]."""
+    y0, y1, y2 = Y[e, k], Y[e, k + 1], Y[e, k + 2]
+    u0, u1, u2 = uY[e, k], uY[e, k + 1], uY[e, k + 2]
+    for c in range(g.shape[2]):
+        g0, g1, g2 = g[k, i, c], g[k + 1, i, c], g[k + 2, i, c]
+        ur = uR[e, row, c]
+        ds[j, c] += ur * (y0 * g0 + y1 * g1 + y2 * g2) + R[e, row, c] * (u0 * g0 + u1 * g1 + u2 * g2)
+        dx[k - 1, j, c] += ur * g0
+        dx[k, j, c] += ur * g1
+        dx[k + 1, j, c] += ur * g2
+
+
+@inline
 def _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j):
     y0, u0 = Y[e, k], uY[e, k]
     for c in range(g.shape[2]):
         ds[j, c] += (uR[e, row, c] * y0 + R[e, row, c] * u0) * g[k, i, c]
 
 
+@inline
+def _second_gather_one_x(g, i, R, uR, e, row, Y, uY, k, ds, dx, j):
+    y0, u0 = Y[e, k], uY[e, k]
+    for c in range(g.shape[2]):
+        g0, ur = g[k, i, c], uR[e, row, c]
+        ds[j, c] += (ur * y0 + R[e, row, c] * u0) * g0
+        dx[k - 1, j, c] += ur * g0
+
+
 @jit_no_alias
-def second_atoms(start, stop, g, R, Y, uR, uY, sweeps, degree_x, receiver, send_edges, send_ptr, ds, dx):
+def second_atoms(start, stop, g, R, Y, uR, uY, sweeps, receiver, send_edges, send_ptr, ds, dx):
     """Directional derivative of `backward_atoms` along (uR, uY)."""
-    n_l = sweeps[-1, 0] + 1
     for j in range(start, stop):
         ds[j] = 0
         _clear(dx, dx.shape[0], j)
@@ -230,10 +353,13 @@ def second_atoms(start, stop, g, R, Y, uR, uY, sweeps, degree_x, receiver, send_
             e = send_edges[p]
             i = receiver[e]
             for q in range(sweeps.shape[0]):
-                row, k = sweeps[q, 0], sweeps[q, 1]
-                if sweeps[q, 2] == 3:
+                row, k, n = sweeps[q, 0], sweeps[q, 1], sweeps[q, 2]
+                if 0 < k <= dx.shape[0]:
+                    if n == 3:
+                        _second_gather_three_x(g, i, R, uR, e, row, Y, uY, k, ds, dx, j)
+                    else:
+                        _second_gather_one_x(g, i, R, uR, e, row, Y, uY, k, ds, dx, j)
+                elif n == 3:
                     _second_gather_three(g, i, R, uR, e, row, Y, uY, k, ds, j)
                 else:
                     _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j)
-            for k in range(dx.shape[0]):
-                _scale(uR, e, n_l + degree_x[k], g, k, i, dx, j)

@@ -127,7 +127,7 @@ def foreign(folder: Path) -> Path:
 
 def newer(folder: Path) -> Path:
     file = model(folder)
-    file.write_bytes(file.read_bytes().replace(b"equishare-potential-1", b"equishare-potential-9"))
+    file.write_bytes(file.read_bytes().replace(b"equishare-potential-2", b"equishare-potential-9"))
     return file
 
 

@@ -27,7 +27,8 @@ class Equishare(worker.Program):
         labelled = [Frame(atoms, atoms.get_potential_energy(), atoms.get_forces()) for atoms in frames]
         graphs = [labelled_graph(frame, worker.CUTOFF) for frame in labelled]
         found = statistics(labelled, graphs, energies)
-        potential = Potential(ModelConfig.preset("default"), energies, found.scale, found.shift, found.neighbours)
+        taken = found.scale, found.shift, found.neighbours, found.spacing
+        potential = Potential(ModelConfig.preset("default"), energies, *taken)
         options = OptimisationConfig()
         module = PotentialModule(potential, options, Budget(1, None, 1), [])
         optimiser = module.configure_optimizers()

@@ -83,19 +83,20 @@ class DensityNet(nn.Module):
         config: Shape of the network.
         n_species: Number of chemical elements.
         neighbours: Mean number of neighbours in the training data: keeps the variance of the densities near one.
+        spacing: Mean distance in Å of an atom to its nearest neighbour in the training data: a little beyond it radial functions decay.
 
     Shapes:
         vectors ``[edges, 3]`` in Å (receiver to sender), species ``[atoms]`` in 0..n_species - 1.
     """
 
-    def __init__(self, config: ModelConfig, n_species: int, neighbours: float) -> None:
+    def __init__(self, config: ModelConfig, n_species: int, neighbours: float, spacing: float) -> None:
         super().__init__()
         self.config = config
         channels = config.channels
         self.few_species = n_species <= neighbours
         self.embedding = nn.Embedding(n_species, channels)
         self.harmonics = SphericalHarmonics(config.l_density)
-        self.basis = RadialBasis(config.cutoff, config.n_basis)
+        self.basis = RadialBasis(config.cutoff, config.n_basis, decay_length=1.2 * spacing)
         l_last = 1 if config.dipole else 0
         degrees = [0, *[config.l_features] * (config.layers - 1), l_last]
         self.layers = nn.ModuleList(

@@ -17,7 +17,7 @@ from equishare.potential.config import ModelConfig
 from equishare.potential.errors import ModelFileError
 from equishare.potential.potential import Potential
 
-FORMAT = "equishare-potential-1"
+FORMAT = "equishare-potential-2"
 
 
 class CommitteeHeader(BaseModel):
@@ -43,6 +43,7 @@ class Header(BaseModel):
     scale: float
     shift: dict[str, float]
     neighbours: float
+    spacing: float
     min_distance: dict[str, float] = {}
     committee: CommitteeHeader | None = None
     metadata: dict[str, Any]
@@ -68,6 +69,7 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
         scale=potential.scale,
         shift=potential.shift,
         neighbours=potential.neighbours,
+        spacing=potential.spacing,
         min_distance=potential.min_distance,
         committee=None
         if (own := potential.committee) is None
@@ -123,6 +125,7 @@ def load(
             header.scale,
             header.shift,
             neighbours=header.neighbours,
+            spacing=header.spacing,
             min_distance=header.min_distance,
         )
         if header.committee is not None:

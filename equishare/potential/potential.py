@@ -71,6 +71,7 @@ class Potential(nn.Module):
         scale: σ, unit of the network's energies in eV (the forces' RMS in eV/Å is a good one).
         shift: μ in eV of each element: its mean energy when bonded; zero where absent.
         neighbours: Mean number of neighbours within the cutoff in the training data.
+        spacing: Mean distance in Å of an atom to its nearest neighbour in the training data.
         min_distance: Shortest distance in Å of pairs of elements in the training data, such as ``{"C-H": 1.0}``: where
             the repulsion of ``config.repulsion`` begins.
 
@@ -87,6 +88,7 @@ class Potential(nn.Module):
         scale: float = 1.0,
         shift: dict[str, float] | None = None,
         neighbours: float = 12.0,
+        spacing: float = 1.2,
         min_distance: dict[str, float] | None = None,
     ) -> None:
         super().__init__()
@@ -98,8 +100,9 @@ class Potential(nn.Module):
         self.scale = float(scale)
         self.shift = {symbol: float((shift or {}).get(symbol, 0.0)) for symbol in self.reference_energies}
         self.neighbours = float(neighbours)
+        self.spacing = float(spacing)
         self.min_distance = dict(min_distance or {})
-        self.net = DensityNet(config, len(self.reference_energies), neighbours)
+        self.net = DensityNet(config, len(self.reference_energies), neighbours, spacing)
         self.committee: Committee | None = None
         self.repulsion = ZBL(self.species, self.min_distance) if config.repulsion == "zbl" else None
         numbers = [atomic_numbers[symbol] for symbol in self.reference_energies]

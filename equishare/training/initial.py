@@ -86,9 +86,9 @@ def check_labels(config: TrainConfig, data: PreparedData) -> None:
 def initial_potential(
     config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph], pretrained: Potential | None = None
 ) -> Potential:
-    """A potential with random weights of the configuration's seed, and scale, shift and neighbours of the frames.
+    """A potential with random weights of the configuration's seed, and scale, shift, neighbours and spacing of the frames.
 
-    Network, scale and neighbours of a pretrained potential are taken over: together they are one function of the geometry.
+    Network, scale, neighbours and spacing of a pretrained potential are taken over: together they are one function of the geometry.
     """
     architecture = config.model.architecture
     found = statistics(data.split.train, graphs, data.reference.values)
@@ -100,6 +100,7 @@ def initial_potential(
             pretrained.scale if pretrained else found.scale,
             found.shift,
             neighbours=pretrained.neighbours if pretrained else found.neighbours,
+            spacing=pretrained.spacing if pretrained else found.spacing,
             min_distance=closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else None,
         )
     potential = potential.to(DTYPES[config.run.dtype])

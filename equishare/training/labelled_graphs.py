@@ -45,17 +45,19 @@ class Statistics:
         scale: RMS of the force components in eV/Å; without forces, the scatter of the energy an atom in eV; never zero.
         shift: mean interaction energy in eV of each element.
         neighbours: mean number of neighbours within the cutoff.
+        spacing: mean distance in Å of an atom to its nearest neighbour, of the atoms that have one.
     """
 
     scale: float
     shift: dict[str, float]
     neighbours: float
+    spacing: float
 
 
 def statistics(
     frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
 ) -> Statistics:
-    r"""Scale, shift and neighbours of training frames.
+    r"""Scale, shift, neighbours and spacing of training frames.
 
     The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
     compositions leave it open.
@@ -87,4 +89,16 @@ def statistics(
         scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
         shift=dict(zip(elements, solution.tolist(), strict=True)),
         neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),
+        spacing=_spacing(graphs),
     )
+
+
+def _spacing(graphs: Sequence[AtomGraph]) -> float:
+    nearest = []
+    for graph in graphs:
+        lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
+        shortest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
+        nearest.append(shortest.scatter_reduce(0, graph.edge_index[1], lengths, "amin"))
+    found = torch.cat(nearest) if nearest else torch.zeros(0)
+    found = found[torch.isfinite(found)]
+    return float(found.double().mean()) if len(found) else 1.0

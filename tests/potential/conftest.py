@@ -20,7 +20,7 @@ def make_potential():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             potential = Potential(
-                ModelConfig(**config), REFERENCE, scale=1.3, shift={"C": -2.0, "O": -1.0}, neighbours=8.0
+                ModelConfig(**config), REFERENCE, scale=1.3, shift={"C": -2.0, "O": -1.0}, neighbours=8.0, spacing=1.1
             )
         return potential.to(dtype).eval()
 

@@ -24,5 +24,5 @@ def test_few_species_or_many_is_a_matter_of_cost(make_potential, structures, kin
 
 def test_many_species_are_summed_edge_by_edge(make_potential):
     config = make_potential().config
-    assert DensityNet(config, 3, 12.0).few_species
-    assert not DensityNet(config, 89, 12.0).few_species
+    assert DensityNet(config, 3, 12.0, 1.2).few_species
+    assert not DensityNet(config, 89, 12.0, 1.2).few_species

@@ -6,7 +6,7 @@ import torch
 
 from equishare.potential import collate, from_atoms
 
-H = 1e-3
+H = 4e-4
 
 
 def energy(potential, atoms):

@@ -25,9 +25,8 @@ def test_round_trip(make_potential, ethanol, tmp_path, dtype):
     again = load(tmp_path / "m.safetensors")
     assert again.dtype == dtype
     assert not again.training
-    assert (again.config, again.reference_energies, again.scale, again.shift, again.neighbours) == (
-        *(potential.config, potential.reference_energies, potential.scale, potential.shift, potential.neighbours),
-    )
+    for name in ("config", "reference_energies", "scale", "shift", "neighbours", "spacing"):
+        assert getattr(again, name) == getattr(potential, name), name
     (before,), (after,) = potential.predict([ethanol], stress=True), again.predict([ethanol], stress=True)
     assert all(
         (before[name] == after[name]).all() if name != "energy" else before[name] == after[name] for name in before
@@ -120,7 +119,7 @@ def rewrite(path, change_header=lambda header: header, change_weights=lambda wei
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: json.dumps(h | {"format": "equishare-potential-9"}), "reads 'equishare-potential-1'"),
+        (lambda h: json.dumps(h | {"format": "equishare-potential-9"}), "reads 'equishare-potential-2'"),
         (lambda h: json.dumps(h | {"scale": "large"}), "header of .* is damaged"),
         (lambda h: json.dumps(h | {"config": h["config"] | {"channels": -1}}), "header of .* is damaged"),
         (lambda h: json.dumps({k: v for k, v in h.items() if k != "shift"}), "header of .* is damaged"),

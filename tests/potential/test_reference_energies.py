@@ -55,7 +55,7 @@ def write() -> None:
         channels=4, l_density=3, l_features=2, body_order=4, n_basis=4, n_hidden=4, cutoff=4.0, dipole=True
     )
     potential = Potential(
-        config, {"H": -13.5, "C": -1027.5, "O": -2041.5}, scale=0.8, shift={"C": -3.0}, neighbours=9.0
+        config, {"H": -13.5, "C": -1027.5, "O": -2041.5}, scale=0.8, shift={"C": -3.0}, neighbours=9.0, spacing=1.1
     )
     with torch.no_grad():
         for k, weight in enumerate(potential.parameters()):

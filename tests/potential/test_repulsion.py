@@ -75,6 +75,7 @@ def pair_of_potentials(make_potential):
         without.scale,
         without.shift,
         without.neighbours,
+        without.spacing,
         CLOSEST,
     ).double()
     with_zbl.load_state_dict(without.state_dict())

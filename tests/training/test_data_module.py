@@ -5,6 +5,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
+from ase.neighborlist import neighbor_list
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
@@ -77,6 +78,11 @@ def test_statistics(mixed_frames, graphs):
     assert found.scale == pytest.approx(np.sqrt((forces**2).mean()))
     edges = sum(graph.edge_index.shape[1] for graph in graphs)
     assert found.neighbours == pytest.approx(edges / sum(len(frame.atoms) for frame in mixed_frames))
+    nearest = []
+    for frame in mixed_frames:
+        i, d = neighbor_list("id", frame.atoms, 3.0)
+        nearest += [d[i == k].min() for k in range(len(frame.atoms)) if (i == k).any()]
+    assert found.spacing == pytest.approx(np.mean(nearest))
     # water, lithium twice, oxygen: as many unknowns as compositions
     energies = [mixed_frames[i].energy for i in (0, 1, 2, 5)]
     assert found.shift["O"] == pytest.approx(energies[2] + 3.0)

@@ -43,7 +43,7 @@ def test_the_network_is_handed_on_and_the_energies_are_not(tmp_path, tiny, cheap
     inner, outer = handed[0], load(run.folder.model)
     for name, value in inner.net.state_dict().items():
         assert torch.equal(value, outer.net.state_dict()[name]), name
-    assert (outer.scale, outer.neighbours) == (inner.scale, inner.neighbours)
+    assert (outer.scale, outer.neighbours, outer.spacing) == (inner.scale, inner.neighbours, inner.spacing)
     assert outer.reference_energies != inner.reference_energies
     frames = datasets.load("ethanol")[3:43]
     # neither fit has learned anything: what is left of the energies is their scatter, not the methods' difference

@@ -23,20 +23,29 @@ def test_formula():
     r = torch.linspace(0.2, 4.8, 17, dtype=torch.float64)
     n = torch.arange(1, 7, dtype=torch.float64)
     bare = math.sqrt(8 / 5) * torch.sin(n * math.pi * r[:, None] / 5) / (n * r[:, None])
-    assert torch.allclose(RadialBasis(5.0, 6)(r), bare * polynomial_cutoff(r / 5)[:, None], atol=1e-14)
+    whole = bare * polynomial_cutoff(r / 5)[:, None]
+    assert torch.allclose(RadialBasis(5.0, 6)(r), whole, atol=1e-14)
+    decaying = whole * 4 / (1 + (r / 1.2) ** 2)[:, None]
+    assert torch.allclose(RadialBasis(5.0, 6, decay_length=1.2)(r), decaying, atol=1e-14)
 
 
-@given(st.floats(1.0, 12.0), st.integers(1, 12), st.sampled_from([torch.float32, torch.float64]))
-def test_exactly_zero_from_the_cutoff_on(cutoff, n_basis, dtype):
+@given(
+    st.floats(1.0, 12.0),
+    st.integers(1, 12),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.none() | st.floats(0.5, 8),
+)
+def test_exactly_zero_from_the_cutoff_on(cutoff, n_basis, dtype, decay_length):
     """Values and two derivatives: an edge beyond the cutoff may be listed or not."""
-    layer = RadialBasis(cutoff, n_basis)
+    layer = RadialBasis(cutoff, n_basis, decay_length=decay_length)
     beyond = cutoff * torch.tensor([1.001, 1.1, 1.5, 3.0], dtype=dtype)
     for found in derivatives(lambda r: layer(r).sum(1), beyond, 2):
         assert torch.equal(found, torch.zeros_like(found))
 
 
-def test_two_continuous_derivatives_at_the_cutoff():
-    layer = RadialBasis(5.0, 8)
+@pytest.mark.parametrize("decay_length", [None, 1.2])
+def test_two_continuous_derivatives_at_the_cutoff(decay_length):
+    layer = RadialBasis(5.0, 8, decay_length=decay_length)
     inner = torch.linspace(0.5, 4.5, 50, dtype=torch.float64)
     for order in range(3):
         scale = derivatives(lambda r: layer(r).sum(1), inner, order)[order].abs().max()
@@ -61,7 +70,7 @@ def test_the_envelope_starts_at_one_and_falls():
     assert (f.diff() <= 0).all()
 
 
-@pytest.mark.parametrize("arguments", [(0.0, 4), (-1.0, 4), (5.0, 0)])
+@pytest.mark.parametrize("arguments", [(0.0, 4), (-1.0, 4), (5.0, 0), (5.0, 4, 6, 0.0)])
 def test_errors(arguments):
     with pytest.raises(ValueError, match="positive"):
         RadialBasis(*arguments)

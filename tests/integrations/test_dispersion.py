@@ -15,7 +15,7 @@ CONFIG = {"channels": 4, "l_density": 1, "l_features": 1, "n_basis": 4, "n_hidde
 
 @pytest.fixture
 def potential():
-    return Potential(ModelConfig(**CONFIG), {"H": -13.6, "C": -1027.0, "O": -2041.0}).double()
+    return Potential(ModelConfig(**CONFIG), {"H": -13.6, "C": -1027.0, "O": -2041.0}, scale=0.01).double()
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):

@@ -27,7 +27,7 @@ LITHIUM = Domain(max_force=1e9, min_distance={"Li-Li": 0.0})
 def potential():
     """Weak forces: water falls apart slowly enough for these few steps."""
     config = ModelConfig(channels=4, l_density=2, l_features=1, n_basis=4, n_hidden=4, cutoff=4.0)
-    return Potential(config, {"H": -13.6, "O": -2041.0}, scale=0.2).double()
+    return Potential(config, {"H": -13.6, "O": -2041.0}, scale=0.02).double()
 
 
 @pytest.fixture

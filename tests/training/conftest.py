@@ -50,5 +50,9 @@ def mixed_frames():
 def small_potential():
     """Random weights; H, Li and O; with a dipole."""
     return Potential(
-        SMALL.model_copy(update={"dipole": True}), {"H": -1.0, "Li": -2.0, "O": -3.0}, scale=0.7, neighbours=6.0
+        SMALL.model_copy(update={"dipole": True}),
+        {"H": -1.0, "Li": -2.0, "O": -3.0},
+        scale=0.7,
+        neighbours=6.0,
+        spacing=0.7,
     )

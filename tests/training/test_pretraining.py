@@ -48,7 +48,7 @@ def test_the_network_is_handed_on_and_the_energies_are_not(tmp_path, tiny, cheap
     frames = datasets.load("ethanol")[3:43]
     # neither fit has learned anything: what is left of the energies is their scatter, not the methods' difference
     errors = [p["energy"] - a.get_potential_energy() for p, a in zip(outer.predict(frames), frames, strict=True)]
-    assert abs(np.mean(errors)) < 0.3
+    assert abs(np.mean(errors)) < np.std(errors) < 10
     assert read_header(run.folder.model).metadata["pretraining"] == cheap
 
 

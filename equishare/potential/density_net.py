@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
+from equishare.nn.e3.kernels.edge_functions import edge_functions
 from equishare.potential.config import ModelConfig
 
 
@@ -112,7 +113,7 @@ class DensityNet(nn.Module):
             self.atomic_dipole = Readout(natural_irreps(channels, l_last), "1o")
 
     def forward(
-        self, vectors: Float[Tensor, "edges 3"], species: Int[Tensor, "atoms"], edges: Edges
+        self, vectors: Float[Tensor, "edges 3"], species: Int[Tensor, "atoms"], edges: Edges, curvature: bool = True
     ) -> tuple[
         Float[Tensor, "atoms"],
         Float[Tensor, "atoms"],
@@ -122,12 +123,9 @@ class DensityNet(nn.Module):
     ]:
         """Return (energy, bonding γ, atomic dipole or None, charge or None, inputs of the energy's linear maps) of each atom.
 
-        The energy is not yet scaled by γ.
+        The energy is not yet scaled by γ. Without `curvature` second derivatives by the vectors are wrong (see `edge_functions`).
         """
-        lengths = torch.linalg.vector_norm(vectors, dim=1)
-        harmonics = self.harmonics(vectors / lengths.unsqueeze(1))
-        envelope = self.basis.envelope(lengths)
-        basis = self.basis(lengths, envelope)
+        basis, envelope, harmonics = edge_functions(vectors, self.basis, self.harmonics, curvature)
         coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)

@@ -147,11 +147,12 @@ class Potential(nn.Module):
         derive = forces or stress or uncertain
         with torch.set_grad_enabled(derive or torch.is_grad_enabled()):
             vectors = graph.edge_vectors()
-            if derive and not vectors.requires_grad:
+            curvature = vectors.requires_grad
+            if derive and not curvature:
                 vectors.requires_grad_()
             edges = Edges(graph.edge_index, len(species))
             seen, repulsion = (vectors, None) if self.repulsion is None else self.repulsion(vectors, species, edges)
-            node, bonding, atomic_dipole, charge, inputs = self.net(seen, species, edges)
+            node, bonding, atomic_dipole, charge, inputs = self.net(seen, species, edges, curvature)
             node = bonding * (self._constant(self.shift, species, self.dtype) + self.scale * node)
             node = node if repulsion is None else node + repulsion
             interaction = node.new_zeros(n_graphs).index_add(0, batch, node)

@@ -83,6 +83,10 @@ class PotentialModule(LightningModule):
         """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/potential.md."""
         return SOAP(self.potential.parameters(), lr=self.optimisation.learning_rate)
 
+    def backward(self, loss: Tensor, *_: Any, **__: Any) -> None:
+        """Differentiate by the weights alone: the gradient by the positions, which a plain call computes too, is not used."""
+        loss.backward(inputs=[weight for weight in self.potential.parameters() if weight.requires_grad])
+
     def on_train_epoch_start(self) -> None:
         """Tell the loader which order to draw."""
         self.epoch_complete = False

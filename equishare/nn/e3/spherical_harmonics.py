@@ -10,7 +10,7 @@ from equishare.nn.e3.clebsch_gordan import clebsch_gordan
 
 
 @cache
-def _exact_coupling(degree: int) -> Tensor:
+def exact_coupling(degree: int) -> Tensor:
     """The matrix from the outer product of Y_{l-1} and Y_1 to Y_l, in float64."""
     coupling = clebsch_gordan(degree - 1, 1, degree).flatten(0, 1)
     # on the polar axis y only m = 0 is left: it fixes the length and the sign of the whole degree
@@ -22,7 +22,7 @@ def _exact_coupling(degree: int) -> Tensor:
 
 @cache
 def _coupling(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return _exact_coupling(degree).to(device, dtype)
+    return exact_coupling(degree).to(device, dtype)
 
 
 class SphericalHarmonics(nn.Module):

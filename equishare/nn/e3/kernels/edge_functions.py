@@ -1,0 +1,73 @@
+"""Radial functions, envelope and harmonics of edge vectors, in one sweep where their curvature is not asked for."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
+from equishare.nn.e3.radial_basis import RadialBasis
+from equishare.nn.e3.spherical_harmonics import SphericalHarmonics, exact_coupling
+
+
+def edge_functions(
+    vectors: Float[Tensor, "edges 3"], radial: RadialBasis, harmonics: SphericalHarmonics, curvature: bool = True
+) -> tuple[Float[Tensor, "edges n_basis"], Float[Tensor, "edges"], Float[Tensor, "edges components"]]:
+    r"""Radial functions, their envelope, and harmonics, of edge vectors.
+
+    .. math:: B_n(|v|), \quad f(|v| / r_c), \quad Y_{lm}(v / |v|)
+
+    Without curvature their derivatives along the vectors are taken for constants: right for forces and for a loss on forces that is
+    differentiated by weights, wrong for second derivatives by the vectors (the Hessian), and half of the work.
+
+    Args:
+        vectors: In Å.
+        radial: The radial functions.
+        harmonics: The harmonics.
+        curvature: Whether second derivatives by the vectors may be asked for.
+    """
+    if not curvature and uses_numba(vectors):
+        return _EdgeFunctions.apply(vectors, radial, harmonics.l_max)
+    lengths = torch.linalg.vector_norm(vectors, dim=1)
+    envelope = radial.envelope(lengths)
+    return radial(lengths, envelope), envelope, harmonics(vectors / lengths.unsqueeze(1))
+
+
+@cache
+def _couplings(l_max: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (component, component of the degree before, axis) and coefficients that build the harmonics up."""
+    rows, coefficients = [], []
+    for degree in range(1, l_max + 1):
+        table = torch.eye(3, dtype=torch.float64) if degree == 1 else exact_coupling(degree)
+        for before, axis, m in np.argwhere(table.view(2 * degree - 1, 3, -1).numpy()):
+            rows.append((degree**2 + m, (degree - 1) ** 2 + before, axis))
+            coefficients.append(3**0.5 * float(table.view(2 * degree - 1, 3, -1)[before, axis, m]))
+    return np.array(rows, dtype=np.int64).reshape(-1, 3), np.array(coefficients)
+
+
+class _EdgeFunctions(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, radial: RadialBasis, l_max: int) -> tuple[Tensor, ...]:
+        from equishare.nn.e3.kernels import edge_functions_numba as loops
+
+        edges, n, components = len(vectors), radial.n_basis, (l_max + 1) ** 2
+        shapes = (edges, n), (edges, n), (edges,), (edges,), (edges, components), (edges, components, 3), (edges, 3)
+        basis, d_basis, envelope, d_envelope, y, dy, direction = found = [vectors.new_empty(shape) for shape in shapes]
+        falloff = -1.0 if radial.decay_length is None else radial.decay_length**-2
+        run_ranges(
+            *(loops.forward, atom_ranges(edges, 50 * edges * components), as_array(vectors)),
+            *(float(radial.cutoff), radial.power, falloff, *_couplings(l_max)),
+            *(array.numpy() for array in found),
+        )
+        ctx.save_for_backward(d_basis, d_envelope, dy, direction)
+        return basis, envelope, y
+
+    @staticmethod
+    def backward(ctx: Any, basis: Tensor, envelope: Tensor, y: Tensor) -> tuple[Tensor, None, None]:
+        d_basis, d_envelope, dy, direction = ctx.saved_tensors
+        along = (basis * d_basis).sum(1) + envelope * d_envelope
+        return torch.bmm(y.unsqueeze(1), dy).squeeze(1) + along.unsqueeze(1) * direction, None, None

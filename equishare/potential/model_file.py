@@ -167,7 +167,8 @@ def _header(metadata: dict[str, str] | None, path: str | os.PathLike[str]) -> He
         if raw.get("format") != FORMAT:
             raise ModelFileError(
                 f"{path} has format {raw.get('format')!r}, this version reads {FORMAT!r}; "
-                f"it was written by equishare {raw.get('version')}, this is {equishare.__version__}"
+                f"it was written by equishare {raw.get('version')}, this is {equishare.__version__}: train again, or use the version "
+                "that wrote it"
             )
         return Header.model_validate(raw)
     except (ValidationError, json.JSONDecodeError, AttributeError) as error:

@@ -115,14 +115,17 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
     chosen = [k for k, frame in enumerate(data.split.train) if frame.energy is not None][:_CENTRED]
     if not chosen:
         return
-    with torch.no_grad():
-        predicted = [potential.eval()(graphs[k], forces=False).energy.item() for k in chosen]
-    potential.train()
     frames = [data.split.train[k] for k in chosen]
     counts = np.array([[frame.atoms.get_chemical_symbols().count(s) for s in potential.species] for frame in frames])
-    missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
-    solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0]
-    potential.shift = {s: potential.shift[s] + float(more) for s, more in zip(potential.species, solution, strict=True)}
+    potential.eval()
+    # an atom's shift comes with its bonding factor, a little below one: what one pass leaves, the next ones take
+    for _ in range(3):
+        with torch.no_grad():
+            predicted = [potential(graphs[k], forces=False).energy.item() for k in chosen]
+        missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
+        solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0].tolist()
+        potential.shift = {s: potential.shift[s] + more for s, more in zip(potential.species, solution, strict=True)}
+    potential.train()
 
 
 def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | None) -> dict[str, float]:

@@ -36,6 +36,18 @@ class Budget:
             raise ValueError("a budget needs epochs or max_time")
         return min(1.0, max(0.0, (seconds - self.begun) / self._available()))
 
+    def steps(self, step: int, seconds: float) -> float:
+        """Steps of the whole training, judged by those that are done after so many seconds; 0 before the first.
+
+        >>> Budget(epochs=10, steps_per_epoch=5).steps(step=0, seconds=1.0)
+        50.0
+        >>> Budget(max_time=100.0).steps(step=7, seconds=50.0)
+        14.0
+        """
+        if self.epochs is not None:
+            return float(self.epochs * self.steps_per_epoch)
+        return step / max(self.fraction(step, seconds), 1e-6)
+
     def _available(self) -> float:
         """Seconds for training: what is left of the whole, but a fifth of it at least."""
         whole = self.max_time or 0.0
@@ -49,6 +61,17 @@ def default_max_time(atoms: int) -> float:
     (1800.0, 3600.0)
     """
     return float(min(max(round(30 * math.sqrt(atoms / 6_750)), 10), 480) * 60)
+
+
+def default_learning_rate(steps: float) -> float:
+    """Highest rate of SOAP that suits a number of steps: 0.02 for 6,000, falling as the root; 0.04 for a few.
+
+    A rate that a short run needs to get anywhere makes a long one forget more than it learns, see docs/potential.md.
+
+    >>> [round(default_learning_rate(steps), 4) for steps in (100, 6_000, 96_000)]
+    [0.04, 0.02, 0.005]
+    """
+    return min(0.04, 0.02 * (6_000 / max(steps, 1.0)) ** 0.5)
 
 
 def learning_rate_factor(fraction: float, warmup: float, final: float) -> float:

@@ -82,7 +82,9 @@ class OptimisationConfig(_Section):
 
     batch_size: int | None = Field(None, ge=1, description="frames a step; absent: as many as hold batch_atoms")
     batch_atoms: int = Field(75, ge=1, description="atoms a step on average, where batch_size is absent")
-    learning_rate: float = Field(0.04, gt=0, description="highest learning rate of SOAP")
+    learning_rate: float | None = Field(
+        None, gt=0, description="highest learning rate of SOAP; absent: as suits the number of steps, 0.04 at most"
+    )
     final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")

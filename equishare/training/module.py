@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, Prediction
-from equishare.training.budget import Budget, learning_rate_factor
+from equishare.training.budget import Budget, default_learning_rate, learning_rate_factor
 from equishare.training.config import OptimisationConfig
 from equishare.training.loss import batch_loss
 from equishare.training.soap import SOAP
@@ -75,13 +75,14 @@ class PotentialModule(LightningModule):
     @property
     def learning_rate(self) -> float:
         """Rate at this moment of the budget."""
-        fraction = self.budget.fraction(self.global_step, self.seconds)
-        options = self.optimisation
-        return options.learning_rate * learning_rate_factor(fraction, options.warmup, options.final_learning_rate)
+        done, options = (self.global_step, self.seconds), self.optimisation
+        highest = options.learning_rate or default_learning_rate(self.budget.steps(*done))
+        factor = learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
+        return highest * factor
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/potential.md."""
-        return SOAP(self.potential.parameters(), lr=self.optimisation.learning_rate)
+        return SOAP(self.potential.parameters(), lr=self.learning_rate)
 
     def backward(self, loss: Tensor, *_: Any, **__: Any) -> None:
         """Differentiate by the weights alone: the gradient by the positions, which a plain call computes too, is not used."""
@@ -165,5 +166,5 @@ class PotentialModule(LightningModule):
         return (
             f"the loss became {value} in epoch {self.current_epoch + 1}, step {self.global_step + 1}, on the frames "
             f"{', '.join(frames[:5])}{more}. Look at them with `equishare inspect`; if they are sound, train with a lower "
-            f"optimisation.learning_rate (now {self.optimisation.learning_rate:g}). The best model so far is kept"
+            f"optimisation.learning_rate (now {self.learning_rate:.2g}). The best model so far is kept"
         )

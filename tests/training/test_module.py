@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equishare.training.budget import Budget, default_max_time, learning_rate_factor
+from equishare.training.budget import Budget, default_learning_rate, default_max_time, learning_rate_factor
 from equishare.training.config import OptimisationConfig
 from equishare.training.module import PotentialModule
 
@@ -37,6 +37,26 @@ def test_rate_rises_then_falls_to_its_end(first, second, warmup, final):
     if high < warmup:
         assert a <= b + 1e-12
     assert learning_rate_factor(1.0, warmup, final) == pytest.approx(final)
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1e7))
+def test_longer_runs_have_lower_rates(first, second):
+    few, many = sorted((first, second))
+    assert 0 < default_learning_rate(many) <= default_learning_rate(few) <= 0.04
+
+
+def test_rate_given_replaces_the_default(small_potential):
+    budget = Budget(epochs=100, steps_per_epoch=96)
+    for given_rate, highest in ((None, default_learning_rate(9600)), (0.003, 0.003)):
+        options = OptimisationConfig(learning_rate=given_rate, warmup=0.0)
+        assert PotentialModule(small_potential, options, budget, []).learning_rate == pytest.approx(highest)
+
+
+def test_budget_in_time_expects_steps_by_those_done():
+    budget = Budget(max_time=100.0, begun=20.0, reserve=30.0)
+    assert budget.steps(0, 20.0) == 0
+    assert budget.steps(10, 45.0) == pytest.approx(20)
+    assert budget.steps(30, 95.0) == 30
 
 
 @given(st.integers(1, 50), st.integers(1, 50))

@@ -27,7 +27,7 @@ from equishare.training.config_file import read_yaml
 
 PACKAGES = ("torch", "e3nn", "numpy", "numba", "ase", "lightning")
 COMMAND = [sys.executable, "-m", "equishare.cli"]
-LITHIUM = "5m"  # a longer run on these 241 frames of one element overfits: its validation errors say so
+LITHIUM = "5m"
 
 
 def run(*arguments: str, folder: Path) -> float:

@@ -201,7 +201,6 @@ def _train(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module.budget.begun = module.seconds
         trainer.fit(module, loader, ckpt_path=str(folder.checkpoint) if resume else None, **safe)
 
 

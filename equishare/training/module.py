@@ -94,7 +94,11 @@ class PotentialModule(LightningModule):
         self.trainer.datamodule.loader.epoch = self.current_epoch  # type: ignore[attr-defined]
 
     def on_train_batch_start(self, batch: AtomGraph, batch_idx: int) -> None:
-        """Set the learning rate by the budget."""
+        """Set the learning rate by the budget, whose clock starts when everything is compiled: that would take the warm-up."""
+        if self.global_step == 0:
+            self.backward(self._loss(batch)[0])
+            self.zero_grad()
+            self.budget.begun = self.seconds
         self._step_begun = time.monotonic()
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate
@@ -105,8 +109,7 @@ class PotentialModule(LightningModule):
         Raises:
             DivergedError: if it is not a finite number.
         """
-        prediction = self.potential(batch, **self.derive)
-        loss = batch_loss(prediction, batch, self.optimisation, self.potential.scale)
+        loss, prediction = self._loss(batch)
         value = loss.item()
         if not value < float("inf"):
             raise DivergedError(self._why(batch, prediction, value))
@@ -146,6 +149,10 @@ class PotentialModule(LightningModule):
         mean = self.loss_sum / self.loss_count if self.loss_count else float("nan")
         self.loss_sum, self.loss_count = 0.0, 0
         return mean
+
+    def _loss(self, batch: AtomGraph) -> tuple[Tensor, Prediction]:
+        prediction = self.potential(batch, **self.derive)
+        return batch_loss(prediction, batch, self.optimisation, self.potential.scale), prediction
 
     def _average(self, averaged: Any, current: Any, count: Any) -> None:
         """Exponential average; its memory grows with the steps made, so that it forgets the first weights."""

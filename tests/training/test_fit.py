@@ -157,6 +157,26 @@ def test_time_budget_is_kept(tmp_path, tiny):
     assert rates == sorted(rates, reverse=True)
 
 
+def test_compiling_is_not_on_the_budgets_clock(tmp_path, tiny, monkeypatch):
+    passed, calls, loss, step = [], [], PotentialModule._loss, PotentialModule.training_step
+
+    def slow_first_loss(module, batch):
+        if not calls:
+            time.sleep(2.0)
+        calls.append(batch)
+        return loss(module, batch)
+
+    def recorded_step(module, batch, batch_idx):
+        result = step(module, batch, batch_idx)
+        passed.append(module.seconds - module.budget.begun)
+        return result
+
+    monkeypatch.setattr(PotentialModule, "_loss", slow_first_loss)
+    monkeypatch.setattr(PotentialModule, "training_step", recorded_step)
+    fit(tiny(budget={"epochs": 1}, run={"out": str(tmp_path / "run")}))
+    assert passed[0] < 2.0
+
+
 def test_a_folder_in_use_is_not_overwritten(uninterrupted, tiny):
     with pytest.raises(RunFolderError, match="not empty"):
         fit(tiny(run={"out": str(uninterrupted.folder.path)}))

@@ -64,15 +64,15 @@ def default_max_time(atoms: int) -> float:
 
 
 def default_learning_rate(steps: float) -> float:
-    """Highest rate of SOAP that suits a number of steps: 0.04 (3,500 / steps)^0.7, but 0.04 at most.
+    """Highest rate of SOAP that suits a number of steps: 0.02 (6,000 / steps)^1/2, but 0.04 at most.
 
     A rate that a short run needs to get anywhere fits the training frames of a long one at the expense of all others, see
     docs/potential.md.
 
-    >>> [round(default_learning_rate(steps), 4) for steps in (100, 10_000, 100_000)]
-    [0.04, 0.0192, 0.0038]
+    >>> [round(default_learning_rate(steps), 4) for steps in (100, 6_000, 96_000)]
+    [0.04, 0.02, 0.005]
     """
-    return 0.04 * min(1.0, 3_500 / max(steps, 1.0)) ** 0.7
+    return min(0.04, 0.02 * (6_000 / max(steps, 1.0)) ** 0.5)
 
 
 def learning_rate_factor(fraction: float, warmup: float, final: float) -> float:

@@ -139,14 +139,22 @@ def pretrained(folder: Path, arguments: argparse.Namespace) -> list[dict[str, ob
 
 def lithium(folder: Path, arguments: argparse.Namespace) -> list[dict[str, object]]:
     data = arguments.data / "mlearn_li"
-    options = [str(data / "train.xyz"), "--test", "0", "--max-time", LITHIUM, "--out", "lithium"]
-    run("train", *options, folder=folder)
-    errors = evaluate(folder / "lithium" / "model.safetensors", str(data / "test.xyz"))
-    command = f"equishare train mlearn_li/train.xyz --test 0 --max-time {LITHIUM}"
-    return [
-        row("lithium: energy MAE", 1000 * errors["energy_mae_per_atom"], 0.49, "meV/atom", command),
-        row("lithium: force MAE", errors["forces_mae"], 0.01, "eV/Å", command),
-    ]
+    errors = []
+    for seed in range(arguments.seeds):
+        model = folder / f"lithium-{seed}" / "model.safetensors"
+        if not model.exists():
+            options = ["--test", "0", "--max-time", LITHIUM, "--seed", str(seed), "--out", f"lithium-{seed}"]
+            run("train", str(data / "train.xyz"), *options, folder=folder)
+        errors.append(evaluate(model, str(data / "test.xyz")))
+    command = f"equishare train mlearn_li/train.xyz --test 0 --max-time {LITHIUM} --seed SEED"
+    rows = []
+    for what, key, scale, limit, unit in (
+        ("energy MAE", "energy_mae_per_atom", 1000, 0.49, "meV/atom"),
+        ("force MAE", "forces_mae", 1, 0.01, "eV/Å"),
+    ):
+        each = [scale * error[key] for error in errors]
+        rows.append(row(f"lithium: {what}", float(np.mean(each)), limit, unit, command) | {"seeds": each})
+    return rows
 
 
 ROWS: dict[str, Callable[[Path, argparse.Namespace], list[dict[str, object]]]] = {
@@ -164,11 +172,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with acac/ and mlearn_li/")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--minutes", type=int, default=45, help="for acac and pretrained")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of acac and pretrained; the rows are their means")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of acac, pretrained and lithium; the rows are their means")
     parser.add_argument(
         "--keep",
         type=Path,
-        help="folder of the runs, whose acac-SEED and pretrained-SEED are not run again; default: a temporary one (nve needs bundled)",
+        help="folder of the runs, whose acac-, pretrained- and lithium-SEED are not run again; default: a temporary one (nve needs bundled)",
     )
     arguments = parser.parse_args()
     results = measuring.read("potential_targets")

@@ -172,7 +172,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with acac/ and mlearn_li/")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--minutes", type=int, default=45, help="for acac and pretrained")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of acac, pretrained and lithium; the rows are their means")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="runs of acac, pretrained and lithium; the rows are their means"
+    )
     parser.add_argument(
         "--keep",
         type=Path,

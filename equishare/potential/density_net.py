@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
+from equishare.nn.e3.folding import Foldable
 from equishare.nn.e3.kernels.edge_functions import edge_functions
 from equishare.potential.config import ModelConfig
 
 
-class DensityLayer(nn.Module):
+class DensityLayer(Foldable):
     r"""One round: density, its powers up to the body order, a linear map per irrep, and the features kept.
 
     .. math:: A = W \, \mathrm{DensityConv}(x), \quad B_2 = A \otimes A, \quad B_{k+1} = B_k \otimes A, \quad
@@ -60,7 +61,8 @@ class DensityLayer(nn.Module):
         if table is None:
             density = self.channel_mix(self.conv(features, basis, harmonics, edges))
         else:
-            density = self.conv.of_kinds(table, species, basis, harmonics, edges, self.channel_mix)
+            weight = self._of_weights("kinds", lambda: self.conv.kind_weight(table, self.channel_mix))
+            density = self.conv.of_kinds(weight, species, basis, harmonics, edges)
         updated = self.mixes[0](density)
         power = density
         for order, product in enumerate(self.products):

@@ -198,7 +198,7 @@ class Potential(nn.Module):
 
     def _constant(self, values: dict[str, float], species: Tensor, dtype: torch.dtype) -> Tensor:
         """Per-atom constant of each element, exact in any dtype of the weights."""
-        return torch.tensor(list(values.values()), dtype=dtype, device=species.device)[species]
+        return torch.tensor(list(values.values()), dtype=dtype, device=species.device).index_select(0, species)
 
     def _derivatives(
         self, energy: Tensor, vectors: Tensor, graph: AtomGraph, edges: Edges, batch: Tensor, stress: bool

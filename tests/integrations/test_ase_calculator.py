@@ -41,6 +41,24 @@ def test_every_property_is_the_potentials(potential, crystal, kind):
         assert np.allclose(voigt_6_to_full_3x3_stress(atoms.get_stress()), expected["stress"], rtol=0, atol=1e-13)
 
 
+def test_what_has_changed(potential, crystal):
+    calc = crystal.calc = EquishareCalculator(potential)
+    assert set(calc.check_state(crystal)) >= {"positions", "numbers", "cell", "pbc"}
+    crystal.get_forces()
+    assert calc.check_state(crystal) == []
+    for name, change in {
+        "positions": lambda atoms: atoms.positions.__setitem__((0, 0), np.nextafter(atoms.positions[0, 0], 9.0)),
+        "numbers": lambda atoms: atoms.numbers.__setitem__(0, 1),
+        "cell": lambda atoms: atoms.cell.__setitem__((0, 0), 3.2),
+        "pbc": lambda atoms: atoms.set_pbc([True, True, False]),
+    }.items():
+        other = crystal.copy()
+        change(other)
+        assert calc.check_state(other) == [name]
+    crystal.set_cell(crystal.cell * 1.01)
+    assert calc.get_potential_energy(crystal) != calc.get_potential_energy(other)
+
+
 def test_the_skin_does_not_change_a_bit(potential, crystal):
     """Random walks with atoms that enter and leave the cutoff: with a list kept, and with one made at every call."""
     rng = np.random.default_rng(0)

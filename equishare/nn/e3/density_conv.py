@@ -84,12 +84,11 @@ class DensityConv(nn.Module):
 
     def of_kinds(
         self,
-        table: Float[Tensor, "kinds channels"],
+        weight: Float[Tensor, "components rows channels_out"],
         kind: Int[Tensor, "atoms"],
         basis: Float[Tensor, "edges n_basis"],
         harmonics: Float[Tensor, "edges components"],
         edge_index: Int[Tensor, "2 edges"] | Edges,
-        mix: IrrepsLinear | None = None,
     ) -> Float[Tensor, "atoms dim_out channels_out"]:
         r"""The sum over neighbours where the features are ``table[kind]``, one row a kind of atom, by way of each kind's own sum.
 
@@ -100,15 +99,11 @@ class DensityConv(nn.Module):
         which come in on atoms; it pays where an atom has more neighbours than there are kinds.
 
         Args:
-            table: Invariants t of each kind.
+            weight: W t, as `kind_weight` gives it.
             kind: Of each atom.
             basis: As in `forward`, and so are the harmonics and edges.
             harmonics: See there.
             edge_index: See there.
-            mix: A linear map of the result, if one follows: it is applied to W t, which has fewer rows than there are atoms.
-
-        Raises:
-            ValueError: if the features are not invariants alone.
 
         T is the atomic base of Drautz, "Atomic cluster expansion" (2019).
 
@@ -117,23 +112,35 @@ class DensityConv(nn.Module):
         >>> table, kind = torch.randn(3, 8), torch.tensor([2, 0])
         >>> basis, harmonics = torch.randn(2, 4), torch.randn(2, 9)
         >>> same = conv(table[kind].unsqueeze(1), basis, harmonics, index)
-        >>> torch.allclose(conv.of_kinds(table, kind, basis, harmonics, index), same, atol=1e-5)
+        >>> torch.allclose(conv.of_kinds(conv.kind_weight(table), kind, basis, harmonics, index), same, atol=1e-5)
         True
         """
-        if self.layout_in.dim != 1:
-            raise ValueError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")
         self._check_harmonics(harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(kind))
-        n_kinds, channels, components = len(table), self.layout_in.channels, harmonics.shape[1]
+        n_rows, components = weight.shape[1], harmonics.shape[1]
+        n_kinds = n_rows // basis.shape[1]
         terms = ((basis / self.normalization).unsqueeze(2) * harmonics.unsqueeze(1)).flatten(1)
         slot = edges.receiver * n_kinds + kind.index_select(0, edges.sender)
         sums = terms.new_zeros(edges.n_atoms * n_kinds, terms.shape[1]).index_add(0, slot, terms)
-        sums = sums.view(edges.n_atoms, n_kinds * basis.shape[1], components).permute(2, 0, 1)
-        radial = self.radial.weight.view(-1, channels, basis.shape[1]).transpose(1, 2)
+        return torch.bmm(sums.view(edges.n_atoms, n_rows, components).permute(2, 0, 1), weight).transpose(0, 1)
+
+    def kind_weight(
+        self, table: Float[Tensor, "kinds channels"], mix: IrrepsLinear | None = None
+    ) -> Float[Tensor, "components rows channels_out"]:
+        r"""What `of_kinds` multiplies each kind's sums with: W t, a row for each kind and radial function.
+
+        Args:
+            table: Invariants t of each kind.
+            mix: A linear map of the convolution's result, if one follows: here it has fewer rows than there are atoms.
+
+        Raises:
+            ValueError: if the features are not invariants alone.
+        """
+        if self.layout_in.dim != 1:
+            raise ValueError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")
+        radial = self.radial.weight.view(-1, self.layout_in.channels, self.radial.in_features).transpose(1, 2)
         weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, self._degree)
-        if mix is not None:
-            weight = mix(weight.transpose(0, 1)).transpose(0, 1)
-        return torch.bmm(sums, weight).transpose(0, 1)
+        return weight if mix is None else mix(weight.transpose(0, 1)).transpose(0, 1)
 
     def _check_harmonics(self, harmonics: Tensor) -> None:
         if harmonics.shape[1] != self.layout_out.dim:

@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.nn.e3.folding import Foldable
 from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 
 
-class IrrepsLinear(nn.Module):
+class IrrepsLinear(Foldable):
     r"""Mix the channels of each irrep: one base matrix an irrep, shared by its 2l + 1 components.
 
     .. math:: y_n[lm, d] = \frac{1}{\sqrt{C}} \sum_c W^{(l)}_{cd}\, x_n[lm, c] \; (+\, b_d \text{ for } 0e)
@@ -72,9 +73,7 @@ class IrrepsLinear(nn.Module):
         major = features.transpose(0, 1)
         if not self._whole:
             major = major[: self._leading] if self._leading is not None else major.index_select(0, self._components)
-        # index_select costs a tenth of indexing, which small systems feel
-        expanded = (self.weight * self.layout_in.channels**-0.5).index_select(0, self._shared)
-        out = torch.bmm(major, expanded)
+        out = torch.bmm(major, self._of_weights("expanded", self._expand))
         if self._sums:
             out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, self._target, out)
         out = out.transpose(0, 1)
@@ -84,3 +83,8 @@ class IrrepsLinear(nn.Module):
             self.bias.unsqueeze(0), (0, 0, self._invariant.start, self.layout_out.dim - self._invariant.stop)
         )
         return out + padded
+
+    def _expand(self) -> Tensor:
+        """A matrix for each component of the input."""
+        # index_select costs a tenth of indexing, which small systems feel
+        return (self.weight * self.layout_in.channels**-0.5).index_select(0, self._shared)

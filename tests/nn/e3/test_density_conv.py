@@ -40,7 +40,7 @@ def test_sums_of_kinds_are_the_same_sum(edges, mixed):
     table, basis, harmonics = (
         torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 3), (edges, 4), (edges, 9))
     )
-    summed = layer.of_kinds(table, kind, basis, harmonics, index, mix)
+    summed = layer.of_kinds(layer.kind_weight(table, mix), kind, basis, harmonics, index)
     plain = layer(table[kind].unsqueeze(1), basis, harmonics, Edges(index, 6))
     plain = mix(plain) if mixed else plain
     assert torch.allclose(summed, plain, atol=1e-13)
@@ -73,9 +73,9 @@ def test_errors():
     with pytest.raises(ValueError, match=r"names atoms 0\.\.3, but there are 3 atoms"):
         layer(x, basis, torch.randn(2, 9), index)
     with pytest.raises(ValueError, match="expected 9 harmonics"):
-        layer.of_kinds(torch.randn(2, 4), torch.tensor([0, 1, 1]), basis, torch.randn(2, 4), index)
+        layer.of_kinds(layer.kind_weight(torch.randn(2, 4)), torch.tensor([0, 1, 1]), basis, torch.randn(2, 4), index)
     vectors = DensityConv("4x0e+4x1o", 2, 4)
     with pytest.raises(ValueError, match=r"invariants alone \(0e\)"):
-        vectors.of_kinds(torch.randn(2, 4), torch.tensor([0, 1, 1]), basis, torch.randn(2, 9), index)
+        vectors.kind_weight(torch.randn(2, 4))
     with pytest.raises(ValueError, match="int64"):
         layer(x, basis, torch.randn(2, 9), index.float())

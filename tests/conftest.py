@@ -1,5 +1,6 @@
 """Shared test set-up: shapes of jaxtyping signatures are checked, seeds are reproducible, group elements are drawn."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,17 @@ import torch
 from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "equishare"
-# before anything imports them: every annotated call of the tests is checked, shapes included; numba cannot compile the checks
+# before anything imports them: every annotated call of the tests is checked, shapes included; no compiler can compile the checks
 CHECKED = [
     ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
     for floor in ("nn", "models", "potential")
     for path in sorted((PACKAGE / floor).rglob("*.py"))
-    if path.stem != "__init__" and not path.stem.endswith("_numba")
+    if path.stem != "__init__" and not path.stem.endswith(("_numba", "_triton"))
 ]
 install_import_hook(CHECKED, "beartype.beartype")
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +26,13 @@ def _seed():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture
+def triton_device():
+    """Where Triton's kernels run: on a GPU, and without one in the interpreter."""
+    pytest.importorskip("triton")
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.e3.kernels.density import component_degrees, density
+from equishare.nn.e3.kernels.components import component_degrees
+from equishare.nn.e3.kernels.density import density
 from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 

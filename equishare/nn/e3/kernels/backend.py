@@ -1,14 +1,17 @@
-"""Which implementation of the hot operations runs: plain torch, or compiled loops that give the same numbers."""
+"""Which implementation of the hot operations runs: plain torch, or kernels that give the same numbers."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from importlib.util import find_spec
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-Backend = Literal["auto", "torch", "numba"]
+Implementation = Literal["torch", "numba", "triton"]
+Backend = Literal["auto", "torch", "numba", "triton"]
 
 _chosen: ContextVar[Backend] = ContextVar("equishare_backend", default="auto")
 
@@ -18,7 +21,9 @@ def backend(name: Backend) -> Iterator[None]:
     """Choose the backend inside a ``with`` block.
 
     ``"auto"``: compiled loops for float32 and float64 tensors on the CPU, plain torch for everything else (GPU, export,
-    tracing). ``"torch"``: plain torch always. ``"numba"``: compiled loops, an error where they cannot run.
+    tracing). ``"torch"``: plain torch always. ``"numba"``: compiled loops, an error where they cannot run. ``"triton"``: on a
+    GPU Triton kernels for the edge sum and the product, which then make no array of edges, or of coupling coefficients, times channels;
+    an error where they cannot run.
 
     Raises:
         ValueError: for another name.
@@ -27,8 +32,8 @@ def backend(name: Backend) -> Iterator[None]:
     ...     uses_numba(torch.zeros(1))
     False
     """
-    if name not in ("auto", "torch", "numba"):
-        raise ValueError(f"backend must be 'auto', 'torch' or 'numba', got {name!r}")
+    if name not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(map(repr, get_args(Backend)))}, got {name!r}")
     token = _chosen.set(name)
     try:
         yield
@@ -36,15 +41,38 @@ def backend(name: Backend) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def uses_numba(example: Tensor) -> bool:
-    """Whether the compiled loops run for a tensor like this one."""
+def implementation(example: Tensor) -> Implementation:
+    """Which implementation runs for a tensor like this one.
+
+    Raises:
+        ValueError: where the backend that was chosen cannot run.
+    """
     chosen = _chosen.get()
     if chosen == "torch" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    possible = example.device.type == "cpu" and example.dtype in (torch.float32, torch.float64)
+        return "torch"
+    real = example.dtype in (torch.float32, torch.float64)
+    if chosen == "triton":
+        if not (real and _triton_runs(example.device)):
+            raise ValueError(
+                f"the triton backend runs float32 and float64 on a GPU, with the package triton, got {example.dtype} on "
+                f"{example.device}; choose backend('auto') or backend('torch')"
+            )
+        return "triton"
+    possible = real and example.device.type == "cpu"
     if chosen == "numba" and not possible:
         raise ValueError(
             f"the numba backend runs float32 and float64 on the CPU, got {example.dtype} on {example.device}; "
             "choose backend('auto') or backend('torch')"
         )
-    return possible
+    return "numba" if possible else "torch"
+
+
+def uses_numba(example: Tensor) -> bool:
+    """Whether the compiled loops run for a tensor like this one, in an operation that has no other kernels."""
+    return implementation(example) == "numba"
+
+
+def _triton_runs(device: torch.device) -> bool:
+    """On a GPU; on the CPU in Triton's interpreter, which is for tests."""
+    interpreted = device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
+    return (device.type == "cuda" or interpreted) and find_spec("triton") is not None

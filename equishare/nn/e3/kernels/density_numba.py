@@ -8,6 +8,15 @@ registers; ``sweeps`` lists them as (degree, first component, how many). Helpers
 would count references.
 """
 
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
+from equishare.nn.e3.kernels.components import degree_count
+from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.kernels.jit import inline, jit_no_alias
 
 
@@ -363,3 +372,66 @@ def second_atoms(start, stop, g, R, Y, uR, uY, sweeps, receiver, send_edges, sen
                     _second_gather_three(g, i, R, uR, e, row, Y, uY, k, ds, j)
                 else:
                     _second_gather_one(g, i, R, uR, e, row, Y, uY, k, ds, j)
+
+
+@cache
+def _sweeps(components: int) -> np.ndarray:
+    """Rows (degree l, first component, how many) that divide each degree's components into threes and ones."""
+    rows = []
+    for degree in range(degree_count(components)):
+        first, last = degree**2, (degree + 1) ** 2
+        while first < last:
+            rows.append((degree, first, 3 if first + 3 <= last else 1))
+            first += rows[-1][2]
+    return np.array(rows)
+
+
+def _ranges(
+    order: tuple[np.ndarray, np.ndarray], harmonics: Tensor, radial: Tensor, passes: int
+) -> list[tuple[int, int]]:
+    """Ranges of atoms for a loop that passes so many times over the components of the edges."""
+    starts = order[1]
+    return atom_ranges(len(starts) - 1, passes * harmonics.numel() * radial.shape[2], starts)
+
+
+def value(radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges) -> Tensor:
+    """The density."""
+    out = radial.new_empty(harmonics.shape[1], *scalars.shape)
+    run_ranges(
+        *(forward, _ranges(edges.receive_order, harmonics, radial, 2)),
+        *map(as_array, (radial, scalars, features, harmonics)),
+        *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, out.numpy()),
+    )
+    return out
+
+
+def gradient(
+    grad: Tensor, radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Derivatives with respect to the four factors."""
+    of_radial, of_scalars, of_features, of_harmonics = map(torch.empty_like, (radial, scalars, features, harmonics))
+    sweeps = _sweeps(harmonics.shape[1])
+    g, r, s, x, y = map(as_array, (grad, radial, scalars, features, harmonics))
+    gr, gs, gx, gy = (t.numpy() for t in (of_radial, of_scalars, of_features, of_harmonics))
+    receivers = _ranges(edges.receive_order, harmonics, radial, 4)
+    senders = _ranges(edges.send_order, harmonics, radial, 2)
+    run_ranges(backward_edges, receivers, g, r, s, x, y, sweeps, edges.ends[0], *edges.receive_order, gr, gy)
+    run_ranges(backward_atoms, senders, g, r, y, sweeps, edges.ends[1], *edges.send_order, gs, gx)
+    return of_radial, of_scalars, of_features, of_harmonics
+
+
+def second(saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...], edges: Edges) -> tuple[Tensor, ...]:
+    """Derivative of `value` and of `gradient`, whose arguments are saved, along the tangents of the four factors."""
+    out = tuple(torch.empty_like(t) for t in saved)
+    sweeps = _sweeps(saved[4].shape[1])
+    g, r, s, x, y = map(as_array, saved)
+    ur, us, ux, uy = map(as_array, tangents)
+    dg, dr, ds, dx, dy = (t.numpy() for t in out)
+    receivers = _ranges(edges.receive_order, saved[4], saved[1], 8)
+    senders = _ranges(edges.send_order, saved[4], saved[1], 4)
+    run_ranges(
+        *(second_edges, receivers, g, r, s, x, y, ur, us, ux, uy),
+        *(sweeps, edges.ends[0], *edges.receive_order, dg, dr, dy),
+    )
+    run_ranges(second_atoms, senders, g, r, y, ur, uy, sweeps, edges.ends[1], *edges.send_order, ds, dx)
+    return out

@@ -58,6 +58,16 @@ class Edges:
         return self._order(self.edge_index[0].numpy())
 
     @cached_property
+    def receive_order_on_device(self) -> tuple[Tensor, Tensor]:
+        """`receive_order`, where the edges are."""
+        return self._order_on_device(self.receiver)
+
+    @cached_property
+    def send_order_on_device(self) -> tuple[Tensor, Tensor]:
+        """`send_order`, where the edges are."""
+        return self._order_on_device(self.sender)
+
+    @cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """(sender, receiver) as contiguous arrays."""
         index = self.edge_index.contiguous().numpy()
@@ -66,3 +76,7 @@ class Edges:
     def _order(self, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         counts = np.bincount(atoms, minlength=self.n_atoms)
         return np.argsort(atoms, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+
+    def _order_on_device(self, atoms: Tensor) -> tuple[Tensor, Tensor]:
+        found, order = torch.sort(atoms, stable=True)
+        return order, torch.searchsorted(found, torch.arange(self.n_atoms + 1, device=atoms.device))

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.backend import implementation
 from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
 from equishare.nn.e3.kernels.coupling import Coupling
 
@@ -27,7 +27,12 @@ def product(
     Each atom n uses the path weights of its kind. Component-major layout. For a symmetric coupling give the same
     tensor twice.
     """
-    if uses_numba(left):
+    kernels = implementation(left)
+    if kernels == "triton":
+        from equishare.nn.e3.kernels import product_triton
+
+        return product_triton.product(left, right, weight, kind, coupling)
+    if kernels == "numba":
         right_or_none = None if coupling.symmetric else right.contiguous()
         return _Product.apply(left.contiguous(), right_or_none, weight.contiguous(), kind, coupling)
     path, component, first, second, coefficient = coupling.tensors(left.dtype, left.device)

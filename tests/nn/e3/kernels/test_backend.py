@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from equishare.nn import DensityConv, backend
-from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.nn.e3.kernels.backend import implementation, uses_numba
 
 
 def test_choices_nest_and_are_undone():
@@ -26,6 +26,17 @@ def test_errors():
         pass
     with backend("numba"), pytest.raises(ValueError, match=r"float16 on cpu"):
         uses_numba(torch.zeros(1, dtype=torch.float16))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_triton_is_for_gpus(monkeypatch):
+    with backend("triton"):
+        monkeypatch.setenv("TRITON_INTERPRET", "1")
+        assert implementation(torch.zeros(1)) == "triton"
+        assert not uses_numba(torch.zeros(1))
+        monkeypatch.delenv("TRITON_INTERPRET")
+        with pytest.raises(ValueError, match=r"on a GPU.*float32 on cpu"):
+            implementation(torch.zeros(1))
 
 
 def test_sums_do_not_depend_on_the_number_of_threads():

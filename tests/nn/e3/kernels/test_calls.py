@@ -47,7 +47,7 @@ def test_several_ranges_give_the_numbers_of_one(monkeypatch):
 
     alone = gradients()
     three = lambda n_atoms, work, starts=None: [(0, 2), (2, 3), (3, n_atoms)]  # noqa: E731
-    monkeypatch.setattr("equishare.nn.e3.kernels.density.atom_ranges", three)
+    monkeypatch.setattr("equishare.nn.e3.kernels.density_numba.atom_ranges", three)
     monkeypatch.setattr("equishare.nn.e3.kernels.product.atom_ranges", three)
     for expected, found in zip(alone, gradients(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

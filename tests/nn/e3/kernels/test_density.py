@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from equishare.nn import Edges, backend
-from equishare.nn.e3.kernels.density import degree_count, density
+from equishare.nn.e3.kernels.components import degree_count
+from equishare.nn.e3.kernels.density import density
 
 
 def draw(n_atoms, n_edges, l_max, k_max, channels, dtype=torch.float64, seed=0):
@@ -58,6 +59,18 @@ def test_float32_is_as_close_as_its_twin(size):
         floor = (b.double() - c).norm() + 1e-7 * c.norm()
         assert a.dtype == torch.float32
         assert (a.double() - c).norm() <= 5 * floor
+
+
+# components that fill a block and that do not, no features, no edges, atoms without edges, a channel alone
+@pytest.mark.parametrize("size", [(5, 11, 3, 2, 4), (4, 7, 2, 0, 5), (7, 3, 1, 1, 1), (3, 0, 2, 1, 3)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_triton_equals_the_torch_twin(size, dtype, triton_device):
+    tensors, edges = draw(*size, dtype=dtype)
+    tensors = [t.detach().to(triton_device).requires_grad_() for t in tensors]
+    edges = Edges(edges.edge_index.to(triton_device), edges.n_atoms)
+    for ours, twin in zip(*(derivatives(name, tensors, edges) for name in ("triton", "torch")), strict=True):
+        assert ours.dtype == dtype
+        assert (ours - twin).norm() <= (1e-12 if dtype == torch.float64 else 1e-5) * (1 + twin.norm())
 
 
 @pytest.mark.parametrize("k_max", [0, 1, 2])

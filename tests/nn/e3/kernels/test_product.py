@@ -84,3 +84,14 @@ def test_gradcheck(name):
     with backend("numba"):
         assert torch.autograd.gradcheck(function, inputs)
         assert torch.autograd.gradgradcheck(function, inputs)
+
+
+@pytest.mark.parametrize("name", ["with itself", "parities"])
+def test_triton_equals_the_torch_twin(name, triton_device):
+    for n_atoms in (2, 0):
+        coupling = couplings(3)[name]
+        *tensors, kind = draw(coupling, n_atoms, 3, 3)
+        left, right, weight = (t.detach().to(triton_device).requires_grad_() for t in tensors)
+        arguments = left, left if coupling.symmetric else right, weight, kind.to(triton_device), coupling
+        for ours, twin in zip(*(derivatives(b, *arguments) for b in ("triton", "torch")), strict=True):
+            assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())

@@ -23,7 +23,6 @@ import measuring
 import numpy as np
 
 from equishare import datasets
-from equishare.training.config_file import read_yaml
 
 PACKAGES = ("torch", "e3nn", "numpy", "numba", "ase", "lightning")
 COMMAND = [sys.executable, "-m", "equishare.cli"]
@@ -115,21 +114,20 @@ def acac(
 ) -> list[dict[str, object]]:
     data, name = arguments.data / "acac", "pretrained" if more else "acac"
     options = [str(data / "train_300K.xyz"), str(data / "isolated_atoms.xyz"), "--max-time", f"{arguments.minutes}m"]
-    errors, rates = [], []
+    errors = []
     for seed in range(arguments.seeds):
         out = f"{name}-{seed}"
         model = folder / out / "model.safetensors"
         if not model.exists():
             run("train", *options, "--test", "0", *more, "--seed", str(seed), "--out", out, folder=folder)
         errors.append(evaluate(model, str(data / "test_MD_300K.xyz")))
-        rates.append(read_yaml(folder / out / "config.yaml")["optimisation"]["learning_rate"])
     start = "equishare train acac/train_300K.xyz acac/isolated_atoms.xyz --test 0"
     command = " ".join([start, *more, f"--max-time {arguments.minutes}m --seed SEED"])
     rows = []
     for key, limit, unit in (("forces_rmse", forces, "meV/Å"), ("energy_rmse", energy, "meV")):
         each = [1000 * error[key] for error in errors]
         what = f"acetylacetone 300 K{', pretrained on xTB' if more else ''}: {key.replace('_', ' ').replace('rmse', 'RMSE')}"
-        rows.append(row(what, float(np.mean(each)), limit, unit, command) | {"seeds": each, "learning_rates": rates})
+        rows.append(row(what, float(np.mean(each)), limit, unit, command) | {"seeds": each})
     return rows
 
 

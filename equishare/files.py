@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,16 +25,40 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         ...     print(Path(folder, "report.txt").read_text())
         whole
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = _beside(Path(path))
     try:
         yield beside
-        os.replace(beside, target)
+        os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise, before long work, where `replacing` could not write the file after it.
+
+    Raises:
+        OSError: the folder is missing or cannot be written, or the path is a folder itself.
+
+    Example:
+        >>> check_writable("missing/report.txt")
+        Traceback (most recent call last):
+        FileNotFoundError: cannot write missing/report.txt: No such file or directory; name another file
+    """
+    try:
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        beside = _beside(Path(path))
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror}; name another file") from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file in UTF-8, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.part")

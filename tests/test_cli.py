@@ -203,6 +203,8 @@ def test_check_is_passed_through(capsys):
         (["eval", "odd.yaml", "ethanol"], 1, "not a readable"),
         (["eval", "full", "ethanol"], 1, "folder"),
         (["eval"], 2, "Missing argument"),
+        (["eval", "nowhere.safetensors", "ethanol", "--out", "no/p.xyz"], 1, "cannot write no/p.xyz"),
+        (["select", "nowhere.safetensors", "ethanol", "--out", "full"], 1, "cannot write full: Is a directory"),
         (["inspect", "nowhere.xyz"], 1, "no such file"),
         (["inspect", "posing.pkl"], 1, "pickle"),
         (["frobnicate"], 2, "frobnicate"),

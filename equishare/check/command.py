@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
 from equishare.check.verdict import Verdict
+from equishare.files import check_writable
 
 KINDS = ("molecule", "point-cloud", "image", "set")
 PASSED, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -200,8 +201,8 @@ def _finish(run: Any, json: bool, html: Path | None) -> None:
     """Run with progress on standard error, print the report, and exit with its verdict."""
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        if html is not None and not os.access(html.absolute().parent, os.W_OK):
-            raise OSError(f"the folder of {html} cannot be written to")
+        if html is not None:
+            check_writable(html)
         # what a model prints is not the report
         with redirect_stdout(sys.stderr):
             report = _with_progress(run, errors)

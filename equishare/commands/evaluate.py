@@ -33,6 +33,7 @@ def evaluate(
 
     from rich.console import Console
 
+    from equishare.files import check_writable
     from equishare.frames.frame import LabelKeys
     from equishare.potential import load
     from equishare.training.calibration import calibrations
@@ -41,6 +42,8 @@ def evaluate(
     from equishare.training.predictions import write_predictions
     from equishare.training.prepare import read
 
+    if out is not None:
+        check_writable(out)
     keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
     potential = load(model, device=choose_device(device))
     frames = read(files, keys)

@@ -20,6 +20,7 @@ def select(
     """
     from rich.console import Console
 
+    from equishare.files import check_writable
     from equishare.frames.frame import read_unlabelled
     from equishare.potential import load
     from equishare.training.initial import choose_device
@@ -28,6 +29,7 @@ def select(
     from equishare.training.selection import write_selection
     from equishare.training.summary import selection_table
 
+    check_writable(out)
     potential = load(model, device=choose_device(device))
     pool = read_unlabelled([resolve(name) for name in files])
     chosen = [pool[index] for index in choose(potential, [frame.atoms for frame in pool], count)]

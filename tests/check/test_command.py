@@ -104,7 +104,7 @@ def test_a_bad_model_exits_with_1_and_reports(models, tmp_path):
         (["{}:Refusing"], "at g x, not at x"),
         (["{}:Wordy"], "returned no tensor"),
         (["{}:bad", "--as", "image", "--shape", "3,x"], "is no shape"),
-        (["{}:Good", "--html", "no_such_folder/report.html"], "cannot be written to"),
+        (["{}:Good", "--html", "no_such_folder/report.html"], "cannot write no_such_folder/report.html"),
         (["{}:Good", "--device", "no_such_device"], "cannot be used"),
         (["calculator", "{}:emt", "{}"], "ASE cannot read"),
         (["{}:Needy"], "needs the arguments size"),

@@ -52,6 +52,9 @@ VARIANTS = {
     ),
     "2 frames a step": ({"optimisation": {"batch_size": 2}}, soap),
     "10 frames a step": ({"optimisation": {"batch_size": 10}}, soap),
+    "energy weight 0.03": ({"optimisation": {"energy_weight": 0.03}}, soap),
+    "energy weight 0.1": ({"optimisation": {"energy_weight": 0.1}}, soap),
+    "energy weight 0.3": ({"optimisation": {"energy_weight": 0.3}}, soap),
     "energy weight 10": ({"optimisation": {"energy_weight": 10.0}}, soap),
     "32 channels": ({"model": {"channels": 32}}, soap),
     "96 channels": ({"model": {"channels": 96}}, soap),
@@ -76,6 +79,8 @@ def measure(name: str, files: list[str], seed: int) -> dict[str, float]:
     ):
         settings = merge(merge(common, {"run": {"out": f"{folder}/run", "seed": seed}}), changes)
         run = fit(validate(settings, name))
+    if run.interrupted is not None:
+        raise SystemExit(128 + run.interrupted)
     errors = run.evaluations["valid"]
     return {
         "energy_rmse_meV": round(1000 * errors.energy_rmse, 2),

@@ -44,7 +44,7 @@ def atom_ranges(n_atoms: int, work: int, starts: np.ndarray | None = None) -> li
 
 
 def run_ranges(
-    loop: Callable[..., None], ranges: Sequence[tuple[int, int]], *arguments: Any, own: Sequence[Any] | None = None
+    loop: Callable[..., None], ranges: Sequence[tuple[int, int]], *arguments: Any, own: Sequence[Tensor] = ()
 ) -> None:
     """Call ``loop(start, stop, *arguments)`` for every range, each in a thread; loops release the GIL.
 
@@ -52,13 +52,22 @@ def run_ranges(
         loop: Compiled loop.
         ranges: Of atoms.
         arguments: Given to every call.
-        own: One more argument a range.
+        own: Buffers with one part a range along the first axis: each call gets its own, see `total`.
     """
-    calls = [(*bounds, *arguments, *([] if own is None else [own[k]])) for k, bounds in enumerate(ranges)]
+    calls = [(*bounds, *arguments, *(buffer[k].numpy() for buffer in own)) for k, bounds in enumerate(ranges)]
     others = [_pool(len(calls) - 1, os.getpid()).submit(loop, *call) for call in calls[1:]]
     loop(*calls[0])
     for other in others:
         other.result()
+
+
+def total(own: Tensor) -> Tensor:
+    """Sum of the ranges' parts of a buffer, in their order: which thread was first does not matter.
+
+    >>> total(torch.ones(3, 2))
+    tensor([3., 3.])
+    """
+    return own[0] if len(own) == 1 else own.sum(0)
 
 
 @cache

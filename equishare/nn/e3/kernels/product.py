@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equishare.nn.e3.kernels.backend import implementation
-from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges, total
 from equishare.nn.e3.kernels.coupling import Coupling
 
 
@@ -113,10 +113,10 @@ class _ProductBackward(torch.autograd.Function):
         run_ranges(
             *(loops.backward, ranges, g, a, b, w, z, coupling.table(left.dtype)),
             *(grad_left.numpy(), grad_right.numpy()),
-            own=list(grad_weight.numpy()),
+            own=(grad_weight,),
         )
-        total = grad_weight.sum(0) if fitted else None
-        return (grad_left + grad_right, total) if right is None else (grad_left, grad_right, total)
+        summed = total(grad_weight) if fitted else None
+        return (grad_left + grad_right, summed) if right is None else (grad_left, grad_right, summed)
 
     @staticmethod
     @once_differentiable
@@ -134,7 +134,7 @@ class _ProductBackward(torch.autograd.Function):
         run_ranges(
             *(loops.second, ranges, g, a, b, w, ua, ub, uw, z, ctx.coupling.table(left.dtype)),
             *(d_grad.numpy(), d_left.numpy(), d_right.numpy()),
-            own=list(d_weight.numpy()),
+            own=(d_weight,),
         )
         of_factors = (d_left + d_right, None) if right is None else (d_left, d_right)
-        return d_grad, *of_factors, d_weight.sum(0), None, None, None
+        return d_grad, *of_factors, total(d_weight), None, None, None

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equishare.nn.e3.kernels.backend import uses_numba
-from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges
+from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_ranges, total
 from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.kernels.paths import TensorProductPaths
 
@@ -91,9 +91,9 @@ class _TensorProductBackward(torch.autograd.Function):
             *map(as_array, (grad, features, harmonics, weight)),
             *(paths.table(features.dtype), edges.ends[0], *edges.receive_order),
             *(g_harmonics.numpy(), g_weight.numpy()),
-            own=list(g_features.numpy()),
+            own=(g_features,),
         )
-        return _total(g_features), g_harmonics, g_weight
+        return total(g_features), g_harmonics, g_weight
 
     @staticmethod
     @once_differentiable
@@ -110,11 +110,6 @@ class _TensorProductBackward(torch.autograd.Function):
             *map(as_array, (*ctx.saved_tensors, *tangents)),
             *(paths.table(features.dtype), edges.ends[0], *edges.receive_order),
             *(d_grad.numpy(), d_harmonics.numpy(), d_weight.numpy()),
-            own=list(d_features.numpy()),
+            own=(d_features,),
         )
-        return d_grad, _total(d_features), d_harmonics, d_weight, None, None
-
-
-def _total(parts: Tensor) -> Tensor:
-    """Sum of the ranges' buffers, in their order."""
-    return parts[0] if len(parts) == 1 else parts.sum(0)
+        return d_grad, total(d_features), d_harmonics, d_weight, None, None

@@ -13,7 +13,7 @@ CHECKED = [
     ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
     for floor in ("nn", "models", "potential")
     for path in sorted((PACKAGE / floor).rglob("*.py"))
-    if path.stem != "__init__" and not path.stem.endswith(("_numba", "_triton"))
+    if path.stem != "__init__" and not path.stem.endswith("_triton")
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -12,7 +12,8 @@ ROOT = Path(equishare.__file__).parent
 ALLOWED = {
     "groups": set(),
     "sharing": {"groups"},
-    "nn": {"groups", "sharing"},
+    "loops": set(),
+    "nn": {"groups", "sharing", "loops"},
     "models": {"groups", "sharing", "nn"},
     "potential": {"groups", "sharing", "nn"},
     "check": {"groups"},
@@ -21,7 +22,18 @@ ALLOWED = {
     # the report of a training run holds the checker's verdict on the trained model
     "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "frames"},
     "integrations": {"groups", "sharing", "nn", "potential"},
-    "commands": {"groups", "sharing", "nn", "potential", "check", "datasets", "frames", "training", "integrations"},
+    "commands": {
+        "groups",
+        "sharing",
+        "loops",
+        "nn",
+        "potential",
+        "check",
+        "datasets",
+        "frames",
+        "training",
+        "integrations",
+    },
 }
 
 # `Potential.calculator()` and the plug-in that only names a class may look upward at call time.

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 import worker
 from ase import Atoms
+
+from equishare.loops import precompile
 
 
 class Equishare(worker.Program):
@@ -15,6 +16,8 @@ class Equishare(worker.Program):
 
     def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
         """Graphs, model, optimiser and loss."""
+        import torch
+
         from equishare.frames.frame import Frame
         from equishare.potential import ModelConfig, Potential
         from equishare.training.budget import Budget
@@ -46,6 +49,8 @@ class Equishare(worker.Program):
 
     def calculator(self, energies: dict[str, float]) -> Any:
         """A model with random weights."""
+        import torch
+
         from equishare.potential import ModelConfig, Potential
 
         return Potential(ModelConfig.preset("default"), energies).calculator(dtype=torch.float32)
@@ -57,4 +62,5 @@ def _endless(loader: Any) -> Any:
 
 
 if __name__ == "__main__":
+    precompile.start("float32")  # as `equishare train` does, before it imports what takes long
     worker.main(Equishare)

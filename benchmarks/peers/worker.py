@@ -63,7 +63,9 @@ def step(program: Program, request: dict[str, Any]) -> dict[str, Any]:
     frames = ase.io.read(request["data"], ":")
     one_step, parameters = program.trainer(frames, isolated(request["isolated"]))
     one_step(0)
-    first = {"first_step_cpu_s": time.process_time(), "first_step_wall_s": time.time() - _process_start()}
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)  # compilers that ran beside
+    cpu = time.process_time() + children.ru_utime + children.ru_stime
+    first = {"first_step_cpu_s": cpu, "first_step_wall_s": time.time() - _process_start()}
     times = timed(one_step, request["steps"])
     atoms = float(np.mean([len(a) for a in frames])) * BATCH
     return {"milliseconds": times, "atoms": atoms, "parameters": parameters, **first}

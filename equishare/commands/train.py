@@ -89,14 +89,18 @@ def train(
     Without a file, trains on bundled frames of ethanol in under three minutes. Ctrl-C saves and reports;
     --resume continues.
     """
+    from equishare.loops import precompile
+
+    if max_time is not None and epochs is not None:
+        raise typer.BadParameter("give --max-time or --epochs, not both")
+    if device is None or not device.startswith("cuda"):
+        precompile.start(dtype.value if dtype else "float32")
     from rich.console import Console
 
     from equishare.training.fit import fit
     from equishare.training.report import write_report
     from equishare.training.summary import print_errors, print_next
 
-    if max_time is not None and epochs is not None:
-        raise typer.BadParameter("give --max-time or --epochs, not both")
     options: dict[str, Any] = {
         "data": {
             "train": files or None,

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equishare.loops import precompile
+
 # Multiply-adds that pay for handing a range to another thread (about 50 microseconds of one core).
 WORTH_A_THREAD = 500_000
 
@@ -54,6 +56,7 @@ def run_ranges(
         arguments: Given to every call.
         own: Buffers with one part a range along the first axis: each call gets its own, see `total`.
     """
+    precompile.wait()
     calls = [(*bounds, *arguments, *(buffer[k].numpy() for buffer in own)) for k, bounds in enumerate(ranges)]
     others = [_pool(len(calls) - 1, os.getpid()).submit(loop, *call) for call in calls[1:]]
     loop(*calls[0])

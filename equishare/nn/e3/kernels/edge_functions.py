@@ -52,7 +52,7 @@ def _couplings(l_max: int) -> tuple[np.ndarray, np.ndarray]:
 class _EdgeFunctions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, radial: RadialBasis, l_max: int) -> tuple[Tensor, ...]:
-        from equishare.nn.e3.kernels import edge_functions_numba as loops
+        from equishare.loops import edge_functions as loops
 
         edges, n, components = len(vectors), radial.n_basis, (l_max + 1) ** 2
         shapes = (edges, n), (edges, n), (edges,), (edges,), (edges, components), (edges, components, 3), (edges, 3)

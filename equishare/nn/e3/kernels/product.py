@@ -66,7 +66,7 @@ class _Product(torch.autograd.Function):
     def forward(
         ctx: Any, left: Tensor, right: Tensor | None, weight: Tensor, kind: Tensor, coupling: Coupling
     ) -> Tensor:
-        from equishare.nn.e3.kernels import product_numba as loops
+        from equishare.loops import product as loops
 
         out = left.new_empty(coupling.out.dim, *left.shape[1:])
         a, w, z = map(as_array, (left, weight, kind))
@@ -99,7 +99,7 @@ class _ProductBackward(torch.autograd.Function):
         coupling: Coupling,
         fitted: bool,
     ) -> tuple[Tensor | None, ...]:
-        from equishare.nn.e3.kernels import product_numba as loops
+        from equishare.loops import product as loops
 
         ctx.save_for_backward(grad, left, right, weight, kind)
         ctx.coupling = coupling
@@ -121,7 +121,7 @@ class _ProductBackward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        from equishare.nn.e3.kernels import product_numba as loops
+        from equishare.loops import product as loops
 
         grad, left, right, weight, kind = ctx.saved_tensors
         g, a, w, z = map(as_array, (grad, left, weight, kind))

@@ -50,7 +50,7 @@ class _TensorProduct(torch.autograd.Function):
     def forward(
         ctx: Any, features: Tensor, harmonics: Tensor, weight: Tensor, edges: Edges, paths: TensorProductPaths
     ) -> Tensor:
-        from equishare.nn.e3.kernels import tensor_product_numba as loops
+        from equishare.loops import tensor_product as loops
 
         out = features.new_empty(edges.n_atoms, paths.out.dim, features.shape[2])
         run_ranges(
@@ -79,7 +79,7 @@ class _TensorProductBackward(torch.autograd.Function):
         edges: Edges,
         paths: TensorProductPaths,
     ) -> tuple[Tensor, ...]:
-        from equishare.nn.e3.kernels import tensor_product_numba as loops
+        from equishare.loops import tensor_product as loops
 
         ctx.save_for_backward(grad, features, harmonics, weight)
         ctx.edges, ctx.paths = edges, paths
@@ -98,7 +98,7 @@ class _TensorProductBackward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
-        from equishare.nn.e3.kernels import tensor_product_numba as loops
+        from equishare.loops import tensor_product as loops
 
         grad, features, harmonics, weight = ctx.saved_tensors
         edges, paths = ctx.edges, ctx.paths

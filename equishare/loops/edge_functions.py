@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from equishare.nn.e3.kernels.jit import inline, jit_no_alias
+from equishare.loops.jit import inline, jit_no_alias
 
 
 @inline

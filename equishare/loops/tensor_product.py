@@ -13,7 +13,7 @@ is to do with them while they are in registers. Helpers take whole arrays and in
 
 import numpy as np
 
-from equishare.nn.e3.kernels.jit import inline, jit_no_alias
+from equishare.loops.jit import inline, jit_no_alias
 
 
 @inline

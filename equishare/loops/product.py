@@ -9,7 +9,7 @@ No array that is written to may overlap another one.
 
 import numpy as np
 
-from equishare.nn.e3.kernels.jit import jit_no_alias
+from equishare.loops.jit import jit_no_alias
 
 
 @jit_no_alias

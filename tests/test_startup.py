@@ -19,3 +19,23 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize("code", ["import equishare", "import equishare.commands.md"])
 def test_starting_is_light(code):
     assert not loaded_by(code) & HEAVY
+
+
+def test_large_imports_are_not_collected():
+    """The collector rests while libraries are imported, leaves them out later, and knows of them at the end."""
+    code = (
+        "import gc\nfrom equishare.commands.imports import large_imports\n"
+        "with large_imports():\n    import torch\n    assert not gc.isenabled()\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000\n"
+        "with large_imports():\n    assert gc.isenabled()\n"
+        "import atexit\natexit._run_exitfuncs()\nassert gc.get_freeze_count() == 0"
+    )
+    loaded_by(code)
+
+
+def test_a_failed_import_leaves_the_collector_on():
+    code = (
+        "import gc\nfrom equishare.commands.imports import large_imports\n"
+        "try:\n    with large_imports():\n        import no_such_module\nexcept ImportError:\n    assert gc.isenabled()"
+    )
+    loaded_by(code)

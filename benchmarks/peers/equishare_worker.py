@@ -3,10 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+from equishare.commands.imports import large_imports
+from equishare.loops import precompile
+
+if __name__ == "__main__":
+    # as `equishare train` starts
+    precompile.start("float32")
+    with large_imports():
+        import equishare.training.fit
+        import equishare.training.report  # noqa: F401
+
+import torch
 import worker
 from ase import Atoms
-
-from equishare.loops import precompile
 
 
 class Equishare(worker.Program):
@@ -16,8 +25,6 @@ class Equishare(worker.Program):
 
     def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
         """Graphs, model, optimiser and loss."""
-        import torch
-
         from equishare.frames.frame import Frame
         from equishare.potential import ModelConfig, Potential
         from equishare.training.budget import Budget
@@ -49,8 +56,6 @@ class Equishare(worker.Program):
 
     def calculator(self, energies: dict[str, float]) -> Any:
         """A model with random weights."""
-        import torch
-
         from equishare.potential import ModelConfig, Potential
 
         return Potential(ModelConfig.preset("default"), energies).calculator(dtype=torch.float32)
@@ -62,5 +67,4 @@ def _endless(loader: Any) -> Any:
 
 
 if __name__ == "__main__":
-    precompile.start("float32")  # as `equishare train` does, before it imports what takes long
     worker.main(Equishare)

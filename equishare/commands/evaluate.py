@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equishare.commands.imports import large_imports
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,18 +31,19 @@ def evaluate(
     Errors are in eV, eV/Å, eV/Å^3 and e·Å; of forces, stress and dipole they are of components. A potential
     with a committee gives uncertainties too.
     """
-    import json
+    with large_imports():
+        import json
 
-    from rich.console import Console
+        from rich.console import Console
 
-    from equishare.files import check_writable
-    from equishare.frames.frame import LabelKeys
-    from equishare.potential import load
-    from equishare.training.calibration import calibrations
-    from equishare.training.evaluate import evaluate as measure
-    from equishare.training.initial import choose_device
-    from equishare.training.predictions import write_predictions
-    from equishare.training.prepare import read
+        from equishare.files import check_writable
+        from equishare.frames.frame import LabelKeys
+        from equishare.potential import load
+        from equishare.training.calibration import calibrations
+        from equishare.training.evaluate import evaluate as measure
+        from equishare.training.initial import choose_device
+        from equishare.training.predictions import write_predictions
+        from equishare.training.prepare import read
 
     if out is not None:
         check_writable(out)

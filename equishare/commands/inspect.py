@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from equishare.commands.imports import large_imports
+
 
 def inspect(
     files: Annotated[list[str], typer.Argument(help="Frames, any file ASE reads; FILE@:100 takes a slice.")],
@@ -22,14 +24,15 @@ def inspect(
 
     Exit code 0: fine, or warnings only; 1: errors that training would stop at.
     """
-    import json
+    with large_imports():
+        import json
 
-    from rich.console import Console
+        from rich.console import Console
 
-    from equishare.frames.frame import LabelKeys
-    from equishare.frames.inspection import inspect as look
-    from equishare.frames.render import render
-    from equishare.training.prepare import read
+        from equishare.frames.frame import LabelKeys
+        from equishare.frames.inspection import inspect as look
+        from equishare.frames.render import render
+        from equishare.training.prepare import read
 
     keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
     parts = [read(part, keys) if part else None for part in (files, valid, test)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equishare.commands.imports import large_imports
+
 if TYPE_CHECKING:
     from ase import Atoms
     from rich.console import Console
@@ -55,10 +57,11 @@ def md(
 
     Stops with the reason where the run leaves the training domain or explodes. Ctrl-C saves what there is.
     """
-    import torch
-    from rich.console import Console
+    with large_imports():
+        import torch
+        from rich.console import Console
 
-    from equishare.integrations.md import run_md
+        from equishare.integrations.md import run_md
 
     console = Console()
     _check_device(device)

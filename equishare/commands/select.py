@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from equishare.commands.imports import large_imports
+
 
 def select(
     model: Annotated[Path, typer.Argument(help="Model file of a potential trained with --committee.")],
@@ -18,16 +20,17 @@ def select(
     They are written in the order of their choice, without labels, but with the model's energy_uncertainty (eV)
     and, for each atom, forces_uncertainty (eV/Å).
     """
-    from rich.console import Console
+    with large_imports():
+        from rich.console import Console
 
-    from equishare.files import check_writable
-    from equishare.frames.frame import read_unlabelled
-    from equishare.potential import load
-    from equishare.training.initial import choose_device
-    from equishare.training.prepare import resolve
-    from equishare.training.selection import select as choose
-    from equishare.training.selection import write_selection
-    from equishare.training.summary import selection_table
+        from equishare.files import check_writable
+        from equishare.frames.frame import read_unlabelled
+        from equishare.potential import load
+        from equishare.training.initial import choose_device
+        from equishare.training.prepare import resolve
+        from equishare.training.selection import select as choose
+        from equishare.training.selection import write_selection
+        from equishare.training.summary import selection_table
 
     check_writable(out)
     potential = load(model, device=choose_device(device))

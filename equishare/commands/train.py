@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equishare.commands.imports import large_imports
+
 if TYPE_CHECKING:
     from equishare.training.config import TrainConfig
     from equishare.training.run_folder import RunFolder
@@ -95,11 +97,12 @@ def train(
         raise typer.BadParameter("give --max-time or --epochs, not both")
     if device is None or not device.startswith("cuda"):
         precompile.start(dtype.value if dtype else "float32")
-    from rich.console import Console
+    with large_imports():
+        from rich.console import Console
 
-    from equishare.training.fit import fit
-    from equishare.training.report import write_report
-    from equishare.training.summary import print_errors, print_next
+        from equishare.training.fit import fit
+        from equishare.training.report import write_report
+        from equishare.training.summary import print_errors, print_next
 
     options: dict[str, Any] = {
         "data": {

@@ -1,18 +1,21 @@
-"""The loops of a training step, compiled by a process of its own while this one still imports its libraries.
+"""The loops of a training step, compiled by processes of their own while this one still imports its libraries.
 
-    python -m equishare.loops.precompile float32
+    python -m equishare.loops.precompile values float32
 
 compiles those that are not in numba's cache, and puts them there. No loop may overtake it: `wait` is called before each.
 """
 
+import gc
+import os
 import subprocess
 import sys
+from typing import Any
 
 _running: list[subprocess.Popen[bytes]] = []
 
 
 def start(real: str) -> None:
-    """Start compiling for float32 or float64; does nothing where loops may have run already.
+    """Start compiling for float32 or float64; does nothing on a single core, and where loops may have run already.
 
     >>> start("float16")
     Traceback (most recent call last):
@@ -21,45 +24,58 @@ def start(real: str) -> None:
     """
     if real not in ("float32", "float64"):
         raise ValueError(f"loops are compiled for float32 and float64, got {real!r}")
-    if "numba" in sys.modules or _running:
+    if "numba" in sys.modules or _running or (os.cpu_count() or 1) < 2:
         return
-    # what it fails at is of no interest: a loop that it has not compiled will be, when it is first called
-    _running.append(
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, real],
+    for part in _PARTS:
+        # what it fails at is of no interest: a loop that it has not compiled will be, when it is first called
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__, part, real],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    )
+        _running.append(process)
 
 
 def wait() -> None:
     """Until nothing is being compiled elsewhere."""
-    if _running:
+    while _running:
         _running.pop().wait()
 
 
-def compile_all(real: str) -> None:
-    """Compile one loop after the other, in the order in which a step asks for them, by calling each on no atoms at all."""
-    import numpy as np
-
+def compile_values(real: str) -> None:
+    """What forces ask for, in the order in which they do, by calling each loop on no atoms at all."""
     from equishare.loops import density, edge_functions, product
 
-    one, two, three = (np.zeros((0,) * axes, real) for axes in (1, 2, 3))
-    index, rows, exact = np.zeros(0, np.int64), np.zeros((0, 3), np.int64), np.zeros(0)
-    none = 0, 0
-    edge_functions.forward(*none, two, 1.0, 6, 1.0, rows, exact, two, two, one, one, two, three, two)
-    table = index, index, index, index, index, one
-    product.forward(*none, three, three, three, index, table, three)
-    edges = rows, index, index, index
-    factors = three, two, three, two
-    density.forward(*none, *factors, *edges, three)
-    density.backward(*none, three, *factors, *edges, three, two, two, three)
-    product.backward(*none, *[three] * 4, index, table, *[three] * 3)
-    product.second(*none, *[three] * 7, index, table, *[three] * 4)
-    density.second(*none, three, *factors, *factors, *edges, three, three, two, two, three)
+    one, two, three, index, edges, table = _empty(real)
+    (exact,) = _empty("float64")[:1]
+    edge_functions.forward(0, 0, two, 1.0, 6, 1.0, edges[0], exact, two, two, one, one, two, three, two)
+    product.forward(0, 0, three, three, three, index, table, three)
+    density.forward(0, 0, three, two, three, two, *edges, three)
+    density.backward(0, 0, three, three, two, three, two, *edges, three, two, two, three)
+    product.backward(0, 0, *[three] * 4, index, table, *[three] * 3)
 
+
+def compile_seconds(real: str) -> None:
+    """What a loss on forces asks for."""
+    from equishare.loops import density, product
+
+    _, two, three, index, edges, table = _empty(real)
+    product.second(0, 0, *[three] * 7, index, table, *[three] * 4)
+    density.second(0, 0, three, *(three, two, three, two) * 2, *edges, three, three, two, two, three)
+
+
+def _empty(real: str) -> tuple[Any, ...]:
+    """Arrays of one to three axes, indices, (sweeps, sender, edges and starts of receivers), and a table of couplings."""
+    import numpy as np
+
+    one, two, three = (np.zeros((0,) * axes, real) for axes in (1, 2, 3))
+    index, rows = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
+    return one, two, three, index, (rows, index, index, index), (*[index] * 5, one)
+
+
+_PARTS = {"values": compile_values, "seconds": compile_seconds}
 
 if __name__ == "__main__":
-    compile_all(sys.argv[1])
+    gc.disable()  # a tenth of the time
+    _PARTS[sys.argv[1]](sys.argv[2])

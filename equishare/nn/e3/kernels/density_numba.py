@@ -33,7 +33,8 @@ def value(radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, 
     """The density."""
     out = radial.new_empty(harmonics.shape[1], *scalars.shape)
     run_ranges(
-        *(loops.forward, _ranges(edges, harmonics, radial, 2)),
+        loops.forward,
+        _ranges(edges, harmonics, radial, 2),
         *map(as_array, (radial, scalars, features, harmonics)),
         *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, out.numpy()),
     )
@@ -48,7 +49,8 @@ def gradient(
     of_radial, of_harmonics = map(torch.empty_like, (radial, harmonics))
     of_scalars, of_features = (t.new_zeros(len(ranges), *t.shape) for t in (scalars, features))
     run_ranges(
-        *(loops.backward, ranges),
+        loops.backward,
+        ranges,
         *map(as_array, (grad, radial, scalars, features, harmonics)),
         *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, of_radial.numpy(), of_harmonics.numpy()),
         own=(of_scalars, of_features),
@@ -63,7 +65,9 @@ def second(saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...], edges: Edges
     of_grad, of_radial, of_harmonics = map(torch.empty_like, (grad, radial, harmonics))
     of_scalars, of_features = (t.new_zeros(len(ranges), *t.shape) for t in (scalars, features))
     run_ranges(
-        *(loops.second, ranges, *map(as_array, (*saved, *tangents))),
+        loops.second,
+        ranges,
+        *map(as_array, (*saved, *tangents)),
         *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order),
         *(of_grad.numpy(), of_radial.numpy(), of_harmonics.numpy()),
         own=(of_scalars, of_features),

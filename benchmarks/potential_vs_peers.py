@@ -120,7 +120,9 @@ def table(results: dict[str, Any]) -> list[str]:
     for part, field, unit in (
         ("step", "ms_per_atom", "training step, ms an atom"),
         ("step", "parameters", "parameters"),
-        ("startup", "first_step_cpu_s", "start to first training step, nothing cached, CPU s"),
+        ("startup", "first_step_wall_s", "start to first training step, nothing cached, s"),
+        ("startup", "first_step_cpu_s", "the same, CPU s of all processes"),
+        ("step", "first_step_wall_s", "start to first training step, loops in the cache, s"),
         ("md", "ms", "MD step of 15 atoms, ms"),
     ):
         rows = results.get(part, {}).get("rows", {})

@@ -15,7 +15,8 @@ class SOAP(torch.optim.Optimizer):
 
     with the columns of Q_L and Q_R the eigenvectors of L and R, followed by one power iteration every few steps. The last two
     axes of a parameter are a matrix, the axes before them a batch of matrices (an irrep each in `IrrepsLinear`). Vectors, and
-    sides longer than `max_size`, keep their own axes: there it is plain Adam.
+    sides longer than `max_size`, keep their own axes: there it is plain Adam. Parameters whose matrices have one shape are updated as one
+    batch, for many small products cost more than one large; no gradient counts as a gradient of zero.
 
     Args:
         params: Parameters, or groups of them.
@@ -63,21 +64,17 @@ class SOAP(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
+            for stack in _stacks(group["params"]):
+                if any(parameter.grad is not None for parameter in stack):
+                    self._update(stack, group)
         return loss
 
-    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient = parameter.grad
-        if gradient is None:
-            return
-        rows = parameter.shape[-2] if parameter.ndim > 1 else 1
-        matrix = gradient.reshape(-1, rows, parameter.shape[-1] if parameter.ndim else 1)
-        state = self.state[parameter]
+    def _update(self, stack: list[Tensor], group: dict[str, Any]) -> None:
+        matrix = torch.cat([_matrices(torch.zeros_like(p) if p.grad is None else p.grad) for p in stack])
+        state = self.state[stack[0]]
         beta1, beta2 = group["betas"]
         if not state:
-            self._start(state, matrix, parameter.ndim > 1)
+            self._start(state, matrix, stack[0].ndim > 1)
             self._accumulate(state, matrix, 1 - beta2)
             for side in ("left", "right"):
                 if side in state:
@@ -91,7 +88,10 @@ class SOAP(torch.optim.Optimizer):
         state["second"].mul_(beta2).addcmul_(rotated, rotated, value=1 - beta2)
         root = (state["second"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
         direction = _rotate_back(state, state["first"] / root)
-        parameter.sub_(direction.reshape(parameter.shape), alpha=group["lr"] / (1 - beta1 ** state["step"]))
+        rate = group["lr"] / (1 - beta1 ** state["step"])
+        parts = direction.split([len(_matrices(parameter)) for parameter in stack])
+        for parameter, part in zip(stack, parts, strict=True):
+            parameter.sub_(part.reshape(parameter.shape), alpha=rate)
         if state["step"] % self.precondition_every == 0:
             _turn(state)
 
@@ -106,23 +106,38 @@ class SOAP(torch.optim.Optimizer):
 
     def _accumulate(self, state: dict[str, Any], matrix: Tensor, weight: float) -> None:
         if "left" in state:
-            state["left"].lerp_(matrix @ matrix.mT, weight)
+            state["left"].baddbmm_(matrix, matrix.mT, beta=1 - weight, alpha=weight)
         if "right" in state:
-            state["right"].lerp_(matrix.mT @ matrix, weight)
+            state["right"].baddbmm_(matrix.mT, matrix, beta=1 - weight, alpha=weight)
+
+
+def _matrices(tensor: Tensor) -> Tensor:
+    """The last two axes as a batch of matrices; a vector is one row."""
+    rows = tensor.shape[-2] if tensor.ndim > 1 else 1
+    return tensor.reshape(-1, rows, tensor.shape[-1] if tensor.ndim else 1)
+
+
+def _stacks(parameters: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Parameters whose matrices make one batch."""
+    found: dict[object, list[Tensor]] = {}
+    for parameter in parameters:
+        kind = _matrices(parameter).shape[1:], parameter.ndim > 1, parameter.dtype, parameter.device
+        found.setdefault(kind, []).append(parameter)
+    return found.values()
 
 
 def _rotate(state: dict[str, Any], matrix: Tensor) -> Tensor:
     """Into the eigenbasis."""
     if "left" in state:
-        matrix = state["left_basis"].mT @ matrix
-    return matrix @ state["right_basis"] if "right" in state else matrix
+        matrix = torch.bmm(state["left_basis"].mT, matrix)
+    return torch.bmm(matrix, state["right_basis"]) if "right" in state else matrix
 
 
 def _rotate_back(state: dict[str, Any], matrix: Tensor) -> Tensor:
     """Out of the eigenbasis."""
     if "left" in state:
-        matrix = state["left_basis"] @ matrix
-    return matrix @ state["right_basis"].mT if "right" in state else matrix
+        matrix = torch.bmm(state["left_basis"], matrix)
+    return torch.bmm(matrix, state["right_basis"].mT) if "right" in state else matrix
 
 
 def _turn(state: dict[str, Any]) -> None:
@@ -132,10 +147,9 @@ def _turn(state: dict[str, Any]) -> None:
         if side not in state:
             continue
         basis = state[f"{side}_basis"]
-        size = (basis.mT @ state[side] @ basis).diagonal(dim1=1, dim2=2)
-        order = size.argsort(dim=1, descending=True)
-        basis = torch.gather(basis, 2, order.unsqueeze(1).expand_as(basis))
+        image = torch.bmm(state[side], basis)
+        order = (basis * image).sum(1).argsort(dim=1, descending=True)
         index = order.unsqueeze(2 if axis == 1 else 1).expand_as(state["second"])
         state["second"] = torch.gather(state["second"], axis, index)
-        state[f"{side}_basis"] = torch.linalg.qr(state[side] @ basis)[0]
+        state[f"{side}_basis"] = torch.linalg.qr(torch.gather(image, 2, order.unsqueeze(1).expand_as(image)))[0]
     state["first"] = _rotate(state, first)

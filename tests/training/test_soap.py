@@ -98,6 +98,28 @@ def test_state_continues():
     assert torch.equal(weight, copy)
 
 
+def test_parameters_of_one_shape_are_updated_as_if_alone():
+    """Matrices, batches of them, vectors and a number, together and in an optimiser each; a gradient may be missing."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 6, 6), (6, 6), (6,), (1, 6), (3, 6, 4), (6, 4), ()
+    start = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    targets = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    together, alone = ([torch.nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    unused = torch.nn.Parameter(torch.ones(6, 6, dtype=torch.float64))
+    optimizers = [SOAP([unused, *together])], [SOAP([weight]) for weight in alone]
+    for weights, each in zip((together, alone), optimizers, strict=True):
+        for _ in range(25):
+            for optimizer in each:
+                optimizer.zero_grad()
+            sum((w - t).pow(4).sum() for w, t in zip(weights, targets, strict=True)).backward()
+            for optimizer in each:
+                optimizer.step()
+    for value, found, expected in zip(start, together, alone, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+        assert (found - value).abs().max() > 0.05
+    assert torch.equal(unused, torch.ones_like(unused))
+
+
 @pytest.mark.parametrize("arguments", [{"lr": 0.0}, {"betas": (1.0, 0.9)}])
 def test_refuses_arguments_out_of_range(arguments):
     with pytest.raises(ValueError, match="expected lr > 0"):

@@ -49,6 +49,9 @@ def check(context: typer.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; an error that the user can mend is one message on standard error, exit code 1."""
+    # torch's threads wait for each other after every operation; spinning, as they do by default, they take ten times as long as one
+    # thread where another program keeps a core busy. Read when torch is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["--version"]:
         sys.stdout.write(f"equishare {__version__}\n")

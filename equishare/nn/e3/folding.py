@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Foldable(nn.Module):
     """A layer that makes tensors of its weights alone, and can keep them."""
 
-    _kept: dict[str, Tensor] | None = None
+    _kept: dict[str, Any] | None = None
 
     def _of_weights(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
         """The tensor of this name, made at each call; after `fold` at the first one only."""
@@ -34,7 +34,7 @@ class Foldable(nn.Module):
 def fold(module: nn.Module) -> None:
     """Let every layer within keep what it makes of its weights, which must not change or want gradients from then on.
 
-    For evaluation over and over, as in dynamics; ``module.train()`` undoes it. Numbers stay the same to the bit.
+    For evaluation over and over, as in dynamics; ``module.train()`` undoes it. Numbers of a layer stay the same to the bit.
 
     >>> import torch
     >>> from equishare.nn import IrrepsLinear

@@ -73,7 +73,7 @@ class IrrepsLinear(Foldable):
         major = features.transpose(0, 1)
         if not self._whole:
             major = major[: self._leading] if self._leading is not None else major.index_select(0, self._components)
-        out = torch.bmm(major, self._of_weights("expanded", self._expand))
+        out = torch.bmm(major, self._of_weights("expanded", self.expanded))
         if self._sums:
             out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, self._target, out)
         out = out.transpose(0, 1)
@@ -84,7 +84,7 @@ class IrrepsLinear(Foldable):
         )
         return out + padded
 
-    def _expand(self) -> Tensor:
+    def expanded(self) -> Float[Tensor, "components channels_in channels_out"]:
         """A matrix for each component of the input."""
         # index_select costs a tenth of indexing, which small systems feel
         return (self.weight * self.layout_in.channels**-0.5).index_select(0, self._shared)

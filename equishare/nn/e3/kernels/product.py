@@ -61,21 +61,52 @@ def _tangents(
     return first, second, third
 
 
+def product_value(left: Tensor, right: Tensor | None, weight: Tensor, kind: Tensor, coupling: Coupling) -> Tensor:
+    """`product` by compiled loops, of contiguous tensors and out of autograd's sight; None: of a tensor with itself."""
+    from equishare.loops import product as loops
+
+    out = left.new_empty(coupling.out.dim, *left.shape[1:])
+    a, w, z = map(as_array, (left, weight, kind))
+    b = a if right is None else as_array(right)
+    run_ranges(loops.forward, _ranges(coupling, left, 1), a, b, w, z, coupling.table(left.dtype), out.numpy())
+    return out
+
+
+def product_gradient(
+    grad: Tensor,
+    left: Tensor,
+    right: Tensor | None,
+    weight: Tensor,
+    kind: Tensor,
+    coupling: Coupling,
+    of_left: Tensor,
+    of_right: Tensor,
+    fitted: bool = False,
+) -> Tensor | None:
+    """Add the derivatives by both factors to `of_left` and `of_right`, which may not overlap; return that by a fitted weight."""
+    from equishare.loops import product as loops
+
+    g, a, w, z = map(as_array, (grad, left, weight, kind))
+    b = a if right is None else as_array(right)
+    ranges = _ranges(coupling, left, 3)
+    # frozen weights, as in dynamics: no buffer, and the loop leaves their derivative out
+    of_weight = weight.new_zeros(len(ranges), *(weight.shape if fitted else (0, 0, 0)))
+    run_ranges(
+        *(loops.backward, ranges, g, a, b, w, z, coupling.table(left.dtype)),
+        *(of_left.numpy(), of_right.numpy()),
+        own=(of_weight,),
+    )
+    return total(of_weight) if fitted else None
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, left: Tensor, right: Tensor | None, weight: Tensor, kind: Tensor, coupling: Coupling
     ) -> Tensor:
-        from equishare.loops import product as loops
-
-        out = left.new_empty(coupling.out.dim, *left.shape[1:])
-        a, w, z = map(as_array, (left, weight, kind))
-        b = a if right is None else as_array(right)
-        ranges = _ranges(coupling, left, 1)
-        run_ranges(loops.forward, ranges, a, b, w, z, coupling.table(left.dtype), out.numpy())
         ctx.save_for_backward(left, right, weight, kind)
         ctx.coupling = coupling
-        return out
+        return product_value(left, right, weight, kind, coupling)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -99,24 +130,11 @@ class _ProductBackward(torch.autograd.Function):
         coupling: Coupling,
         fitted: bool,
     ) -> tuple[Tensor | None, ...]:
-        from equishare.loops import product as loops
-
         ctx.save_for_backward(grad, left, right, weight, kind)
         ctx.coupling = coupling
-        g, a, w, z = map(as_array, (grad, left, weight, kind))
-        b = a if right is None else as_array(right)
-        grad_left = torch.zeros_like(left)
-        grad_right = torch.zeros_like(left if right is None else right)  # the loop's outputs may not overlap
-        ranges = _ranges(coupling, left, 3)
-        # frozen weights, as in dynamics: no buffer, and the loop leaves their derivative out
-        grad_weight = weight.new_zeros(len(ranges), *(weight.shape if fitted else (0, 0, 0)))
-        run_ranges(
-            *(loops.backward, ranges, g, a, b, w, z, coupling.table(left.dtype)),
-            *(grad_left.numpy(), grad_right.numpy()),
-            own=(grad_weight,),
-        )
-        summed = total(grad_weight) if fitted else None
-        return (grad_left + grad_right, summed) if right is None else (grad_left, grad_right, summed)
+        of_left, of_right = torch.zeros_like(left), torch.zeros_like(left if right is None else right)
+        of_weight = product_gradient(grad, left, right, weight, kind, coupling, of_left, of_right, fitted)
+        return (of_left + of_right, of_weight) if right is None else (of_left, of_right, of_weight)
 
     @staticmethod
     @once_differentiable

@@ -11,15 +11,19 @@ run keep their last result.
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
 from measuring import machine, read, write
+from torch import Tensor
 
+from equishare.potential import AtomGraph, Prediction
 from equishare.training.config_file import merge, validate
 from equishare.training.fit import fit
+from equishare.training.loss import batch_loss
 from equishare.training.module import PotentialModule
 from equishare.training.soap import SOAP
 
@@ -32,7 +36,25 @@ def soap(module: PotentialModule) -> torch.optim.Optimizer:
     return SOAP(module.potential.parameters())
 
 
+def phases(
+    first: float, last: float, share: float
+) -> Callable[[PotentialModule, AtomGraph], tuple[Tensor, Prediction]]:
+    """The loss with one weight of the energy, and another in the last share of the budget."""
+
+    def loss(module: PotentialModule, batch: AtomGraph) -> tuple[Tensor, Prediction]:
+        done = module.budget.fraction(module.global_step, module.seconds)
+        weights = module.optimisation.model_copy(update={"energy_weight": last if done > 1 - share else first})
+        prediction = module.potential(batch, **module.derive)
+        return batch_loss(prediction, batch, weights, module.potential.scale), prediction
+
+    return loss
+
+
 EPOCHS = 175
+LOSSES = {
+    "energy weight 0.03, then 1 in the last third": phases(0.03, 1.0, 1 / 3),
+    "energy weight 0.1, then 10 in the last fifth": phases(0.1, 10.0, 0.2),
+}
 
 # name: (what differs from the defaults, optimiser)
 VARIANTS = {
@@ -56,6 +78,7 @@ VARIANTS = {
     "energy weight 0.1": ({"optimisation": {"energy_weight": 0.1}}, soap),
     "energy weight 0.3": ({"optimisation": {"energy_weight": 0.3}}, soap),
     "energy weight 10": ({"optimisation": {"energy_weight": 10.0}}, soap),
+    **{name: ({}, soap) for name in LOSSES},
     "32 channels": ({"model": {"channels": 32}}, soap),
     "96 channels": ({"model": {"channels": 96}}, soap),
     "1 layer": ({"model": {"layers": 1}}, soap),
@@ -76,6 +99,7 @@ def measure(name: str, files: list[str], seed: int) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(PotentialModule, "configure_optimizers", optimiser),
+        mock.patch.object(PotentialModule, "_loss", LOSSES.get(name, PotentialModule._loss)),
     ):
         settings = merge(merge(common, {"run": {"out": f"{folder}/run", "seed": seed}}), changes)
         run = fit(validate(settings, name))

@@ -39,3 +39,15 @@ def test_a_failed_import_leaves_the_collector_on():
         "try:\n    with large_imports():\n        import no_such_module\nexcept ImportError:\n    assert gc.isenabled()"
     )
     loaded_by(code)
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait(given):
+    """At the prompt, unless the user has said otherwise."""
+    code = (
+        f"import os\ngiven = {given!r}\nos.environ.pop('OMP_WAIT_POLICY', None)\n"
+        "if given: os.environ['OMP_WAIT_POLICY'] = given\n"
+        "from equishare.cli import main\ntry:\n    main(['--version'])\nexcept SystemExit:\n    pass\n"
+        "assert os.environ['OMP_WAIT_POLICY'] == (given or 'PASSIVE')"
+    )
+    loaded_by(code)

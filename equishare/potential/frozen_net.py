@@ -59,9 +59,11 @@ class FrozenNet:
         """Derivative by the vectors, from those by the outputs."""
         graph, slopes, away, of_layers = kept
         of_basis, of_harmonics = torch.zeros_like(graph.basis), torch.zeros_like(graph.harmonics)
-        of_features = energy.new_zeros(self.layers[-1].dim_out, len(energy), self.embedding.shape[1])
+        of_features: Tensor | None = None
         layers = zip(self.layers, self.readouts, inputs, of_layers, strict=True)
         for layer, readout, of_input, (of_layer, hidden) in reversed(list(layers)):
+            if of_features is None:
+                of_features = energy.new_zeros(layer.dim_out, len(energy), self.embedding.shape[1])
             of_features[0] += readout.gradient(torch.addr(of_input, energy, readout.last), hidden)
             of_features = layer.gradient(of_layer, of_features, graph, of_basis, of_harmonics)
         of_envelope = (bonding * away).index_select(0, graph.edges.receiver)
@@ -121,8 +123,8 @@ class _FrozenLayer:
 
     def gradient(
         self, kept: tuple[Any, ...], of_out: Tensor, graph: _Graph, of_basis: Tensor, of_harmonics: Tensor
-    ) -> Tensor:
-        """Derivative by the features; those by the edges' functions are added to."""
+    ) -> Tensor | None:
+        """Derivative by the features, None where they are constants; those by the edges' functions are added to."""
         of_density, powers, scale = kept
         grads = [torch.zeros_like(power) for power in powers]
         for grad, mix in zip(grads, self.mixes, strict=True):
@@ -137,6 +139,8 @@ class _FrozenLayer:
             product_gradient(grads[1], powers[0], None, weight, graph.species, coupling, grads[0], second)
             grads[0] += second
         of_features = self.density.gradient(of_density, grads[0], graph, of_basis, of_harmonics)
+        if of_features is None:
+            return None
         of_features[: len(self.skip)].baddbmm_(of_out[: len(self.skip)] * scale, self.skip.mT)
         return of_features
 
@@ -178,20 +182,19 @@ class _DensityOfKinds:
         slot = edges.receiver * self.n_kinds + species.index_select(0, edges.sender)
         terms = (basis.unsqueeze(2) * harmonics.unsqueeze(1)).flatten(1)
         sums = terms.new_zeros(edges.n_atoms * self.n_kinds, terms.shape[1]).index_add(0, slot, terms)
-        rows = sums.view(edges.n_atoms, -1, harmonics.shape[1]).permute(2, 0, 1)
-        return torch.bmm(rows, self.weight), (slot, features)
+        rows = sums.view(edges.n_atoms, -1, harmonics.shape[1]).permute(2, 0, 1).contiguous()
+        return torch.bmm(rows, self.weight), (slot,)
 
     def gradient(
         self, kept: tuple[Tensor, ...], of_density: Tensor, graph: _Graph, of_basis: Tensor, of_harmonics: Tensor
-    ) -> Tensor:
-        slot, features = kept
+    ) -> None:
+        (slot,) = kept
         _, _, basis, harmonics = graph
         of_rows = torch.bmm(of_density, self.weight.mT).permute(1, 2, 0)
         shape = basis.shape[1], harmonics.shape[1]
         of_terms = of_rows.reshape(-1, shape[0] * shape[1]).index_select(0, slot).unflatten(1, shape)
         of_basis += torch.bmm(of_terms, harmonics.unsqueeze(2)).squeeze(2)
-        of_harmonics += torch.bmm(basis.unsqueeze(1), of_terms).squeeze(1)
-        return torch.zeros_like(features)  # the table's rows are constants
+        of_harmonics += (of_terms * basis.unsqueeze(2)).sum(1)
 
 
 class _FrozenReadout:

@@ -50,6 +50,8 @@ class AtomGraph(Data):
         """Vectors from receiver to sender in Å, shape ``[edges, 3]``."""
         sender, receiver = self.edge_index
         vectors = self.positions.index_select(0, sender) - self.positions.index_select(0, receiver)
+        if self.n_graphs == 1:
+            return vectors + self.edge_shift @ self.cell[0]
         cell = self.cell.index_select(0, self.atom_batch.index_select(0, receiver))
         return vectors + torch.einsum("ei,eij->ej", self.edge_shift, cell)
 

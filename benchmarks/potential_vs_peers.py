@@ -111,11 +111,11 @@ def tensor_product(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> list[str]:
     """Rows of the printed table: ours, the peer's, and how many times more the peer takes."""
-    lines = [f"{'':52s} {'ours':>9s} {'peer':>9s} {'ratio':>7s}"]
+    lines = [f"{'':60s} {'ours':>9s} {'peer':>9s} {'ratio':>7s}"]
 
     def line(what: str, ours: float | None, peer: float | None) -> None:
         shown = [f"{value:9.3g}" if value is not None else f"{'-':>9s}" for value in (ours, peer)]
-        lines.append(f"{what:52s} {' '.join(shown)} {peer / ours if ours and peer else float('nan'):7.1f}")
+        lines.append(f"{what:60s} {' '.join(shown)} {peer / ours if ours and peer else float('nan'):7.1f}")
 
     for part, field, unit in (
         ("step", "ms_per_atom", "training step, ms an atom"),

@@ -6,6 +6,7 @@ Prints the CPU time of the thread: least and median over the steps, for other pr
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 
@@ -52,6 +53,8 @@ def main() -> None:
         with torch.no_grad():
             measure("  energy alone", lambda: calc.potential(graph, forces=False))  # noqa: B023
         measure("  energy and forces", lambda: calc.potential(graph))  # noqa: B023
+        tape = copy.deepcopy(potential).to(dtype).eval().requires_grad_(False)
+        measure("  the same by autograd's tape", lambda: tape(graph))  # noqa: B023
         measure("  neighbours and graph", lambda: calc._graph(atoms))  # noqa: B023
 
 

@@ -3,7 +3,6 @@
 import copy
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from equishare.integrations.dispersion import d3
+from equishare.integrations.neighbours import NeighbourList, Pairs
 from equishare.nn.e3.folding import fold
 from equishare.potential import AtomGraph, Potential, hessian, load
-from equishare.potential.graph import check_structure, neighbour_list
+from equishare.potential.frozen_potential import FrozenPotential
 
 
 class EquishareCalculator(Calculator):
@@ -72,7 +72,8 @@ class EquishareCalculator(Calculator):
         fold(self.potential)
         self.skin = float(skin)
         self.list_builds = 0
-        self._list: _NeighbourList | None = None
+        self._list: NeighbourList | None = None
+        self._frozen: FrozenPotential | None = None
         self.dispersion = None if dispersion is None else d3(dispersion)
         # the class's list is the smallest; this instance can do more
         extra = ["dipole", "charges"] if self.potential.config.dipole else []
@@ -95,26 +96,37 @@ class EquishareCalculator(Calculator):
             raise PropertyNotImplementedError(
                 f"stress needs a cell with three vectors, got {np.asarray(structure.cell).tolist()}"
             )
-        uncertainty = "forces_uncertainty" in properties
-        prediction = self.potential(self._graph(structure), stress=stress, forces_uncertainty=uncertainty)
-        energy = float(prediction.energy.detach())
-        self.results: dict[str, Any] = {
-            "energy": energy,
-            "free_energy": energy,
-            "energies": _numpy(prediction.node_energy),
-            "forces": _numpy(prediction.forces),
-        }
-        if stress:
-            self.results["stress"] = full_3x3_to_voigt_6_stress(_numpy(prediction.stress)[0])
-        if prediction.dipole is not None and prediction.charges is not None:
-            self.results["dipole"] = _numpy(prediction.dipole)[0]
-            self.results["charges"] = _numpy(prediction.charges)
-        if prediction.energy_uncertainty is not None:
-            self.results["energy_uncertainty"] = float(prediction.energy_uncertainty.detach())
-        if prediction.forces_uncertainty is not None:
-            self.results["forces_uncertainty"] = _numpy(prediction.forces_uncertainty)
+        if FrozenPotential.serves(self.potential):
+            self.results = self._frozen_results(structure, stress)
+        else:
+            self.results = self._results(structure, stress, "forces_uncertainty" in properties)
         if self.dispersion is not None:
             self._add_dispersion(self.dispersion, structure, stress)
+
+    def _frozen_results(self, atoms: Atoms, stress: bool) -> dict[str, Any]:
+        """Energy, forces and stress without tensors, which on a small molecule cost more than what they compute."""
+        if self._frozen is None:
+            self._frozen = FrozenPotential(self.potential)
+        pairs = self._pairs(atoms)
+        energies, gradient = self._frozen(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver)
+        found = _of_energies(energies) | {"forces": pairs.forces(gradient, len(atoms))}
+        if stress:
+            found["stress"] = full_3x3_to_voigt_6_stress(pairs.virial(gradient) / atoms.get_volume())
+        return found
+
+    def _results(self, atoms: Atoms, stress: bool, uncertainty: bool) -> dict[str, Any]:
+        prediction = self.potential(self._graph(atoms), stress=stress, forces_uncertainty=uncertainty)
+        found = _of_energies(_numpy(prediction.node_energy)) | {"forces": _numpy(prediction.forces)}
+        if stress:
+            found["stress"] = full_3x3_to_voigt_6_stress(_numpy(prediction.stress)[0])
+        if prediction.dipole is not None and prediction.charges is not None:
+            found["dipole"] = _numpy(prediction.dipole)[0]
+            found["charges"] = _numpy(prediction.charges)
+        if prediction.energy_uncertainty is not None:
+            found["energy_uncertainty"] = float(prediction.energy_uncertainty.detach())
+        if prediction.forces_uncertainty is not None:
+            found["forces_uncertainty"] = _numpy(prediction.forces_uncertainty)
+        return found
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """What has changed since the last calculation: equal to the bit or not, for a tenth of the time of ASE's tolerance."""
@@ -144,12 +156,14 @@ class EquishareCalculator(Calculator):
         if stress:
             self.results["stress"] = self.results["stress"] + dispersion.get_stress(atoms)
 
-    def _graph(self, atoms: Atoms) -> AtomGraph:
+    def _pairs(self, atoms: Atoms) -> Pairs:
         if self._list is None or not self._list.covers(atoms, self.skin):
-            check_structure(atoms)
-            self._list = _NeighbourList.of(atoms, self.potential.cutoff + self.skin)
+            self._list = NeighbourList.of(atoms, self.potential.cutoff + self.skin)
             self.list_builds += 1
-        sender, receiver, shift = self._list.within(atoms, self.potential.cutoff)
+        return self._list.within(atoms, self.potential.cutoff)
+
+    def _graph(self, atoms: Atoms) -> AtomGraph:
+        pairs = self._pairs(atoms)
         device, dtype = self.potential.device, self.potential.dtype
         # the model does not depend on the origin; float32 does
         centred = atoms.positions - atoms.positions.mean(axis=0)
@@ -157,55 +171,16 @@ class EquishareCalculator(Calculator):
             numbers=torch.from_numpy(atoms.numbers.astype(np.int64)).to(device),
             positions=torch.from_numpy(centred).to(device, dtype),
             cell=torch.from_numpy(np.array(atoms.cell)[None]).to(device, dtype),
-            edge_index=torch.from_numpy(np.stack([sender, receiver])).to(device),
-            edge_shift=torch.from_numpy(shift).to(device, dtype),
+            edge_index=torch.from_numpy(np.stack([pairs.sender, pairs.receiver])).to(device),
+            edge_shift=torch.from_numpy(pairs.shift).to(device, dtype),
             num_nodes=len(atoms),
         )
 
 
-@dataclass(frozen=True)
-class _NeighbourList:
-    """All pairs within a radius, and the structure they were listed for."""
-
-    numbers: np.ndarray
-    positions: np.ndarray
-    cell: np.ndarray
-    pbc: np.ndarray
-    sender: np.ndarray
-    receiver: np.ndarray
-    shift: np.ndarray
-
-    @classmethod
-    def of(cls, atoms: Atoms, radius: float) -> "_NeighbourList":
-        sender, receiver, shift = neighbour_list(atoms, radius)
-        return cls(
-            atoms.numbers.copy(),
-            atoms.positions.copy(),
-            np.array(atoms.cell),
-            atoms.pbc.copy(),
-            sender,
-            receiver,
-            shift.astype(np.float64),
-        )
-
-    def covers(self, atoms: Atoms, skin: float) -> bool:
-        """Whether no pair can have come within the cutoff that is not listed; False where a position is not finite."""
-        if not (
-            np.array_equal(self.numbers, atoms.numbers)
-            and np.array_equal(self.cell, atoms.cell.array)
-            and np.array_equal(self.pbc, atoms.pbc)
-        ):
-            return False
-        moved = atoms.positions - self.positions
-        return bool(np.einsum("ij,ij->i", moved, moved).max() <= (0.5 * skin) ** 2)
-
-    def within(self, atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(sender, receiver, shift) of the listed pairs that are closer than the cutoff now."""
-        vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
-        if self.pbc.any():
-            vectors += self.shift @ self.cell
-        near = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
-        return self.sender[near], self.receiver[near], self.shift[near]
+def _of_energies(energies: np.ndarray) -> dict[str, Any]:
+    """What ASE knows of the energies of atoms."""
+    energy = float(energies.sum())
+    return {"energy": energy, "free_energy": energy, "energies": energies}
 
 
 def _numpy(tensor: torch.Tensor | None) -> np.ndarray:

@@ -71,3 +71,17 @@ def forward(start, stop, V, cutoff, power, falloff, coupled, coefficient, B, dB,
             along = j[k, 0] * d[0] + j[k, 1] * d[1] + j[k, 2] * d[2]
             for m in range(3):
                 dY[e, k, m] = (j[k, m] - along * d[m]) * inverse
+
+
+@jit_no_alias
+def backward(start, stop, gB, gf, gY, dB, df, dY, D, out):
+    """Derivative by the vectors, from those by the values and the slopes that `forward` found."""
+    for e in range(start, stop):
+        along = gf[e] * df[e]
+        for n in range(gB.shape[1]):
+            along += gB[e, n] * dB[e, n]
+        for m in range(3):
+            turned = gf.dtype.type(0)
+            for k in range(gY.shape[1]):
+                turned += gY[e, k] * dY[e, k, m]
+            out[e, m] = along * D[e, m] + turned

@@ -79,7 +79,7 @@ class Potential(nn.Module):
         ValueError: for no elements, or unknown symbols.
     """
 
-    _species_of_number: Tensor
+    species_of_number: Tensor
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Potential(nn.Module):
         numbers = [atomic_numbers[symbol] for symbol in self.reference_energies]
         lookup = torch.full((len(chemical_symbols) + 1,), -1)
         lookup[torch.tensor(numbers)] = torch.arange(len(numbers))
-        self.register_buffer("_species_of_number", lookup, persistent=False)
+        self.register_buffer("species_of_number", lookup, persistent=False)
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -185,8 +185,8 @@ class Potential(nn.Module):
         Raises:
             UnknownSpeciesError: if there is an element that the potential does not know.
         """
-        inside = numbers.clamp(0, len(self._species_of_number) - 1)
-        index = self._species_of_number[inside]
+        inside = numbers.clamp(0, len(self.species_of_number) - 1)
+        index = self.species_of_number[inside]
         if bool((index < 0).any()):
             found = sorted({int(z) for z in numbers[index < 0].tolist()})
             names = [chemical_symbols[z] if 0 <= z < len(chemical_symbols) else f"Z={z}" for z in found]

@@ -56,10 +56,18 @@ def run_ranges(
         arguments: Given to every call.
         own: Buffers with one part a range along the first axis: each call gets its own, see `total`.
     """
+    run_parts(loop, [(*bounds, *arguments, *(buffer[k].numpy() for buffer in own)) for k, bounds in enumerate(ranges)])
+
+
+def run_parts(run: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+    """Call ``run(*arguments)`` for each of the tuples of arguments, each in a thread of its own.
+
+    >>> run_parts(print, [(1, 2)])
+    1 2
+    """
     precompile.wait()
-    calls = [(*bounds, *arguments, *(buffer[k].numpy() for buffer in own)) for k, bounds in enumerate(ranges)]
-    others = [_pool(len(calls) - 1, os.getpid()).submit(loop, *call) for call in calls[1:]]
-    loop(*calls[0])
+    others = [_pool(len(calls) - 1, os.getpid()).submit(run, *call) for call in calls[1:]]
+    run(*calls[0])
     for other in others:
         other.result()
 

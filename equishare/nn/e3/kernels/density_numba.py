@@ -13,7 +13,7 @@ from equishare.nn.e3.kernels.edges import Edges
 
 
 @cache
-def _sweeps(components: int) -> np.ndarray:
+def sweeps(components: int) -> np.ndarray:
     """Rows (degree l, first component, how many) that divide each degree's components into threes and ones."""
     rows = []
     for degree in range(degree_count(components)):
@@ -36,7 +36,7 @@ def value(radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, 
         loops.forward,
         _ranges(edges, harmonics, radial, 2),
         *map(as_array, (radial, scalars, features, harmonics)),
-        *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, out.numpy()),
+        *(sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, out.numpy()),
     )
     return out
 
@@ -52,7 +52,7 @@ def gradient(
         loops.backward,
         ranges,
         *map(as_array, (grad, radial, scalars, features, harmonics)),
-        *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, of_radial.numpy(), of_harmonics.numpy()),
+        *(sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order, of_radial.numpy(), of_harmonics.numpy()),
         own=(of_scalars, of_features),
     )
     return of_radial, total(of_scalars), total(of_features), of_harmonics
@@ -68,7 +68,7 @@ def second(saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...], edges: Edges
         loops.second,
         ranges,
         *map(as_array, (*saved, *tangents)),
-        *(_sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order),
+        *(sweeps(harmonics.shape[1]), edges.ends[0], *edges.receive_order),
         *(of_grad.numpy(), of_radial.numpy(), of_harmonics.numpy()),
         own=(of_scalars, of_features),
     )

@@ -1,7 +1,7 @@
 """Radial functions, envelope and harmonics of edge vectors, in one sweep where their curvature is not asked for."""
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,45 +49,49 @@ def _couplings(l_max: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows, dtype=np.int64).reshape(-1, 3), np.array(coefficients)
 
 
-class EdgeSlopes(NamedTuple):
-    """How edge functions change: radial functions and envelope with the length, harmonics with the vector; and its direction."""
-
-    basis: Float[Tensor, "edges n_basis"]
-    envelope: Float[Tensor, "edges"]
-    harmonics: Float[Tensor, "edges components 3"]
-    direction: Float[Tensor, "edges 3"]
-
-    def gradient(self, basis: Tensor, envelope: Tensor, harmonics: Tensor) -> Float[Tensor, "edges 3"]:
-        """Derivative by the vectors, from those by the functions."""
-        along = (basis * self.basis).sum(1) + envelope * self.envelope
-        return torch.bmm(harmonics.unsqueeze(1), self.harmonics).squeeze(1) + along.unsqueeze(1) * self.direction
-
-
 def edge_sweep(
-    vectors: Float[Tensor, "edges 3"], radial: RadialBasis, l_max: int
-) -> tuple[tuple[Tensor, Tensor, Tensor], EdgeSlopes]:
-    """(radial functions, envelope, harmonics) and their slopes, from one compiled sweep over the edges."""
+    vectors: Float[np.ndarray, "edges 3"], radial: RadialBasis, l_max: int
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """(radial functions, envelope, harmonics) and their slopes, from one compiled sweep over the edges.
+
+    Slopes are those of radial functions and envelope along the length, those of the harmonics along the vector, and its direction.
+    """
     from equishare.loops import edge_functions as loops
 
     edges, n, components = len(vectors), radial.n_basis, (l_max + 1) ** 2
     shapes = (edges, n), (edges, n), (edges,), (edges,), (edges, components), (edges, components, 3), (edges, 3)
-    basis, d_basis, envelope, d_envelope, y, dy, direction = found = [vectors.new_empty(shape) for shape in shapes]
+    basis, d_basis, envelope, d_envelope, y, dy, direction = found = [np.empty(s, vectors.dtype) for s in shapes]
     falloff = -1.0 if radial.decay_length is None else radial.decay_length**-2
     run_ranges(
-        *(loops.forward, atom_ranges(edges, 50 * edges * components), as_array(vectors)),
-        *(float(radial.cutoff), radial.power, falloff, *_couplings(l_max)),
-        *(array.numpy() for array in found),
+        *(loops.forward, atom_ranges(edges, 50 * edges * components), vectors),
+        *(float(radial.cutoff), radial.power, falloff, *_couplings(l_max), *found),
     )
-    return (basis, envelope, y), EdgeSlopes(d_basis, d_envelope, dy, direction)
+    return (basis, envelope, y), (d_basis, d_envelope, dy, direction)
+
+
+def edge_gradient(
+    slopes: tuple[np.ndarray, ...], basis: np.ndarray, envelope: np.ndarray, harmonics: np.ndarray
+) -> Float[np.ndarray, "edges 3"]:
+    """Derivative by the vectors, from those by the functions."""
+    from equishare.loops import edge_functions as loops
+
+    out = np.empty((len(basis), 3), basis.dtype)
+    ranges = atom_ranges(len(basis), 5 * harmonics.size)
+    run_ranges(loops.backward, ranges, basis, envelope, harmonics, *slopes, out)
+    return out
 
 
 class _EdgeFunctions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, radial: RadialBasis, l_max: int) -> tuple[Tensor, ...]:
-        functions, slopes = edge_sweep(vectors, radial, l_max)
-        ctx.save_for_backward(*slopes)
-        return functions
+        functions, slopes = edge_sweep(as_array(vectors), radial, l_max)
+        ctx.save_for_backward(*map(torch.from_numpy, slopes))
+        return tuple(map(torch.from_numpy, functions))
 
     @staticmethod
     def backward(ctx: Any, basis: Tensor, envelope: Tensor, harmonics: Tensor) -> tuple[Tensor, None, None]:
-        return EdgeSlopes(*ctx.saved_tensors).gradient(basis, envelope, harmonics), None, None
+        # by tensors, for a loss on forces differentiates it
+        d_basis, d_envelope, d_harmonics, direction = ctx.saved_tensors
+        along = (basis * d_basis).sum(1) + envelope * d_envelope
+        turned = torch.bmm(harmonics.unsqueeze(1), d_harmonics).squeeze(1)
+        return turned + along.unsqueeze(1) * direction, None, None

@@ -1,0 +1,90 @@
+"""Pairs of atoms that are neighbours, of a list that is kept while atoms move."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+
+from equishare.potential.graph import check_structure, neighbour_list
+
+
+class Pairs(NamedTuple):
+    """Pairs within the cutoff, sorted by receiver; vectors point from receiver to sender, in Å."""
+
+    sender: np.ndarray
+    receiver: np.ndarray
+    shift: np.ndarray
+    vectors: np.ndarray
+
+    def forces(self, gradient: np.ndarray, n_atoms: int) -> np.ndarray:
+        """Forces in eV/Å of an energy with this derivative by the vectors."""
+        slope = gradient.astype(np.float64)
+        axes = [
+            np.bincount(self.receiver, along, n_atoms) - np.bincount(self.sender, along, n_atoms) for along in slope.T
+        ]
+        return np.stack(axes, axis=1)
+
+    def virial(self, gradient: np.ndarray) -> np.ndarray:
+        """Derivative of that energy by the strain in eV: stress times volume, symmetric."""
+        outer = np.einsum("ei,ej->ij", self.vectors, gradient, dtype=np.float64)
+        return (outer + outer.T) / 2
+
+
+@dataclass(frozen=True)
+class NeighbourList:
+    """All pairs within a radius, and the structure they were listed for.
+
+    >>> from ase.build import molecule
+    >>> water = molecule("H2O")
+    >>> listed = NeighbourList.of(water, 6.0)
+    >>> water.positions += 0.1
+    >>> listed.covers(water, skin=1.0), listed.within(water, 5.0).vectors.shape
+    (True, (6, 3))
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    sender: np.ndarray
+    receiver: np.ndarray
+    shift: np.ndarray
+
+    @classmethod
+    def of(cls, atoms: Atoms, radius: float) -> "NeighbourList":
+        """List the pairs of a structure.
+
+        Raises:
+            GraphError: if the structure has no graph.
+        """
+        check_structure(atoms)
+        sender, receiver, shift = neighbour_list(atoms, radius)
+        own = atoms.numbers.copy(), atoms.positions.copy(), np.array(atoms.cell), atoms.pbc.copy()
+        return cls(*own, sender, receiver, shift.astype(np.float64))
+
+    def covers(self, atoms: Atoms, skin: float) -> bool:
+        """Whether no pair can have come within the cutoff that is not listed; False where a position is not finite."""
+        if not (
+            np.array_equal(self.numbers, atoms.numbers)
+            and np.array_equal(self.cell, atoms.cell.array)
+            and np.array_equal(self.pbc, atoms.pbc)
+        ):
+            return False
+        moved = atoms.positions - self.positions
+        return bool(np.einsum("ij,ij->i", moved, moved).max() <= (0.5 * skin) ** 2)
+
+    def within(self, atoms: Atoms, cutoff: float) -> Pairs:
+        """The listed pairs that are closer than the cutoff now."""
+        vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
+        if self._crosses:
+            vectors += np.einsum("ei,ij->ej", self.shift, self.cell)  # BLAS has threads that go on spinning
+        near = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
+        pairs = Pairs(self.sender, self.receiver, self.shift, vectors)
+        return pairs if near.all() else Pairs(*(each[near] for each in pairs))
+
+    @cached_property
+    def _crosses(self) -> bool:
+        """Whether a pair reaches beyond the cell."""
+        return bool(self.shift.any())

@@ -58,6 +58,21 @@ def _forward_one(M, r, x, j, a, w, e, p, out, i, k):
         out[i, k, c] += w[e, p, c] * (f0 * x[j, a, c])
 
 
+@inline
+def _set_three(M, r, x, j, a, w, e, p, out, i, k):
+    """As `_forward_three`, into a row that holds nothing yet."""
+    f0, f1, f2 = M[r], M[r + 1], M[r + 2]
+    for c in range(out.shape[2]):
+        out[i, k, c] = w[e, p, c] * (f0 * x[j, a, c] + f1 * x[j, a + 1, c] + f2 * x[j, a + 2, c])
+
+
+@inline
+def _set_one(M, r, x, j, a, w, e, p, out, i, k):
+    f0 = M[r]
+    for c in range(out.shape[2]):
+        out[i, k, c] = w[e, p, c] * (f0 * x[j, a, c])
+
+
 @jit_no_alias
 def forward(start, stop, x, Y, w, table, sender, receive_edges, receive_ptr, out):
     """out[i, m3] = sum over edges j -> i and paths p of w[p] sum_m1 M_p[m3, m1] x[j, m1]."""
@@ -65,9 +80,10 @@ def forward(start, stop, x, Y, w, table, sender, receive_edges, receive_ptr, out
     paths = table[0]
     M = np.empty(_entries(paths), x.dtype)
     for i in range(start, stop):
-        for k in range(n_k):
-            for c in range(n_c):
-                out[i, k, c] = 0
+        if receive_ptr[i] == receive_ptr[i + 1]:
+            for k in range(n_k):
+                for c in range(n_c):
+                    out[i, k, c] = 0
         for q in range(receive_ptr[i], receive_ptr[i + 1]):
             e = receive_edges[q]
             j = sender[e]
@@ -76,6 +92,14 @@ def forward(start, stop, x, Y, w, table, sender, receive_edges, receive_ptr, out
                 a, d1, k, d3, r = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
                 for n in range(d3):
                     m = 0
+                    # a receiver's first edge starts the sum; where there is no sum, every edge does
+                    if q == receive_ptr[i]:
+                        if d1 >= 3:
+                            _set_three(M, r + n * d1, x, j, a, w, e, p, out, i, k + n)
+                            m = 3
+                        else:
+                            _set_one(M, r + n * d1, x, j, a, w, e, p, out, i, k + n)
+                            m = 1
                     while m + 3 <= d1:
                         _forward_three(M, r + n * d1 + m, x, j, a + m, w, e, p, out, i, k + n)
                         m += 3

@@ -50,7 +50,7 @@ class Equishare(worker.Program):
             batch_loss(potential(batch), batch, options, potential.scale).backward()
             torch.nn.utils.clip_grad_norm_(potential.parameters(), options.gradient_clip)
             optimiser.step()
-            module.average.update_parameters(potential)
+            module.average_weights()
 
         return step, sum(p.numel() for p in potential.parameters())
 

@@ -1,14 +1,15 @@
 """The potential as a Lightning module: loss, optimiser, averaged weights, learning rate."""
 
+import copy
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, Prediction
@@ -23,7 +24,7 @@ class DivergedError(EquishareError):
 
 
 class PotentialModule(LightningModule):
-    """Fits a potential; the average of its weights is what is validated and kept.
+    """Fits a potential; the average of its weights, `averaged`, is what is validated and kept.
 
     Args:
         potential: What to fit.
@@ -35,6 +36,8 @@ class PotentialModule(LightningModule):
         started: `time.monotonic` when the run began.
         fingerprint: Of the training frames: a checkpoint fits no others.
     """
+
+    n_averaged: Tensor
 
     def __init__(
         self,
@@ -50,7 +53,8 @@ class PotentialModule(LightningModule):
     ) -> None:
         super().__init__()
         self.potential = potential
-        self.average = AveragedModel(potential, multi_avg_fn=self._average)
+        self.averaged = copy.deepcopy(potential)
+        self.register_buffer("n_averaged", torch.tensor(0))
         self.optimisation = optimisation
         self.budget = budget
         self.names = names
@@ -61,11 +65,6 @@ class PotentialModule(LightningModule):
         self.epoch_complete = False
         self.step_seconds: deque[float] = deque(maxlen=1000)
         self._step_begun = 0.0
-
-    @property
-    def averaged(self) -> Potential:
-        """The potential with the averaged weights."""
-        return cast(Potential, self.average.module)
 
     @property
     def seconds(self) -> float:
@@ -119,7 +118,7 @@ class PotentialModule(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: AtomGraph, batch_idx: int) -> None:
         """Average the weights; stop when the budget is used."""
-        self.average.update_parameters(self.potential)
+        self.average_weights()
         self.step_seconds.append(time.monotonic() - self._step_begun)
         self.epoch_complete = batch_idx + 1 == self.trainer.num_training_batches
         if self.budget.fraction(self.global_step, self.seconds) >= 1:
@@ -144,6 +143,19 @@ class PotentialModule(LightningModule):
         self.budget.begun, self.budget.reserve = state["begun"], state["reserve"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
 
+    @torch.no_grad()
+    def average_weights(self) -> None:
+        """Exponential average; its memory grows with the steps made, so that it forgets the first weights."""
+        n = int(self.n_averaged)
+        decay = min(self.optimisation.ema_decay, (1 + n) / (10 + n)) if n else 0.0
+        torch._foreach_lerp_(*self._weights, 1 - decay)
+        self.n_averaged += 1
+
+    @cached_property
+    def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """(averaged, current): to look them up takes longer than to average them."""
+        return list(self.averaged.parameters()), list(self.potential.parameters())
+
     def take_mean_loss(self) -> float:
         """Mean training loss since this was last asked."""
         mean = self.loss_sum / self.loss_count if self.loss_count else float("nan")
@@ -153,12 +165,6 @@ class PotentialModule(LightningModule):
     def _loss(self, batch: AtomGraph) -> tuple[Tensor, Prediction]:
         prediction = self.potential(batch, **self.derive)
         return batch_loss(prediction, batch, self.optimisation, self.potential.scale), prediction
-
-    def _average(self, averaged: Any, current: Any, count: Any) -> None:
-        """Exponential average; its memory grows with the steps made, so that it forgets the first weights."""
-        n = float(count)
-        decay = min(self.optimisation.ema_decay, (1 + n) / (10 + n))
-        get_ema_multi_avg_fn(decay)(averaged, current, count)
 
     def _why(self, batch: AtomGraph, prediction: Prediction, value: float) -> str:
         bad = ~torch.isfinite(prediction.energy)

@@ -20,7 +20,7 @@ def test_average_is_exponential_and_forgets_the_start(small_potential):
         value = math.sin(n)
         with torch.no_grad():
             weight.fill_(value)
-        module.average.update_parameters(small_potential)
+        module.average_weights()
         decay = min(0.9, (1 + n) / (10 + n))
         expected = value if expected is None else decay * expected + (1 - decay) * value
         assert module.averaged.net.embedding.weight[0, 0].item() == pytest.approx(expected, abs=1e-5)

@@ -8,19 +8,7 @@ import math
 
 import numpy as np
 
-from equishare.loops.jit import inline, jit_no_alias
-
-
-@inline
-def _envelope(x, power):
-    """The polynomial cutoff and its derivative at x = r / r_c."""
-    if x >= 1:
-        return 0.0, 0.0
-    p = power
-    before = x ** (p - 1)
-    value = 1 + before * x * (-(p + 1) * (p + 2) / 2 + x * (p * (p + 2) - x * (p * (p + 1) / 2)))
-    slope = -0.5 * p * (p + 1) * (p + 2) * before * (1 - x) ** 2
-    return value, slope
+from equishare.loops.jit import jit_no_alias
 
 
 @jit_no_alias
@@ -40,8 +28,12 @@ def forward(start, stop, V, cutoff, power, falloff, coupled, coefficient, B, dB,
         d = (v0 * inverse, v1 * inverse, v2 * inverse)
         D[e, 0], D[e, 1], D[e, 2] = d
         x = r / cutoff
-        value, slope = _envelope(x, power)
-        slope /= cutoff
+        # the polynomial cutoff and its derivative
+        value = slope = 0.0
+        if x < 1:
+            p, before = power, x ** (power - 1)
+            value = 1 + before * x * (-(p + 1) * (p + 2) / 2 + x * (p * (p + 2) - x * (p * (p + 1) / 2)))
+            slope = -0.5 * p * (p + 1) * (p + 2) * before * (1 - x) ** 2 / cutoff
         f[e], df[e] = value, slope
         if falloff >= 0:
             weight = 4 / (1 + falloff * r * r)

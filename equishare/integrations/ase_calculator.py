@@ -96,22 +96,27 @@ class EquishareCalculator(Calculator):
             raise PropertyNotImplementedError(
                 f"stress needs a cell with three vectors, got {np.asarray(structure.cell).tolist()}"
             )
-        if FrozenPotential.serves(self.potential):
-            self.results = self._frozen_results(structure, stress)
-        else:
-            self.results = self._results(structure, stress, "forces_uncertainty" in properties)
+        results = self._frozen_results if FrozenPotential.serves(self.potential) else self._results
+        self.results = results(structure, stress, "forces_uncertainty" in properties)
         if self.dispersion is not None:
             self._add_dispersion(self.dispersion, structure, stress)
 
-    def _frozen_results(self, atoms: Atoms, stress: bool) -> dict[str, Any]:
-        """Energy, forces and stress without tensors, which on a small molecule cost more than what they compute."""
+    def _frozen_results(self, atoms: Atoms, stress: bool, uncertainty: bool) -> dict[str, Any]:
+        """By compiled loops: all but dipoles and charges."""
         if self._frozen is None:
             self._frozen = FrozenPotential(self.potential)
         pairs = self._pairs(atoms)
-        energies, gradient = self._frozen(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver)
-        found = _of_energies(energies) | {"forces": pairs.forces(gradient, len(atoms))}
+        prediction = self._frozen(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver, uncertainty)
+        found = _of_energies(prediction.energies) | {"forces": pairs.forces(prediction.gradient, len(atoms))}
         if stress:
-            found["stress"] = full_3x3_to_voigt_6_stress(pairs.virial(gradient) / atoms.get_volume())
+            found["stress"] = full_3x3_to_voigt_6_stress(pairs.virial(prediction.gradient) / atoms.get_volume())
+        if (committee := self.potential.committee) is not None:
+            found["energy_uncertainty"] = prediction.energy_uncertainty
+            if uncertainty:
+                deviations = [pairs.forces(gradient, len(atoms)) for gradient in prediction.of_members]
+                found["forces_uncertainty"] = committee.forces_spread(
+                    sum(np.square(f).mean(axis=1) for f in deviations)
+                )
         return found
 
     def _results(self, atoms: Atoms, stress: bool, uncertainty: bool) -> dict[str, Any]:

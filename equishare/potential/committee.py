@@ -1,5 +1,7 @@
 """How uncertain a prediction is: members that share everything but the last layer."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -63,6 +65,10 @@ class Committee(nn.Module):
         lower = torch.linalg.cholesky(regular)
         factor = torch.linalg.solve_triangular(lower.T, rotation, upper=True)
         self.directions.copy_(factor.T)
+
+    def forces_spread(self, square: Any) -> Any:
+        """Uncertainty of the forces, from the sum over the members of the mean square of an atom's components (a tensor or an array)."""
+        return self.forces_factor * (square * (len(self.directions) / self.members)) ** 0.5
 
     def forward(self, features: Float[Tensor, "atoms features"]) -> Float[Tensor, "atoms features"]:
         """Deviation of every member from the mean, of each atom, in the network's unit of energy."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -11,12 +11,8 @@ from torch import Tensor, nn
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
 from equishare.nn.e3.folding import Foldable
-from equishare.nn.e3.kernels.backend import uses_numba
 from equishare.nn.e3.kernels.edge_functions import edge_functions
 from equishare.potential.config import ModelConfig
-
-if TYPE_CHECKING:
-    from equishare.potential.frozen_net import FrozenNet
 
 
 class DensityLayer(Foldable):
@@ -77,7 +73,7 @@ class DensityLayer(Foldable):
         return updated + (torch.nn.functional.pad(kept, (0, 0, 0, missing)) if missing else kept)
 
 
-class DensityNet(Foldable):
+class DensityNet(nn.Module):
     r"""Per-atom energies, and charges and atomic dipoles if wanted, from edge vectors.
 
     .. math:: e_i = \gamma(\rho_i) \sum_t \mathrm{Readout}_t(x_i^{(t)}), \qquad
@@ -131,9 +127,6 @@ class DensityNet(Foldable):
 
         The energy is not yet scaled by γ. Without `curvature` second derivatives by the vectors are wrong (see `edge_functions`).
         """
-        if self._kept is not None and not curvature and not self.config.dipole and uses_numba(vectors):
-            energy, bonding, *inputs = self._frozen(self._kept)(vectors, species, edges)
-            return energy, bonding, None, None, inputs
         basis, envelope, harmonics = edge_functions(vectors, self.basis, self.harmonics, curvature)
         coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
         bonding = 1 - torch.exp(-coordination)
@@ -151,11 +144,3 @@ class DensityNet(Foldable):
         charge = self.charge(features).squeeze(1) * bonding
         dipole = self.atomic_dipole(features) * bonding.unsqueeze(1)
         return energy, bonding, dipole, charge, inputs
-
-    def _frozen(self, kept: dict[str, Any]) -> "FrozenNet":
-        """This network as it is now, made when it is first asked for after `fold`."""
-        if "net" not in kept:
-            from equishare.potential.frozen_net import FrozenNet  # imports numba
-
-            kept["net"] = FrozenNet(self)
-        return kept["net"]

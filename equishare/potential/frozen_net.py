@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from equishare.loops import density, kinds, linear, product
-from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, Readout
-from equishare.nn.e3.kernels.calls import as_array, atom_ranges, run_parts
+from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear, Readout
+from equishare.nn.e3.kernels.calls import atom_ranges, run_parts
 from equishare.nn.e3.kernels.components import component_degrees
 from equishare.nn.e3.kernels.density_numba import sweeps
 from equishare.nn.e3.kernels.edge_functions import edge_gradient, edge_sweep
@@ -28,8 +27,7 @@ class FrozenNet:
 
     A layer runs through all of its loops for one block of atoms after the other: what lies between them stays in the cache. It works on
     arrays, for on a small molecule an operation on tensors costs more than what it computes.
-    Energies, bonding factors and the readouts' inputs are differentiable by the vectors, once; weights are constants. Features are
-    component-major here: ``[(l, m), atom, channel]``.
+    The weights are constants. Features are component-major here: ``[(l, m), atom, channel]``.
 
     Args:
         net: Of which it takes the weights as they are now.
@@ -44,14 +42,10 @@ class FrozenNet:
             self.layers = [_FrozenLayer(layer, None if k else table) for k, layer in enumerate(layers)]
             self.readouts = [_FrozenReadout(readout) for readout in readouts]
 
-    def __call__(self, vectors: Tensor, species: Tensor, edges: Edges) -> tuple[Tensor, ...]:
-        """(energy, bonding factor, input of each readout's last linear map), see `DensityNet.forward`."""
-        return _Evaluate.apply(vectors, species, edges, self)
-
     def value(
         self, vectors: np.ndarray, species: np.ndarray, sender: np.ndarray, receiver: np.ndarray
     ) -> tuple[list[np.ndarray], "_Kept"]:
-        """The outputs, and what `gradient` takes of the way to them."""
+        """(energy, bonding factor, inputs of each readout's last linear map), see `DensityNet.forward`; what `gradient` takes of the way."""
         order = None
         if (receiver[1:] < receiver[:-1]).any():
             order = np.argsort(receiver, kind="stable")
@@ -98,21 +92,6 @@ class FrozenNet:
         unsorted = np.empty_like(found)
         unsorted[order] = found
         return unsorted
-
-
-class _Evaluate(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor, species: Tensor, edges: Edges, net: FrozenNet) -> tuple[Tensor, ...]:
-        outputs, ctx.evaluated = net.value(as_array(vectors), species.numpy(), *edges.ends)
-        ctx.net = net
-        ctx.set_materialize_grads(False)
-        return tuple(map(torch.from_numpy, outputs))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        energy, bonding, *inputs = (None if grad is None else grad.numpy() for grad in grads)
-        return torch.from_numpy(ctx.net.gradient(ctx.evaluated, energy, bonding, inputs)), None, None, None
 
 
 class _Kept(NamedTuple):

@@ -227,7 +227,7 @@ class Potential(nn.Module):
             for energy in members[:, : committee.members].sum(dim=0):
                 (gradient,) = torch.autograd.grad(energy, vectors, retain_graph=True)
                 square = square + _forces(gradient, edges, edges.n_atoms).square().mean(dim=1)
-        return committee.forces_factor * (square * (members.shape[1] / committee.members)).sqrt()
+        return committee.forces_spread(square)
 
     def _dipole(
         self, positions: Tensor, atomic_dipole: Tensor | None, charge: Tensor | None, batch: Tensor, n_graphs: int

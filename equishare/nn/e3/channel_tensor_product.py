@@ -1,5 +1,7 @@
 """The channel-wise tensor product of features with spherical harmonics."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from equishare.nn.e3.kernels.edges import Edges
 from equishare.nn.e3.kernels.paths import TensorProductPaths
 from equishare.nn.e3.kernels.tensor_product import tensor_product
 from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+from equishare.nn.memory import keep_freed_memory
 
 
 class ChannelTensorProduct(nn.Module):
@@ -21,7 +24,8 @@ class ChannelTensorProduct(nn.Module):
     product that e3nn calls 'uvu', with the weights of a radial network from outside, in one sweep over edges, and so
     the message of NequIP and MACE. The layer has no parameters. Equivariant under O(3) and permutations: exact.
 
-    Without edges, the product alone: row by row, one row of features, harmonics and weights each.
+    Without edges, the product alone: row by row, one row of features, harmonics and weights each. The first layer that is made lets the
+    C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
 
     Args:
         irreps_in: Irreps of the features, equal multiplicities: the channels.
@@ -77,6 +81,7 @@ class ChannelTensorProduct(nn.Module):
             )
         self.paths = TensorProductPaths.of(self.layout_in, self.layout_harmonics, wanted)
         self.layout_out, self.n_paths = self.paths.out, len(self.paths)
+        keep_freed_memory()  # megabytes of messages and weights' derivatives a call, whose page faults would cost a fifth
 
     def forward(
         self,
@@ -88,8 +93,9 @@ class ChannelTensorProduct(nn.Module):
         """Multiply, and sum over neighbours."""
         check_features(features, self.layout_in)
         if edge_index is None:
-            rows = torch.arange(len(features), device=features.device)
-            edges = Edges(torch.stack([rows, rows]), len(rows))
+            # what a compiler traces is not a tensor to keep
+            each_row = _each_row.__wrapped__ if torch.compiler.is_compiling() else _each_row
+            edges = each_row(len(features), features.device)
         else:
             edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(features))
         expected = (len(edges), self.layout_harmonics.dim), (len(edges), self.n_paths, self.layout_in.channels)
@@ -108,3 +114,10 @@ class ChannelTensorProduct(nn.Module):
     def extra_repr(self) -> str:
         """Irreps of the factors and of the product."""
         return f"{self.layout_in.irreps} x {self.layout_harmonics.irreps} -> {self.layout_out.irreps}"
+
+
+@lru_cache(maxsize=8)
+def _each_row(n: int, device: torch.device) -> Edges:
+    """An edge from each row to itself."""
+    rows = torch.arange(n, device=device)
+    return Edges(torch.stack([rows, rows]), n)

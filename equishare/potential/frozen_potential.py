@@ -101,7 +101,7 @@ class FrozenPotential:
     ) -> tuple[np.ndarray, np.ndarray | float, Callable[[np.ndarray, bool], np.ndarray]]:
         """(vectors that the network sees, repulsion of each atom, the way back from a derivative by the former, with that of the latter)."""
         layer = self.potential.repulsion
-        if layer is None or not len(vectors):
+        if layer is None or not layer.is_felt(vectors, species[receiver], species[sender]):
             return vectors, 0.0, lambda gradient, _: gradient
         given = torch.from_numpy(vectors).requires_grad_()
         edges = Edges(torch.from_numpy(np.stack([sender, receiver])), len(species))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from ase.data import atomic_numbers, covalent_radii
 from ase.units import Bohr, Hartree
@@ -101,3 +102,8 @@ class ZBL(nn.Module):
         seen = outer + width * (t**4 * (2.5 - 3 * t + t * t) - 0.5) + (length - outer).relu()
         zero = energy.new_zeros(len(species))
         return vectors * (seen / length).unsqueeze(1), zero.index_add(0, edges.receiver, energy)
+
+    def is_felt(self, vectors: np.ndarray, receiver: np.ndarray, sender: np.ndarray) -> bool:
+        """Whether a pair is closer than its r₂, from the vectors and the species at either end; if none is, nothing changes by `forward`."""
+        outer = np.square(self._outer.numpy())[receiver, sender]
+        return bool((np.einsum("ei,ei->e", vectors, vectors) < outer).any())

@@ -139,3 +139,13 @@ def test_it_is_in_the_model_file(pair_of_potentials, tmp_path):
     assert again.min_distance == CLOSEST
     pressed = Atoms("CH", [[0, 0, 0], [0, 0, 0.4]])
     assert again.predict([pressed])[0]["energy"] == potential.predict([pressed])[0]["energy"]
+
+
+def test_is_felt_where_it_changes_something():
+    zbl = ZBL(("H", "O"), {"H-O": 0.93, "H-H": 1.5}).double()
+    species, edges = torch.tensor([0, 1, 0]), Edges(torch.tensor([[0, 2], [1, 0]]), 3)
+    for h_o, h_h in ((0.93 * 0.851, 1.5 * 0.851), (0.93 * 0.849, 1.5), (0.93, 1.5 * 0.849)):
+        vectors = torch.tensor([[0.0, 0.0, h_o], [0.0, -h_h, 0.0]], dtype=torch.float64)
+        seen, energy = zbl(vectors, species, edges)
+        changes = not torch.allclose(seen, vectors, atol=1e-14) or bool(energy.abs().max() > 0)
+        assert zbl.is_felt(vectors.numpy(), np.array([1, 0]), np.array([0, 0])) == changes

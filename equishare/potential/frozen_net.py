@@ -26,8 +26,8 @@ class FrozenNet:
     """What `DensityNet` does to edge vectors, written out with its derivative, for evaluation over and over as in dynamics.
 
     A layer runs through all of its loops for one block of atoms after the other: what lies between them stays in the cache. It works on
-    arrays, for on a small molecule an operation on tensors costs more than what it computes.
-    The weights are constants. Features are component-major here: ``[(l, m), atom, channel]``.
+    arrays, for on a small molecule an operation on tensors costs more than what it computes. Features are component-major here:
+    ``[(l, m), atom, channel]``.
 
     Args:
         net: Of which it takes the weights as they are now.
@@ -36,7 +36,7 @@ class FrozenNet:
     def __init__(self, net: "DensityNet") -> None:
         with torch.no_grad():
             self.radial, self.l_max = net.basis, net.harmonics.l_max
-            self.embedding = net.embedding.weight.numpy().copy()
+            self.embedding = net.embedding.weight.detach().numpy().copy()
             table = net.embedding.weight if net.few_species else None
             layers, readouts = cast("list[DensityLayer]", net.layers), cast(list[Readout], net.energies)
             self.layers = [_FrozenLayer(layer, None if k else table) for k, layer in enumerate(layers)]
@@ -105,7 +105,10 @@ class _Kept(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Some atoms one after the other, and the edges that they receive, which are one after the other as well."""
+    """Some atoms one after the other, and the edges that they receive, which are one after the other as well.
+
+    ``neighbour`` is the sender's species; ``starts`` and ``order`` count the block's own edges from 0.
+    """
 
     first: int
     n_atoms: int

@@ -1,9 +1,9 @@
-"""The loops of a training step, compiled by a process of its own while this one still imports its libraries.
+"""The loops of a training step, compiled by other processes while this one still imports its libraries.
 
-    python -m equishare.loops.precompile float32
+    python -m equishare.loops.precompile float32 values seconds
 
-compiles those that are not in numba's cache, and puts them there: about as much work as the imports, so that two cores are busy alike.
-No loop may overtake it: `wait` is called before each.
+compiles those that are not in numba's cache, and puts them there. That is about as much work as the imports: on two cores one process does
+it, on more two, half of it each. No loop may overtake them: `wait` is called before each.
 """
 
 import gc
@@ -25,16 +25,18 @@ def start(real: str) -> None:
     """
     if real not in ("float32", "float64"):
         raise ValueError(f"loops are compiled for float32 and float64, got {real!r}")
-    if "numba" in sys.modules or _running or (os.cpu_count() or 1) < 2:
+    cores = os.cpu_count() or 1
+    if "numba" in sys.modules or _running or cores < 2:
         return
-    # what it fails at is of no interest: a loop that it has not compiled will be, when it is first called
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, real],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _running.append(process)
+    for parts in ([*_PARTS],) if cores == 2 else ([part] for part in _PARTS):
+        # what it fails at is of no interest: a loop that it has not compiled will be, when it is first called
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__, real, *parts],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _running.append(process)
 
 
 def wait() -> None:
@@ -43,8 +45,8 @@ def wait() -> None:
         _running.pop().wait()
 
 
-def compile_loops(real: str) -> None:
-    """What a loss on forces asks for, in that order, by calling each loop on no atoms at all."""
+def compile_values(real: str) -> None:
+    """What forces ask for, in the order in which they do, by calling each loop on no atoms at all."""
     from equishare.loops import density, edge_functions, product
 
     one, two, three, index, edges, table = _empty(real)
@@ -54,6 +56,13 @@ def compile_loops(real: str) -> None:
     density.forward(0, 0, three, two, three, two, *edges, three)
     density.backward(0, 0, three, three, two, three, two, *edges, three, two, two, three)
     product.backward(0, 0, *[three] * 4, index, table, *[three] * 3)
+
+
+def compile_seconds(real: str) -> None:
+    """What a loss on forces asks for."""
+    from equishare.loops import density, product
+
+    _, two, three, index, edges, table = _empty(real)
     product.second(0, 0, *[three] * 7, index, table, *[three] * 4)
     density.second(0, 0, three, *(three, two, three, two) * 2, *edges, three, three, two, two, three)
 
@@ -67,6 +76,9 @@ def _empty(real: str) -> tuple[Any, ...]:
     return one, two, three, index, (rows, index, index, index), (*[index] * 5, one)
 
 
+_PARTS = {"values": compile_values, "seconds": compile_seconds}
+
 if __name__ == "__main__":
     gc.disable()  # a tenth of the time
-    compile_loops(sys.argv[1])
+    for part in sys.argv[2:]:
+        _PARTS[part](sys.argv[1])

@@ -15,7 +15,8 @@ from equishare.loops import density, edge_functions, precompile, product
 
 loops = [density.forward, density.backward, density.second, edge_functions.forward, product.forward, product.backward, product.second]
 types = lambda: [loop.signatures for loop in loops]
-precompile.compile_loops("REAL")
+precompile.compile_values("REAL")
+precompile.compile_seconds("REAL")
 compiled = types()
 assert all(len(found) == 1 for found in compiled), compiled
 
@@ -43,17 +44,14 @@ def test_nothing_is_started_where_loops_may_have_run():
     assert not precompile._running
 
 
-def test_a_compiler_that_fails_is_no_failure(monkeypatch):
+@pytest.mark.parametrize(("cores", "processes"), [(1, 0), (2, 1), (8, 2)])
+def test_a_compiler_that_fails_is_no_failure(monkeypatch, cores, processes):
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     monkeypatch.setattr(sys, "executable", "false")
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    precompile.start("float32")
-    assert not precompile._running
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    precompile.start("float32")
-    assert len(precompile._running) == 1
-    precompile.start("float32")
-    assert len(precompile._running) == 1
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    for _ in range(2):
+        precompile.start("float32")
+        assert len(precompile._running) == processes
     precompile.wait()
     precompile.wait()
     assert not precompile._running
@@ -63,7 +61,7 @@ def test_a_compiler_that_fails_is_no_failure(monkeypatch):
 def test_loops_are_found_in_the_cache(tmp_path):
     code = (
         "from equishare.loops import precompile; precompile.start('float32'); precompile.wait();"
-        "from equishare.loops import density, product; precompile.compile_loops('float32');"
+        "from equishare.loops import density, product; precompile.compile_values('float32'); precompile.compile_seconds('float32');"
         "assert not density.second.stats.cache_misses and density.second.stats.cache_hits;"
         "assert not product.second.stats.cache_misses and product.second.stats.cache_hits"
     )

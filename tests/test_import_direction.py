@@ -15,7 +15,7 @@ ALLOWED = {
     "loops": set(),
     "nn": {"groups", "sharing", "loops"},
     "models": {"groups", "sharing", "nn"},
-    "potential": {"groups", "sharing", "nn"},
+    "potential": {"groups", "sharing", "loops", "nn"},
     "check": {"groups"},
     "datasets": set(),
     "frames": set(),

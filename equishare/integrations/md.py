@@ -23,6 +23,7 @@ from equishare.errors import EquishareError
 from equishare.integrations.ase_calculator import EquishareCalculator
 from equishare.potential import Potential, read_header
 from equishare.potential.domain import Domain
+from equishare.potential.graph import check_structure
 
 Ensemble: TypeAlias = Literal["langevin", "nve"]
 COLUMNS = ("step", "time_fs", "temperature_K", "potential_eV", "kinetic_eV", "total_eV", "max_force", "steps_per_s")
@@ -136,6 +137,7 @@ def run_md(
     """
     timestep = default_timestep(atoms) if timestep is None else timestep
     _check_arguments(steps, temperature, ensemble, timestep, friction, interval)
+    check_structure(atoms)  # before velocities are drawn, which take the moments of inertia
     atoms = atoms.copy()
     atoms.calc = EquishareCalculator(potential, device=device, dtype=dtype, dispersion=dispersion)
     domain = domain or _stored_domain(potential)

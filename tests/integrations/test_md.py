@@ -221,7 +221,10 @@ def test_numbers_that_make_no_sense(potential, water, tmp_path, bad):
 
 
 def test_unusable_structures_leave_no_folder(potential, tmp_path):
-    for atoms, error in ((molecule("NH3"), UnknownSpeciesError), (Atoms("H", pbc=True), GraphError)):
+    adrift = molecule("H2O")
+    adrift.positions[1, 0] = np.nan
+    cases = (molecule("NH3"), UnknownSpeciesError), (Atoms("H", pbc=True), GraphError), (adrift, GraphError)
+    for atoms, error in cases:
         with pytest.raises(error):
             run_md(potential, atoms, 5, tmp_path / "out")
     assert not (tmp_path / "out").exists()

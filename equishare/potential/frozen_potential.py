@@ -22,7 +22,7 @@ class FrozenPrediction(NamedTuple):
     energies           ``[atoms]``      eV, float64
     gradient           ``[edges, 3]``   derivative of their sum by the edge vectors in eV/Å
     energy_uncertainty                  standard deviation of their sum in eV, calibrated; None without a committee
-    of_members         ``[edges, 3]``   the same derivative of each member's deviation, if asked for
+    of_members         list of these    derivatives of the members' deviations; empty unless asked for
     ================== ================ ================================================================================
     """
 

@@ -23,7 +23,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
-from equishare.integrations.md import MDRow, run_md
+from equishare.simulate.md import MDRow, run_md
 
 RESULTS = Path(__file__).parent / "results" / "md_stability.json"
 EVERY = 20

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from ase.build import molecule
 
-from equishare.integrations import EquishareCalculator
+from equishare.simulate import EquishareCalculator
 from equishare.potential import ModelConfig, Potential, load
 from equishare.potential.frozen_potential import FrozenPotential
 

@@ -12,10 +12,10 @@ __version__ = "0.1.0"
 _SUBPACKAGES = (
     "check",
     "datasets",
-    "frames",
+    "atoms",
     "groups",
-    "integrations",
-    "models",
+    "simulate",
+    "gallery",
     "nn",
     "potential",
     "sharing",

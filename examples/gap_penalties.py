@@ -16,7 +16,7 @@ import torch
 from scipy import optimize, stats
 
 from equishare import sharing
-from equishare.models import PairHMM
+from equishare.gallery import PairHMM
 
 BACKGROUND = torch.full((4,), 0.25, dtype=torch.float64)
 MATCH = torch.full((4, 4), 0.15 / 12, dtype=torch.float64).fill_diagonal_(0.85 / 4)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "equishare"
 # before anything imports them: every annotated call of the tests is checked, shapes included; no compiler can compile the checks
 CHECKED = [
     ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
-    for floor in ("nn", "models", "potential")
+    for floor in ("nn", "gallery", "potential")
     for path in sorted((PACKAGE / floor).rglob("*.py"))
     if path.stem != "__init__" and not path.stem.endswith("_triton")
 ]

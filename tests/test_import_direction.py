@@ -14,14 +14,14 @@ ALLOWED = {
     "sharing": {"groups"},
     "loops": set(),
     "nn": {"groups", "sharing", "loops"},
-    "models": {"groups", "sharing", "nn"},
+    "gallery": {"groups", "sharing", "nn"},
     "potential": {"groups", "sharing", "loops", "nn"},
     "check": {"groups"},
     "datasets": set(),
-    "frames": set(),
+    "atoms": set(),
     # the report of a training run holds the checker's verdict on the trained model
-    "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "frames"},
-    "integrations": {"groups", "sharing", "nn", "potential"},
+    "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "atoms"},
+    "simulate": {"groups", "sharing", "nn", "potential"},
     "commands": {
         "groups",
         "sharing",
@@ -30,14 +30,14 @@ ALLOWED = {
         "potential",
         "check",
         "datasets",
-        "frames",
+        "atoms",
         "training",
-        "integrations",
+        "simulate",
     },
 }
 
 # `Potential.calculator()` and the plug-in that only names a class may look upward at call time.
-LATE = {("potential/potential.py", "integrations")}
+LATE = {("potential/potential.py", "simulate")}
 
 
 def imported_packages(path: Path) -> set[str]:

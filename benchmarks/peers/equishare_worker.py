@@ -25,7 +25,7 @@ class Equishare(worker.Program):
 
     def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
         """Graphs, model, optimiser and loss."""
-        from equishare.frames.frame import Frame
+        from equishare.atoms.frame import Frame
         from equishare.potential import ModelConfig, Potential
         from equishare.training.budget import Budget
         from equishare.training.config import OptimisationConfig

@@ -10,7 +10,7 @@ from equishare.commands.imports import large_imports
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from equishare.frames.frame import Frame
+    from equishare.atoms.frame import Frame
     from equishare.training.evaluate import Evaluation
 
 
@@ -37,7 +37,7 @@ def evaluate(
         from rich.console import Console
 
         from equishare.files import check_writable
-        from equishare.frames.frame import LabelKeys
+        from equishare.atoms.frame import LabelKeys
         from equishare.potential import load
         from equishare.training.calibration import calibrations
         from equishare.training.evaluate import evaluate as measure

@@ -29,9 +29,9 @@ def inspect(
 
         from rich.console import Console
 
-        from equishare.frames.frame import LabelKeys
-        from equishare.frames.inspection import inspect as look
-        from equishare.frames.render import render
+        from equishare.atoms.frame import LabelKeys
+        from equishare.atoms.inspection import inspect as look
+        from equishare.atoms.render import render
         from equishare.training.prepare import read
 
     keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)

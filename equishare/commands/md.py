@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from rich.console import Console
 
-    from equishare.integrations.md import MDResult, MDRow
+    from equishare.simulate.md import MDResult, MDRow
 
 
 class EnsembleName(StrEnum):
@@ -61,7 +61,7 @@ def md(
         import torch
         from rich.console import Console
 
-        from equishare.integrations.md import run_md
+        from equishare.simulate.md import run_md
 
     console = Console()
     _check_device(device)
@@ -90,7 +90,7 @@ def md(
 
 def _read_start(start: str) -> "Atoms":
     """The structure that is named; the last one of a file with several, as ASE has it."""
-    from equishare.frames.frame import read_structures
+    from equishare.atoms.frame import read_structures
     from equishare.training.prepare import resolve
 
     return read_structures(resolve(start))[-1]

@@ -24,7 +24,7 @@ def select(
         from rich.console import Console
 
         from equishare.files import check_writable
-        from equishare.frames.frame import read_unlabelled
+        from equishare.atoms.frame import read_unlabelled
         from equishare.potential import load
         from equishare.training.initial import choose_device
         from equishare.training.prepare import resolve

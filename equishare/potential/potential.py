@@ -283,7 +283,7 @@ class Potential(nn.Module):
         >>> water.get_forces().shape
         (3, 3)
         """
-        from equishare.integrations.ase_calculator import EquishareCalculator
+        from equishare.simulate.ase_calculator import EquishareCalculator
 
         return EquishareCalculator(self, device=device, dtype=dtype)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, Potential, collate
 from equishare.training.data_module import batches_by_size
 from equishare.training.labelled_graphs import labelled_graph
@@ -128,7 +128,7 @@ def evaluate(
 
     >>> from equishare.datasets import path
     >>> from equishare.potential import ModelConfig
-    >>> from equishare.frames.frame import read_frames
+    >>> from equishare.atoms.frame import read_frames
     >>> frames = read_frames(f"{path('ethanol')}@3:5")
     >>> potential = Potential(ModelConfig.preset("small"), {"H": -13.0, "C": -50.0, "O": -100.0})
     >>> evaluate(potential, frames).n_frames

@@ -15,7 +15,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from rich.console import Console
 
 from equishare.files import write_text
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, load, save
 from equishare.potential.domain import Domain
 from equishare.training.budget import Budget

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from equishare.errors import EquishareError
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, GraphError, from_atoms
 
 
@@ -18,7 +18,7 @@ def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float
         GraphError: if the frame has no graph; the message names it.
 
     >>> from equishare.datasets import path
-    >>> from equishare.frames.frame import read_frames
+    >>> from equishare.atoms.frame import read_frames
     >>> (frame,) = read_frames(f"{path('ethanol')}@7")
     >>> labelled_graph(frame, cutoff=5.0).forces.shape
     torch.Size([9, 3])

@@ -11,7 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from equishare.files import replacing
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.training.evaluate import Evaluation
 
 

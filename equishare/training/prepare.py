@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from equishare import datasets
-from equishare.frames.frame import Frame, LabelKeys, read_frames, split_isolated
-from equishare.frames.inspection import Inspection, inspect
-from equishare.frames.reference_energies import ReferenceEnergies, reference_energies
-from equishare.frames.splits import Split, split_frames
+from equishare.atoms.frame import Frame, LabelKeys, read_frames, split_isolated
+from equishare.atoms.inspection import Inspection, inspect
+from equishare.atoms.reference_energies import ReferenceEnergies, reference_energies
+from equishare.atoms.splits import Split, split_frames
 from equishare.training.config import TrainConfig
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader
 
 import equishare
 from equishare.files import write_text
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import Potential, load
 from equishare.training import plots
 from equishare.training.calibration import calibrations

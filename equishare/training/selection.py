@@ -13,7 +13,7 @@ from ase.io import write
 
 from equishare.errors import EquishareError
 from equishare.files import replacing
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, Potential, collate, from_atoms
 from equishare.training.data_module import batches_by_size
 from equishare.training.evaluate import ATOMS_PER_BATCH

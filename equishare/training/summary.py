@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from equishare import datasets
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.training.calibration import Calibration
 from equishare.training.durations import format_duration
 from equishare.training.evaluate import Evaluation

@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from equishare.frames.frame import Frame
+from equishare.atoms.frame import Frame
 from equishare.potential import ModelConfig, Potential
 from equishare.training.config_file import merge, validate
 

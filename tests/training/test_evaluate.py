@@ -8,7 +8,7 @@ import torch
 from ase import Atoms
 from ase.io import read
 
-from equishare.frames.frame import Frame, LabelKeys, read_frames
+from equishare.atoms.frame import Frame, LabelKeys, read_frames
 from equishare.potential import GraphError, UnknownSpeciesError
 from equishare.training.evaluate import evaluate
 from equishare.training.predictions import write_predictions

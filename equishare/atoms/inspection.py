@@ -1,0 +1,176 @@
+"""A look at the data before training: what there is, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from equishare.errors import EquishareError
+from equishare.atoms.checks import (
+    Part,
+    check_across,
+    check_forces,
+    check_geometry,
+    check_labels,
+    check_reference_energies,
+)
+from equishare.atoms.distances import is_sound, neighbour_pairs
+from equishare.atoms.findings import Finding
+from equishare.atoms.frame import Frame, split_isolated
+from equishare.atoms.unit_measures import nearest_over_covalent
+from equishare.atoms.units import unit_findings
+
+__all__ = ["Finding", "Inspection", "InspectionError", "inspect"]
+
+_GRAVITY = ("error", "warning", "info")
+_REACH = 6.0  # Å; far enough to meet the nearest atom when positions are in Bohr
+
+
+class InspectionError(EquishareError):
+    """The data have errors; the message lists them with what to do."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Findings, gravest first, and a summary of plain numbers (eV, Å, eV/Å)."""
+
+    findings: tuple[Finding, ...]
+    summary: dict[str, Any]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What stops training."""
+        return tuple(f for f in self.findings if f.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What training goes on with."""
+        return tuple(f for f in self.findings if f.level == "warning")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+    def raise_if_errors(self) -> None:
+        """Stop where the data cannot be trained on.
+
+        Raises:
+            InspectionError: there is an error among the findings.
+        """
+        if self.errors:
+            lines = [f"- {f.message}{_where(f)}. {f.advice}" for f in self.errors]
+            raise InspectionError("the data cannot be trained on:\n" + "\n".join(lines))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain types, for JSON."""
+        return {"ok": self.ok, "summary": self.summary, "findings": [f.to_dict() for f in self.findings]}
+
+
+def _where(finding: Finding) -> str:
+    more = len(finding.frames) - 3
+    return f" ({', '.join(finding.frames[:3])}{f' and {more} more' if more > 0 else ''})" * bool(finding.frames)
+
+
+def inspect(
+    train: Sequence[Frame],
+    valid: Sequence[Frame] | None = None,
+    test: Sequence[Frame] | None = None,
+    *,
+    cutoff: float = 5.0,
+) -> Inspection:
+    """Check frames, isolated atoms among them, before a potential is fitted to them.
+
+    Args:
+        train: frames to fit; alone, they are checked as one set.
+        valid: frames to choose by, if they are given apart.
+        test: frames to judge by, if they are given apart.
+        cutoff: in Å; atoms without a neighbour within it are named.
+
+    >>> from equishare.datasets import path
+    >>> from equishare.atoms.frame import read_frames
+    >>> inspection = inspect(read_frames(path("ethanol_test")))
+    >>> inspection.ok, inspection.summary["parts"]["train"]["frames"]
+    (True, 252)
+    """
+    given = [("train", train), ("valid", valid), ("test", test)]
+    parts = [_part(name, frames, cutoff) for name, frames in given if frames is not None]
+    e0 = {
+        frame.atoms.get_chemical_symbols()[0]: frame.energy
+        for part in parts
+        for frame in part.isolated
+        if frame.energy is not None and np.isfinite(frame.energy)
+    }
+    findings: list[Finding] = []
+    for part in parts:
+        findings += check_geometry(part)
+        findings += check_labels(part)
+        if part.sound:
+            ratios = np.concatenate(part.nearest_ratios)
+            found = list(unit_findings([part.frames[n] for n in part.sound], ratios, e0))
+            findings += [replace(f, message=f"{part.name}: {f.message}") for f in found]
+            if not any(f.code in {"units-forces", "units-positions"} for f in found):
+                findings += check_forces(part)
+    findings += check_reference_energies(parts[0], e0)
+    findings += check_across(parts)
+    if len(parts) == 1:
+        findings = [replace(f, message=f.message.removeprefix("train: ")) for f in findings]
+    findings.sort(key=lambda f: _GRAVITY.index(f.level))
+    summary = {"cutoff": cutoff, "e0": e0, "parts": {part.name: _summary(part) for part in parts}}
+    return Inspection(tuple(findings), summary)
+
+
+def _part(name: str, frames: Sequence[Frame], cutoff: float) -> Part:
+    isolated, rest = split_isolated(frames)
+    sound, ratios, nearest, lonely = [], [], [], []
+    for n, frame in enumerate(rest):
+        if not is_sound(frame.atoms):
+            continue
+        pairs = neighbour_pairs(frame.atoms, max(cutoff, _REACH))
+        sound.append(n)
+        ratios.append(nearest_over_covalent(frame.atoms, pairs))
+        nearest.append(float(pairs.d.min(initial=np.inf)))
+        within = np.bincount(pairs.i[pairs.d < cutoff], minlength=len(frame.atoms))
+        lonely.append(int((within == 0).sum()) if len(frame.atoms) > 1 else 0)
+    return Part(name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely))
+
+
+def _range(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
+    array = np.asarray(values, dtype=np.float64)
+    array = array[np.isfinite(array)]
+    if not array.size:
+        return None
+    return {"min": float(array.min()), "median": float(np.median(array)), "max": float(array.max())}
+
+
+def _summary(part: Part) -> dict[str, Any]:
+    frames = part.frames
+    species: Counter[str] = Counter()
+    for frame in frames:
+        species.update(frame.atoms.get_chemical_symbols())
+    forces = [np.linalg.norm(f.forces, axis=1) for f in frames if f.forces is not None]
+    norms = np.concatenate(forces) if forces else np.empty(0)
+    norms = norms[np.isfinite(norms)]
+    periodic = [f for f in frames if f.atoms.pbc.all()]
+    return {
+        "files": sorted({f.file for f in (*frames, *part.isolated)}),
+        "frames": len(frames),
+        "isolated_atoms": len(part.isolated),
+        "species": dict(species.most_common()),
+        "compositions": len({f.atoms.get_chemical_formula() for f in frames}),
+        "atoms_per_frame": _range([len(f.atoms) for f in frames]),
+        "periodic_frames": sum(bool(f.atoms.pbc.any()) for f in frames),
+        "labels": {
+            name: sum(getattr(f, name) is not None for f in frames) for name in ("energy", "forces", "stress", "dipole")
+        },
+        "energy_per_atom": _range([f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]),
+        "force_norm": _range(norms),
+        # of the components, as the errors of a potential are given
+        "force_rms": float(np.sqrt(np.mean(norms**2) / 3.0)) if norms.size else None,
+        "nearest_distance": _range(part.nearest),
+        "volume_per_atom": _range([abs(f.atoms.cell.volume) / len(f.atoms) for f in periodic]),
+    }

@@ -1,0 +1,57 @@
+"""Kept lists of neighbours: pairs, and what forces and virial are made of."""
+
+import numpy as np
+import pytest
+from ase.build import bulk, molecule
+from ase.neighborlist import neighbor_list
+
+from equishare.simulate.neighbours import NeighbourList
+from equishare.potential import GraphError
+
+
+@pytest.mark.parametrize("atoms", [molecule("CH3CH2OH"), bulk("NaCl", "rocksalt", 5.64, cubic=True)], ids=str)
+def test_pairs_after_a_move_are_those_of_a_new_list(atoms):
+    listed = NeighbourList.of(atoms, 4.0)
+    moved = atoms.copy()
+    moved.positions += np.random.default_rng(0).normal(scale=0.1, size=moved.positions.shape)
+    assert listed.covers(moved, skin=1.0)
+    pairs = listed.within(moved, 3.0)
+    i, j, vectors = neighbor_list("ijD", moved, 3.0)
+    found, expected = (
+        np.column_stack([*ends, np.round(v, 9)])
+        for ends, v in (((pairs.receiver, pairs.sender), pairs.vectors), ((i, j), vectors))
+    )
+    assert found.shape == expected.shape
+    assert found[np.lexsort(found.T)] == pytest.approx(expected[np.lexsort(expected.T)], abs=1e-8)
+    assert (np.diff(pairs.receiver) >= 0).all()
+
+
+def test_a_list_does_not_cover_what_is_another_structure():
+    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    listed = NeighbourList.of(atoms, 4.0)
+    for change in ("numbers", "cell", "pbc", "positions", "nan"):
+        other = atoms.copy()
+        if change == "numbers":
+            other.numbers[0] = 19
+        elif change == "cell":
+            other.cell[0, 0] += 0.1
+        elif change == "pbc":
+            other.pbc = [True, True, False]
+        else:
+            other.positions[0, 0] += 0.6 if change == "positions" else np.nan
+        assert not listed.covers(other, skin=1.0), change
+    with pytest.raises(GraphError, match="not finite"):
+        NeighbourList.of(other, 4.0)
+
+
+def test_forces_and_virial_are_sums_over_pairs():
+    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    pairs = NeighbourList.of(atoms, 4.0).within(atoms, 4.0)
+    gradient = np.random.default_rng(0).normal(size=pairs.vectors.shape).astype(np.float32)
+    forces, virial = np.zeros((len(atoms), 3)), np.zeros((3, 3))
+    for sender, receiver, vector, slope in zip(pairs.sender, pairs.receiver, pairs.vectors, gradient, strict=True):
+        forces[sender] -= slope
+        forces[receiver] += slope
+        virial += (np.outer(vector, slope) + np.outer(slope, vector)) / 2
+    assert pairs.forces(gradient, len(atoms)) == pytest.approx(forces, abs=1e-12)
+    assert pairs.virial(gradient) == pytest.approx(virial, abs=1e-10)

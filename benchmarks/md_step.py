@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from ase.build import molecule
 
-from equishare.simulate import EquishareCalculator
 from equishare.potential import ModelConfig, Potential, load
 from equishare.potential.frozen_potential import FrozenPotential
+from equishare.simulate import EquishareCalculator
 
 
 def measure(name: str, call: Callable[[], object], repeats: int = 200) -> None:

@@ -16,8 +16,8 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
-from equishare.gallery.scenes import tetrominoes
 from equishare.gallery import ForegroundARI, ObjectDiscovery, ObjectDiscoveryModule
+from equishare.gallery.scenes import tetrominoes
 from equishare.training.soap import SOAP
 
 TEST_SEED = 999_983

@@ -9,43 +9,72 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from equishare.check.calculator_check import calculator
-    from equishare.check.calculator_report import CalculatorReport, PhysicsTest
-    from equishare.check.element import Element
-    from equishare.check.equivariance_check import equivariance
-    from equishare.check.field import Field
-    from equishare.check.report import EquivarianceReport, Finding
-    from equishare.check.spellings import geometric, group, image, molecule, point_cloud, set_
-    from equishare.check.symmetry import Symmetry
-    from equishare.check.transform import Cartesian, Image, Index, Irreps, Represented, Transform
-    from equishare.check.verdict import Verdict
+    from equishare.check.calculators.check import calculator
+    from equishare.check.errors import CheckError
+    from equishare.check.models.claims.fields import group
+    from equishare.check.models.claims.images import image
+    from equishare.check.models.claims.molecules import geometric, molecule, point_cloud
+    from equishare.check.models.claims.sets import set_
+    from equishare.check.models.equivariance import equivariance
+    from equishare.check.models.symmetry.cartesian import Cartesian
+    from equishare.check.models.symmetry.element import Element
+    from equishare.check.models.symmetry.field import Field
+    from equishare.check.models.symmetry.image import Image
+    from equishare.check.models.symmetry.index import Index
+    from equishare.check.models.symmetry.irreps import Irreps
+    from equishare.check.models.symmetry.represented import Represented
+    from equishare.check.models.symmetry.symmetry import Symmetry
+    from equishare.check.models.symmetry.transform import Transform
+    from equishare.check.reports.calculator_report import CalculatorReport, PhysicsTest
+    from equishare.check.reports.symmetry_report import EquivarianceReport, SymmetryTest
+    from equishare.check.reports.verdict import Verdict
 
 _HOME = {
-    "calculator_check": ("calculator",),
-    "calculator_report": ("CalculatorReport", "PhysicsTest"),
-    "element": ("Element",),
-    "equivariance_check": ("equivariance",),
-    "field": ("Field",),
-    "report": ("EquivarianceReport", "Finding"),
-    "spellings": ("geometric", "group", "image", "molecule", "point_cloud", "set_"),
-    "symmetry": ("Symmetry",),
-    "transform": ("Cartesian", "Image", "Index", "Irreps", "Represented", "Transform"),
-    "verdict": ("Verdict",),
+    "calculators.check": ("calculator",),
+    "errors": ("CheckError",),
+    "models.claims.fields": ("group",),
+    "models.claims.images": ("image",),
+    "models.claims.molecules": (
+        "geometric",
+        "molecule",
+        "point_cloud",
+    ),
+    "models.claims.sets": ("set_",),
+    "models.equivariance": ("equivariance",),
+    "models.symmetry.cartesian": ("Cartesian",),
+    "models.symmetry.element": ("Element",),
+    "models.symmetry.field": ("Field",),
+    "models.symmetry.image": ("Image",),
+    "models.symmetry.index": ("Index",),
+    "models.symmetry.irreps": ("Irreps",),
+    "models.symmetry.represented": ("Represented",),
+    "models.symmetry.symmetry": ("Symmetry",),
+    "models.symmetry.transform": ("Transform",),
+    "reports.calculator_report": (
+        "CalculatorReport",
+        "PhysicsTest",
+    ),
+    "reports.symmetry_report": (
+        "EquivarianceReport",
+        "SymmetryTest",
+    ),
+    "reports.verdict": ("Verdict",),
 }
 
 __all__ = [
     "CalculatorReport",
     "Cartesian",
+    "CheckError",
     "Element",
     "EquivarianceReport",
     "Field",
-    "Finding",
     "Image",
     "Index",
     "Irreps",
     "PhysicsTest",
     "Represented",
     "Symmetry",
+    "SymmetryTest",
     "Transform",
     "Verdict",
     "calculator",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from equishare.check.report import EquivarianceReport
+    from equishare.check.reports.symmetry_report import EquivarianceReport
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +33,7 @@ def equivariance(request: pytest.FixtureRequest) -> "Callable[..., EquivarianceR
 
     def check(model: Any, inputs: Any, symmetry: Any, **given: Any) -> "EquivarianceReport":
         __tracebackhide__ = True
-        from equishare.check.equivariance_check import equivariance as run
+        from equishare.check.models.equivariance import equivariance as run
 
         report = run(model, inputs, symmetry, **{**options, **given})
         if not report.passed:

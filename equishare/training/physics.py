@@ -11,7 +11,7 @@ from ase import Atoms
 from equishare.potential import Potential
 
 if TYPE_CHECKING:
-    from equishare.check.calculator_report import CalculatorReport
+    from equishare.check.reports.calculator_report import CalculatorReport
 
 # evaluations that each part of the check takes, about
 _LAWS, _SCAN, _DYNAMICS = 220, 250, 300

@@ -28,7 +28,7 @@ from equishare.training.summary import commands, labelled_forces_rms, number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from equishare.check.calculator_report import CalculatorReport
+    from equishare.check.reports.calculator_report import CalculatorReport
 
 TITLES = {"train": "Training (sample)", "valid": "Validation", "test": "Test"}
 

@@ -1,0 +1,1 @@
+"""Checks of any ASE calculator for the laws that a potential obeys."""

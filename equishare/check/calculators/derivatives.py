@@ -1,0 +1,91 @@
+"""Forces and stress against finite differences of the energy."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from equishare.check.calculators.evaluator import Evaluator
+from equishare.check.reports.calculator_report import PhysicsTest, judged
+
+FORCE_TOLERANCE = 1e-4
+"""eV/Å: below this a difference between force and energy slope is too small to matter."""
+STRESS_TOLERANCE = 1e-5
+"""eV/Å^3."""
+
+
+def slope(energy: Callable[[float], float], step: float, noise: float) -> tuple[float, float]:
+    """Return dE/dx at 0 and its uncertainty, from five-point differences at two steps.
+
+    The uncertainty adds what halving the step changes (truncation) and the energy's noise over the step
+    (rounding).
+
+    Example:
+        >>> value, uncertainty = slope(np.sin, 0.02, 1e-16)
+        >>> bool(abs(value - 1) < 1e-9 and uncertainty < 1e-7)
+        True
+    """
+    at = {k: energy(k * step / 2) for k in (-4, -2, -1, 1, 2, 4)}
+    coarse = (8 * (at[2] - at[-2]) - (at[4] - at[-4])) / (6 * (2 * step))
+    fine = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (6 * step)
+    return fine, abs(coarse - fine) + 3 * noise / step
+
+
+def _step(noise: float, scale: float) -> float:
+    """Where truncation, about step^4, meets rounding, noise / step; within 0.002 to 0.05."""
+    return float(np.clip((noise / max(scale, 1e-6)) ** 0.2, 0.002, 0.05))
+
+
+def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest]:
+    """-dE/du against F u, for random unit displacements u of all atoms and of single atoms."""
+    rng = np.random.default_rng(seed)
+    n, noise = len(evaluate.atoms), evaluate.noise
+    step = _step(noise.energy, float(np.abs(evaluate.base.forces).max(initial=1.0)))
+    worst = (0.0, 0.0)
+    for number in range(2 * samples):
+        u = np.zeros((n, 3))
+        chosen = slice(None) if number % 2 == 0 else int(rng.integers(n))
+        u[chosen] = rng.standard_normal(u[chosen].shape)
+        u /= np.linalg.norm(u)
+
+        def energy(x: float, u: np.ndarray = u) -> float:
+            moved = evaluate.atoms.copy()
+            moved.positions += x * u
+            return evaluate.energy(moved)
+
+        found, uncertainty = slope(energy, step, noise.energy)
+        error = abs(-found - float(np.sum(evaluate.base.forces * u)))
+        worst = max(worst, (error, max(uncertainty, noise.forces)), key=lambda pair: pair[0] / max(pair[1], 1e-300))
+    return [judged("energy slope", "forces", *worst, FORCE_TOLERANCE, "eV/Å")]
+
+
+def stress_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest]:
+    """dE/dstrain / V against the stress, for random symmetric strains; and the stress's symmetry."""
+    stress = evaluate.base.stress
+    if stress is None:
+        return []
+    rng = np.random.default_rng(seed)
+    volume, noise = evaluate.atoms.get_volume(), evaluate.noise
+    step = _step(noise.energy, volume * float(np.abs(stress).max(initial=0.01))) / 2
+    worst = (0.0, 0.0)
+    for _ in range(samples):
+        strain = rng.standard_normal((3, 3))
+        strain = (strain + strain.T) / 2
+        strain /= np.linalg.norm(strain)
+
+        def energy(x: float, strain: np.ndarray = strain) -> float:
+            strained = evaluate.atoms.copy()
+            strained.set_cell(evaluate.atoms.cell.array @ (np.eye(3) + x * strain), scale_atoms=True)
+            return evaluate.energy(strained)
+
+        found, uncertainty = slope(energy, step, noise.energy)
+        error = abs(found / volume - float(np.sum(stress * strain)))
+        worst = max(
+            worst,
+            (error, max(uncertainty / volume, noise.stress)),
+            key=lambda pair: pair[0] / max(pair[1], 1e-300),
+        )
+    asymmetry = float(np.abs(stress - stress.T).max())
+    return [
+        judged("energy slope", "stress", *worst, STRESS_TOLERANCE, "eV/Å³"),
+        judged("symmetric stress", "stress", asymmetry, noise.stress, STRESS_TOLERANCE, "eV/Å³"),
+    ]

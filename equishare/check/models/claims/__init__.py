@@ -1,0 +1,1 @@
+"""The usual claims in a few words: molecules, point clouds, images, sets, groups."""

@@ -1,0 +1,58 @@
+"""Claims of models of images."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from equishare.check.errors import CheckError
+from equishare.check.models.symmetry import factors
+from equishare.check.models.symmetry.cartesian import Cartesian
+from equishare.check.models.symmetry.image import Image
+from equishare.check.models.symmetry.symmetry import Spec, Symmetry
+from equishare.check.models.symmetry.transform import Transform
+
+_PLANAR = {
+    "C1": (1, False),
+    "C2": (2, False),
+    "C4": (4, False),
+    "D1": (1, True),
+    "D2": (2, True),
+    "D4": (4, True),
+}
+
+
+def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False) -> Symmetry:
+    """Quarter turns and mirrors of images (the last two axes), and circular shifts.
+
+    Inputs with three or more axes are images. Outputs with a square of pixels are feature maps with
+    invariant channels, all others are invariant; give `Image(group_axis=...)` for regular feature maps.
+
+    Args:
+        group: "C2", "C4", "D1" (mirror alone), "D2", "D4", or "C1" (with `translations`).
+        inputs: types, where they are not simply images.
+        outputs: types, likewise.
+        translations: test circular shifts by whole pixels too.
+
+    Raises:
+        CheckError: no such group.
+
+    Example:
+        >>> [f.name for f in image("C4", translations=True).factors]
+        ['quarter turns', 'translation']
+    """
+    if group not in _PLANAR:
+        raise CheckError(f"group {group!r} is none of {sorted(_PLANAR)}")
+    turns, mirrors = _PLANAR[group]
+    chosen = [factors.planar(turns, mirrors)] if group != "C1" else []
+    chosen += [factors.shift()] * translations
+    return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image)
+
+
+def _infer_image(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
+    return Image() if tensor.dim() >= 3 and min(tensor.shape[-2:]) > 1 else Cartesian()
+
+
+def _parse_image(text: str) -> Transform:
+    if text not in ("image", "invariant"):
+        raise CheckError(f"a type for images is 'image', 'invariant' or an Image(...); got {text!r}")
+    return Image() if text == "image" else Cartesian()

@@ -1,0 +1,1 @@
+"""Where a model loses a symmetry: its modules' calls, compared one by one."""

@@ -1,0 +1,106 @@
+"""Making an input for a model of which only the signature is known."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equishare.check.errors import TargetError
+from equishare.check.models.precision import Model, argument_names
+
+ATOMS = 9
+PIXELS = 16
+_POSITIONS = {"pos", "positions", "position", "coords", "coord", "coordinates", "r", "xyz", "points"}
+_SPECIES = {"z", "species", "atomic_numbers", "numbers", "atom_types"}
+_EDGES = {"edge_index", "edges"}
+_GRAPH = {"data", "graph", "batch_data", "g"}
+
+
+def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0) -> tuple[Any, ...]:
+    """Make inputs from argument names (molecule, point-cloud) or from a shape (image, set).
+
+    Molecules have 9 atoms of H, C, N and O in a cloud with distances of at least 1 Å, and edges between all
+    pairs.
+
+    Args:
+        model: what will be called.
+        kind: "molecule", "point-cloud", "image" or "set".
+        shape: of the input, for images and sets; by default [1, channels, 16, 16], the channels of the
+            first convolution.
+        seed: of the numbers.
+
+    Raises:
+        TargetError: an argument's meaning cannot be told from its name.
+
+    Example:
+        >>> inputs = example_inputs(lambda z, pos: pos, "molecule")
+        >>> [tuple(x.shape) for x in inputs]
+        [(9,), (9, 3)]
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if kind in ("image", "set"):
+        return (torch.randn(*(shape or _default_shape(model, kind)), generator=generator),)
+    names = argument_names(model, 8)
+    fields = _cloud(generator)
+    made: list[Any] = []
+    for name in (n for n in names if not n.isdigit()):
+        value = _field(name.lower(), fields)
+        if value is None:
+            if made:
+                break
+            if kind == "point-cloud" or name.lower() == "x":
+                value = fields["positions"]
+            else:
+                raise TargetError(
+                    f"what to give for the argument {name!r} is not known; name a function that "
+                    "makes inputs: --inputs file.py:name"
+                )
+        made.append(value)
+    if not made:
+        made = [fields["positions"]]
+    return tuple(made)
+
+
+def _cloud(generator: torch.Generator) -> dict[str, Tensor]:
+    """Random atoms, none closer than 1 Å."""
+    positions = torch.zeros(0, 3)
+    while len(positions) < ATOMS:
+        point = 1.6 * torch.randn(1, 3, generator=generator)
+        if len(positions) == 0 or bool((torch.cdist(positions, point) > 1.0).all()):
+            positions = torch.cat([positions, point])
+    species = torch.tensor([1, 6, 7, 8])[torch.randint(4, (ATOMS,), generator=generator)]
+    edges = torch.nonzero(~torch.eye(ATOMS, dtype=torch.bool)).T.contiguous()
+    return {
+        "positions": positions,
+        "species": species,
+        "edges": edges,
+        "batch": torch.zeros(ATOMS, dtype=torch.long),
+    }
+
+
+def _field(name: str, fields: dict[str, Tensor]) -> Any:
+    if name in _GRAPH:
+        from torch_geometric.data import Data
+
+        return Data(z=fields["species"], pos=fields["positions"], edge_index=fields["edges"], batch=fields["batch"])
+    for known, key in (
+        (_POSITIONS, "positions"),
+        (_SPECIES, "species"),
+        (_EDGES, "edges"),
+        ({"batch"}, "batch"),
+    ):
+        if name in known:
+            return fields[key]
+    return None
+
+
+def _default_shape(model: Model, kind: str) -> Sequence[int]:
+    layers = list(model.modules()) if isinstance(model, nn.Module) else []
+    if kind == "image":
+        channels = next((layer.in_channels for layer in layers if isinstance(layer, nn.Conv2d)), 1)
+        return (1, channels, PIXELS, PIXELS)
+    features = next((layer.in_features for layer in layers if isinstance(layer, nn.Linear)), None)
+    if features is None:
+        raise TargetError("the size of the set's members is not known; give it with --shape, for instance --shape 10,4")
+    return (10, features)

@@ -1,0 +1,124 @@
+"""The noise floor: how far rounding alone moves a model's outputs."""
+
+import statistics
+import time
+
+import torch
+from torch import Tensor
+
+from equishare.check.models.precision import COUNTERPART, private_copy
+from equishare.check.models.probe import Probe
+from equishare.check.models.symmetry.element import Element
+
+STOCHASTIC_RUNS = 6
+RUNS_ELSEWHERE = 2
+"""Runs of stochastic arithmetic at x, and at each g x that the floor is measured on."""
+JITTERED_RUNS = 4
+
+
+class Noise:
+    """Floors of every quantity, as root mean squares in the quantity's own unit.
+
+    A model in float32 is compared with its copy in float64; a model in float64 with its copy in float32,
+    whose difference is scaled by the ratio of the two epsilons. Where a copy cannot be cast (a function with
+    float32 constants inside, compiled code), the scatter under Monte Carlo arithmetic takes its place.
+
+    Args:
+        probe: the model and its inputs.
+        base: what it returns at the identity.
+        seed: of the Monte Carlo arithmetic.
+
+    Attributes:
+        floors: the largest noise seen so far.
+        seconds: what one more measurement takes.
+    """
+
+    def __init__(self, probe: Probe, base: list[Tensor], seed: int) -> None:
+        self.probe, self.base, self.seed = probe, base, seed
+        self.epsilon = torch.finfo(probe.dtype).eps
+        self.coarse = [0.0] * len(base)
+        self.other = self._cast_probe()
+        # the last digit of the output itself; where the floor is an estimate and no bound, a few of them
+        digits = 0.5 if self.other is not None and probe.dtype != torch.float64 else 2.0
+        self.least = [digits * self.epsilon * rms(b) for b in base]
+        self.floors = list(self.least)
+        self.seen: list[list[float]] = [[] for _ in base]
+        self.wide_base: list[Tensor] = []
+        self.method = "float32 against float64" if self.other is not None else "Monte Carlo arithmetic"
+        self.runs = None if self.other is not None else STOCHASTIC_RUNS
+        began = time.perf_counter()
+        self.measure(None, base)
+        self.seconds = (time.perf_counter() - began) * (
+            1 if self.other is not None else RUNS_ELSEWHERE / STOCHASTIC_RUNS
+        )
+        if self.other is not None and probe.dtype == torch.float64:
+            # one difference may be small by chance, which a bound forgives and an estimate does not
+            for number in range(JITTERED_RUNS):
+                leaves = probe.jittered(0.01, seed + number)
+                self.measure(None, probe.observe(leaves=leaves), leaves)
+
+    def _cast_probe(self) -> Probe | None:
+        """Return the probe at the counterpart precision, or None where the model cannot be cast."""
+        if self.probe.dtype not in COUNTERPART:
+            return None
+        dtype = COUNTERPART[self.probe.dtype]
+        try:
+            other = self.probe.at(private_copy(self.probe.model, dtype), dtype)
+            observed = other.observe()
+        except Exception:
+            return None
+        usable = len(observed) == len(self.base) and all(
+            o.dtype == dtype and o.shape == b.shape for o, b in zip(observed, self.base, strict=True)
+        )
+        return other if usable else None
+
+    def measure(self, g: Element | None, mine: list[Tensor], leaves: list[Tensor] | None = None) -> list[float]:
+        """Raise the floors to the noise seen at g x, where the model returned `mine` (x: inputs or `leaves`).
+
+        Returns:
+            For every quantity |f64(g x) - g f64(x)|, the error that is left without float32's noise; zeros
+            where the model is not compared with a wider copy.
+        """
+        systematic = [0.0] * len(self.base)
+        if self.other is None:
+            self._scatter(g, mine)
+            return systematic
+        theirs = self.other.observe(g, leaves=leaves, gradients=len(mine) == len(self.base))
+        if g is None and leaves is None:
+            self.wide_base = theirs
+        narrower = self.other.dtype == torch.float32 and self.probe.dtype == torch.float64
+        # an estimate and no bound, and inputs and expected outputs are rounded in float64 too: hence the 10
+        scale = 10 * self.epsilon / torch.finfo(torch.float32).eps if narrower else 1.0
+        for i, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            difference = rms(a.to(torch.float64) - b.to(torch.float64))
+            if difference == difference:
+                self.coarse[i] = max(self.coarse[i], difference if narrower else 0.0)
+                self.seen[i].append(scale * difference)
+                self.floors[i] = max(self.floors[i], scale * difference)
+            if g is not None and not narrower:
+                expected = self.probe.quantities[i].expected(self.wide_base[i], g)
+                systematic[i] = rms(b.to(torch.float64) - expected) if expected.shape == b.shape else 0.0
+        return systematic
+
+    def typical(self, i: int) -> float:
+        """The median of the noise seen so far: one rounding that tips over a threshold does not move it."""
+        return max(self.least[i], statistics.median(self.seen[i])) if self.seen[i] else self.floors[i]
+
+    def _scatter(self, g: Element | None, mine: list[Tensor]) -> None:
+        runs = STOCHASTIC_RUNS if g is None else RUNS_ELSEWHERE
+        gradients = len(mine) == len(self.base)
+        for run in range(runs):
+            perturbed = self.probe.observe(g, stochastic=self.seed + run, gradients=gradients)
+            for i, (a, b) in enumerate(zip(mine, perturbed, strict=True)):
+                difference = rms(a.to(torch.float64) - b.to(torch.float64))
+                if difference == difference:
+                    self.floors[i] = max(self.floors[i], difference)
+
+    def single_precision_inside(self, i: int, error: float) -> bool:
+        """Whether a float64 model's error is what float32 rounding would give it, all of the model or a small part."""
+        return 1e-3 * self.coarse[i] <= error <= self.coarse[i]
+
+
+def rms(x: Tensor) -> float:
+    """Root mean square of a tensor, 0 for an empty one."""
+    return float(x.to(torch.float64).square().mean().sqrt()) if x.numel() else 0.0

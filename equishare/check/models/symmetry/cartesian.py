@@ -1,0 +1,71 @@
+"""Cartesian tensors: scalars, vectors, positions, matrices."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from equishare.check.errors import CheckError
+from equishare.check.models.symmetry.element import Element
+from equishare.check.models.symmetry.transform import Transform, permute
+
+
+@dataclass(frozen=True)
+class Cartesian(Transform):
+    """A Cartesian tensor over the last `rank` axes, each of size 3: T -> det(R)^pseudo (R x ... x R) T.
+
+    Rank 0 is a scalar: invariant under rotations (a pseudoscalar changes sign under improper ones),
+    permuted if it runs along an index set.
+
+    Args:
+        rank: number of Cartesian axes, the last ones.
+        pseudo: multiply by det R, as for an axial vector.
+        along: the index set of axis `axis` ("atoms", "edges", ...), or None for a global quantity.
+        axis: the axis that runs along it.
+        moves: translations are added (positions).
+
+    Raises:
+        CheckError: the last axes of the tensor do not have size 3.
+
+    Example:
+        >>> import torch
+        >>> Cartesian(1).apply(torch.tensor([1.0, 0, 0]), Element(orthogonal=-torch.eye(3))).tolist()
+        [-1.0, 0.0, 0.0]
+    """
+
+    rank: int = 0
+    pseudo: bool = False
+    along: str | None = None
+    axis: int = 0
+    moves: bool = False
+
+    def apply(self, x: Shaped[Tensor, "..."], g: Element) -> Shaped[Tensor, "..."]:
+        """Rotate, then translate where positions are meant, and permute."""
+        x = self.linear(x, g)
+        return x + g.translation.to(x) if self.moves and g.translation is not None else x
+
+    def linear(self, x: Shaped[Tensor, "..."], g: Element) -> Shaped[Tensor, "..."]:
+        """Rotate and permute."""
+        if g.orthogonal is not None and (self.rank or self.pseudo):
+            R = g.orthogonal.to(x)
+            if tuple(x.shape[x.dim() - self.rank :]) != (3,) * self.rank or x.dim() < self.rank:
+                raise CheckError(
+                    f"a Cartesian tensor of rank {self.rank} needs {self.rank} last axes of size 3, "
+                    f"got shape {tuple(x.shape)}; give this tensor another type"
+                )
+            for axis in range(x.dim() - self.rank, x.dim()):
+                x = torch.tensordot(x, R, dims=([axis], [1])).movedim(-1, axis)
+            x = x * torch.linalg.det(g.orthogonal).round().to(x) if self.pseudo else x
+        return permute(x, g, self.along, self.axis)
+
+    def describe(self) -> str:
+        """Name the tensor's kind and what it runs along."""
+        kinds = {0: "scalar", 1: "vector", 2: "matrix"}
+        kind = (
+            "positions"
+            if self.moves
+            else ("pseudo" if self.pseudo else "") + kinds.get(self.rank, f"rank-{self.rank} tensor")
+        )
+        kind = "invariant" if kind == "scalar" and self.along is None else kind
+        return kind + (f" per {self.along.removesuffix('s')}" if self.along and not self.moves else "")

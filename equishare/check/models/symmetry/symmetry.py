@@ -1,0 +1,175 @@
+"""A symmetry: which elements are drawn, and how every input and output transforms."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equishare.check.errors import CheckError
+from equishare.check.models.symmetry.cartesian import Cartesian
+from equishare.check.models.symmetry.element import Element
+from equishare.check.models.symmetry.image import Image
+from equishare.check.models.symmetry.index import Index
+from equishare.check.models.symmetry.transform import Transform
+from equishare.check.models.tree import Leaves
+
+Spec = Any  # a Transform, its spelling, or a tuple or mapping of them shaped like the inputs or outputs
+Infer = Callable[[str, Tensor, Mapping[str, int]], Transform | None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What drawing an element needs to know of the inputs.
+
+    Attributes:
+        sizes: size of every index set ("atoms": 9, ...).
+        positions: the first leaf that translations move, or None.
+        batch: which structure each atom belongs to, or None; permutations stay within structures.
+        image: rows and columns of the first image, or None.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    positions: Tensor | None = None
+    batch: Tensor | None = None
+    image: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One subgroup that is tested by itself, so that a report can say which one fails.
+
+    Attributes:
+        name: "rotation", "permutation", ...
+        draw: makes an element from a generator, the inputs' setting, and its number in the series.
+        samples: how many elements are drawn unless the caller says otherwise.
+        size: the order of a small finite group whose elements `draw` enumerates by number; None where it
+            draws at random.
+        mixes_features: hidden features may be mixed by an action that is not known beforehand (rotations
+            do, permutations and translations do not); where a model breaks is then found by fitting that
+            action.
+        needs: the index set, "positions" or "image" that inputs must have for the factor to mean anything.
+    """
+
+    name: str
+    draw: Callable[[torch.Generator, Setting, int], Element]
+    samples: int = 24
+    size: int | None = None
+    mixes_features: bool = True
+    needs: str | None = None
+
+    def applies(self, setting: "Setting") -> bool:
+        """Whether the inputs have what this factor acts on."""
+        if self.needs in ("positions", "image"):
+            return getattr(setting, self.needs) is not None
+        return self.needs is None or setting.sizes.get(self.needs, 0) > 1
+
+    def element(self, seed: int, setting: Setting, number: int = 0) -> Element:
+        """Draw element `number` of the series that `seed` starts; the same arguments, the same element."""
+        mixed = zlib.crc32(f"{self.name}/{seed}/{number}".encode())
+        return self.draw(torch.Generator().manual_seed(mixed), setting, number)
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """A claim: f(g x) = g f(x) for every g of the factors, with these actions on inputs and outputs.
+
+    Args:
+        name: for reports.
+        factors: the subgroups to test.
+        inputs: types of the inputs, shaped like them; leaves that are left out are inferred from name and
+            shape.
+        outputs: types of the outputs; with a mapping, outputs that are left out are not tested.
+        infer_input: gives the type of a leaf that is not in `inputs`.
+        infer_output: gives the type of an output where `outputs` is None, or None for "do not test".
+        parse: turns a spelling such as "forces" or "8x0e+4x1o" into a Transform.
+    """
+
+    name: str
+    factors: tuple[Factor, ...]
+    inputs: Spec = None
+    outputs: Spec = None
+    infer_input: Infer = lambda path, tensor, sizes: Cartesian()
+    infer_output: Infer = lambda path, tensor, sizes: Cartesian()
+    parse: Callable[[str], Transform] = lambda text: _no_spelling(text)
+
+    def bind_inputs(self, leaves: Leaves, names: Sequence[str]) -> list[Transform]:
+        """Type every input leaf; `names` are what reports call them."""
+        sizes: dict[str, int] = {}
+        types: list[Transform | None] = []
+        for (path, tensor), name in zip(leaves, names, strict=True):
+            found = self._lookup(self.inputs, path, name)
+            types.append(found)
+            _learn_sizes(sizes, found, tensor, name)
+        # what the user typed, then what names tell, fixes the sizes that shapes alone are judged by
+        for number, ((_, tensor), name) in enumerate(zip(leaves, names, strict=True)):
+            if types[number] is None:
+                found = self.infer_input(name, tensor, sizes)
+                types[number] = found
+                _learn_sizes(sizes, found, tensor, name)
+        return [t or Cartesian() for t in types]
+
+    def bind_outputs(self, leaves: Leaves, setting: Setting) -> list[Transform | None]:
+        """Type every output leaf; None is not tested."""
+        if self.outputs is None:
+            return [self.infer_output(path, tensor, setting.sizes) for path, tensor in leaves]
+        types = [self._lookup(self.outputs, path, path) for path, _ in leaves]
+        if not any(types):
+            raise CheckError(
+                f"the symmetry types outputs {self.outputs!r}, but the model returned "
+                f"{[p for p, _ in leaves]}; shape `outputs` like what the model returns"
+            )
+        return types
+
+    def _lookup(self, spec: Spec, path: str, name: str) -> Transform | None:
+        """Find a leaf's type in a spec by walking down its path."""
+        if spec is None or isinstance(spec, Transform):
+            return spec
+        if isinstance(spec, str):
+            return self.parse(spec)
+        if isinstance(spec, Mapping):
+            for key in (name, path):
+                if key in spec:
+                    return self._lookup(spec[key], "", name)
+            head, _, tail = path.partition(".")
+            return self._lookup(spec.get(head), tail, name)
+        if isinstance(spec, Sequence):
+            head, _, tail = path.partition(".")
+            number = int(head) if head.isdigit() else 0
+            return self._lookup(spec[number], tail, name) if number < len(spec) else None
+        raise CheckError(f"a type is a Transform, a string, a tuple or a mapping of them; got {type(spec).__name__}")
+
+
+def _no_spelling(text: str) -> Transform:
+    raise CheckError(f"this symmetry has no spelling {text!r}; give a Transform")
+
+
+def _learn_sizes(sizes: dict[str, int], transform: Transform | None, tensor: Tensor, name: str) -> None:
+    """Note how long an index set is, and refuse two lengths."""
+    along, axis = getattr(transform, "along", None), getattr(transform, "axis", 0)
+    if along is None:
+        return
+    if not -tensor.dim() <= axis < tensor.dim():
+        raise CheckError(f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}")
+    size = tensor.shape[axis]
+    if sizes.setdefault(along, size) != size:
+        raise CheckError(f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}")
+
+
+def setting_of(leaves: Leaves, names: Sequence[str], types: Sequence[Transform]) -> Setting:
+    """Read sizes, positions, batch and image size off the typed inputs."""
+    sizes: dict[str, int] = {}
+    positions = batch = image = None
+    for (_, tensor), name, transform in zip(leaves, names, types, strict=True):
+        _learn_sizes(sizes, transform, tensor, name)
+        if isinstance(transform, Cartesian) and transform.moves and positions is None:
+            positions = tensor.detach()
+        if name.rpartition(".")[2] == "batch" and not tensor.is_floating_point():
+            batch = tensor
+        if isinstance(transform, Index) and transform.of not in sizes:
+            sizes[transform.of] = int(tensor.max()) + 1 if tensor.numel() else 0
+        if isinstance(transform, Image) and image is None:
+            image = (tensor.shape[transform.axes[0]], tensor.shape[transform.axes[1]])
+    return Setting(sizes, positions, batch, image)

@@ -1,0 +1,1 @@
+"""Verdicts and reports: for people, programs, browsers and continuous integration."""

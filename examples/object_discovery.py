@@ -14,9 +14,9 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from torch.utils.data import DataLoader, TensorDataset
 
-from equishare.gallery.scenes import sprites, tetrominoes
 from equishare.files import replacing
 from equishare.gallery import ObjectDiscovery, ObjectDiscoveryModule
+from equishare.gallery.scenes import sprites, tetrominoes
 from equishare.training.soap import SOAP
 
 SCENES = {"tetrominoes": tetrominoes, "sprites": sprites}

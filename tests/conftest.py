@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "equishare"
 # before anything imports them: every annotated call of the tests is checked, shapes included; no compiler can compile the checks
 CHECKED = [
     ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
-    for floor in ("nn", "gallery", "potential")
+    for floor in ("ops", "nn", "gallery", "potential")
     for path in sorted((PACKAGE / floor).rglob("*.py"))
-    if path.stem != "__init__" and not path.stem.endswith("_triton")
+    if path.stem != "__init__" and path.stem not in ("numba", "triton", "jit", "ahead")
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -12,10 +12,10 @@ ROOT = Path(equishare.__file__).parent
 ALLOWED = {
     "groups": set(),
     "sharing": {"groups"},
-    "loops": set(),
-    "nn": {"groups", "sharing", "loops"},
+    "ops": set(),
+    "nn": {"groups", "sharing", "ops"},
     "gallery": {"groups", "sharing", "nn"},
-    "potential": {"groups", "sharing", "loops", "nn"},
+    "potential": {"groups", "sharing", "ops", "nn"},
     "check": {"groups"},
     "datasets": set(),
     "atoms": set(),
@@ -25,7 +25,7 @@ ALLOWED = {
     "commands": {
         "groups",
         "sharing",
-        "loops",
+        "ops",
         "nn",
         "potential",
         "check",

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from equishare.commands.imports import large_imports
-from equishare.loops import precompile
+from equishare.ops import ahead
 
 if __name__ == "__main__":
     # as `equishare train` starts
-    precompile.start("float32")
+    ahead.start("float32")
     with large_imports():
         import equishare.training.fit
         import equishare.training.report  # noqa: F401

@@ -14,8 +14,8 @@ from ase.io import iread
 from ase.io.formats import UnknownFileTypeError, filetype, get_compression, open_with_compression
 from jaxtyping import Float
 
-from equishare.errors import EquishareError
 from equishare.atoms.labels import LabelKeys, read_labels
+from equishare.errors import EquishareError
 
 __all__ = ["Frame", "FrameReadError", "LabelKeys", "read_frames", "split_isolated"]
 

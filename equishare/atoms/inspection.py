@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from equishare.errors import EquishareError
 from equishare.atoms.checks import (
     Part,
     check_across,
@@ -23,6 +22,7 @@ from equishare.atoms.findings import Finding
 from equishare.atoms.frame import Frame, split_isolated
 from equishare.atoms.unit_measures import nearest_over_covalent
 from equishare.atoms.units import unit_findings
+from equishare.errors import EquishareError
 
 __all__ = ["Finding", "Inspection", "InspectionError", "inspect"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from equishare.errors import EquishareError
 from equishare.atoms.frame import Frame
+from equishare.errors import EquishareError
 
 __all__ = ["ReferenceEnergies", "ReferenceEnergyError", "reference_energies"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equishare.errors import EquishareError
 from equishare.atoms.duplicates import group_duplicates
 from equishare.atoms.frame import Frame, split_isolated
+from equishare.errors import EquishareError
 
 __all__ = ["Split", "SplitError", "split_frames"]
 

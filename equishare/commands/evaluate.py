@@ -36,8 +36,8 @@ def evaluate(
 
         from rich.console import Console
 
-        from equishare.files import check_writable
         from equishare.atoms.frame import LabelKeys
+        from equishare.files import check_writable
         from equishare.potential import load
         from equishare.training.calibration import calibrations
         from equishare.training.evaluate import evaluate as measure

@@ -23,8 +23,8 @@ def select(
     with large_imports():
         from rich.console import Console
 
-        from equishare.files import check_writable
         from equishare.atoms.frame import read_unlabelled
+        from equishare.files import check_writable
         from equishare.potential import load
         from equishare.training.initial import choose_device
         from equishare.training.prepare import resolve

@@ -91,12 +91,12 @@ def train(
     Without a file, trains on bundled frames of ethanol in under three minutes. Ctrl-C saves and reports;
     --resume continues.
     """
-    from equishare.loops import precompile
+    from equishare.ops import ahead
 
     if max_time is not None and epochs is not None:
         raise typer.BadParameter("give --max-time or --epochs, not both")
     if device is None or not device.startswith("cuda"):
-        precompile.start(dtype.value if dtype else "float32")
+        ahead.start(dtype.value if dtype else "float32")
     with large_imports():
         from rich.console import Console
 

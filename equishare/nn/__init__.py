@@ -2,13 +2,10 @@
 
 from equishare.nn.e3.channel_product import ChannelProduct
 from equishare.nn.e3.channel_tensor_product import ChannelTensorProduct
-from equishare.nn.e3.clebsch_gordan import clebsch_gordan
 from equishare.nn.e3.density_conv import DensityConv
 from equishare.nn.e3.gate import Gate
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.e3.kernels import Edges, backend
-from equishare.nn.e3.layout import Layout, from_e3nn, to_e3nn
-from equishare.nn.e3.radial_basis import RadialBasis, polynomial_cutoff
+from equishare.nn.e3.radial_basis import RadialBasis
 from equishare.nn.e3.readout import Readout
 from equishare.nn.e3.spherical_harmonics import SphericalHarmonics
 from equishare.nn.export import to_torch
@@ -42,6 +39,11 @@ from equishare.nn.tied.siamese import Siamese
 from equishare.nn.tied.tied_autoencoder import TiedAutoencoder
 from equishare.nn.tied.tied_embedding import TiedEmbedding
 from equishare.nn.tied.tied_lstm import TiedInputLSTM
+from equishare.ops.backend import backend
+from equishare.ops.clebsch_gordan import clebsch_gordan
+from equishare.ops.edge_functions.torch import polynomial_cutoff
+from equishare.ops.edges import Edges
+from equishare.ops.layout import Layout, from_e3nn, to_e3nn
 
 __all__ = [
     "AttentionPool",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
 from equishare.nn.e3.folding import Foldable
-from equishare.nn.e3.kernels.edge_functions import edge_functions
+from equishare.ops.edge_functions.operation import edge_functions
 from equishare.potential.config import ModelConfig
 
 
@@ -127,7 +127,7 @@ class DensityNet(nn.Module):
 
         The energy is not yet scaled by γ. Without `curvature` second derivatives by the vectors are wrong (see `edge_functions`).
         """
-        basis, envelope, harmonics = edge_functions(vectors, self.basis, self.harmonics, curvature)
+        basis, envelope, harmonics = edge_functions(vectors, self.basis.radial, self.harmonics.l_max, curvature)
         coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
         bonding = 1 - torch.exp(-coordination)
         features = self.embedding(species).unsqueeze(1)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from torch import Tensor, nn
 
-from equishare.loops import density, kinds, linear, product
 from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear, Readout
-from equishare.nn.e3.kernels.calls import atom_ranges, run_parts
-from equishare.nn.e3.kernels.components import component_degrees
-from equishare.nn.e3.kernels.density_numba import sweeps
+from equishare.ops.channel_product import numba as product
+from equishare.ops.components import component_degrees
+from equishare.ops.edge_sum import numba as density
+from equishare.ops.edge_sum.operation import sweeps
+from equishare.ops.linear import numba as linear
+from equishare.ops.species_sum import numba as kinds
+from equishare.ops.threads import atom_ranges, run_parts
 
 if TYPE_CHECKING:
     from equishare.potential.density_net import DensityLayer

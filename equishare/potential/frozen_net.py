@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from equishare.nn import Readout
-from equishare.nn.e3.kernels.edge_functions import edge_gradient, edge_sweep
+from equishare.ops.edge_functions.operation import edge_gradient, edge_sweep
 from equishare.potential.frozen_layers import BlockedGraph, FrozenLayer, FrozenReadout
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class FrozenNet:
 
     def __init__(self, net: "DensityNet") -> None:
         with torch.no_grad():
-            self.radial, self.l_max = net.basis, net.harmonics.l_max
+            self.radial, self.l_max = net.basis.radial, net.harmonics.l_max
             self.embedding = net.embedding.weight.detach().numpy().copy()
             table = net.embedding.weight if net.few_species else None
             layers, readouts = cast("list[DensityLayer]", net.layers), cast(list[Readout], net.energies)

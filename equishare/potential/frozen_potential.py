@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 
 from equishare.nn import Edges
-from equishare.nn.e3.kernels.backend import uses_numba
+from equishare.ops.backend import uses_numba
 from equishare.potential.frozen_net import FrozenNet
 from equishare.potential.potential import Potential
 

@@ -11,11 +11,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from equishare.simulate.dispersion import d3
-from equishare.simulate.neighbours import NeighbourList, Pairs
 from equishare.nn.e3.folding import fold
 from equishare.potential import AtomGraph, Potential, hessian, load
 from equishare.potential.frozen_potential import FrozenPotential
+from equishare.simulate.dispersion import d3
+from equishare.simulate.neighbours import NeighbourList, Pairs
 
 
 class EquishareCalculator(Calculator):

@@ -20,10 +20,10 @@ from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
 from equishare.errors import EquishareError
-from equishare.simulate.ase_calculator import EquishareCalculator
 from equishare.potential import Potential, read_header
 from equishare.potential.domain import Domain
 from equishare.potential.graph import check_structure
+from equishare.simulate.ase_calculator import EquishareCalculator
 
 Ensemble: TypeAlias = Literal["langevin", "nve"]
 COLUMNS = ("step", "time_fs", "temperature_K", "potential_eV", "kinetic_eV", "total_eV", "max_force", "steps_per_s")

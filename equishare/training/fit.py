@@ -14,8 +14,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from rich.console import Console
 
-from equishare.files import write_text
 from equishare.atoms.frame import Frame
+from equishare.files import write_text
 from equishare.potential import AtomGraph, load, save
 from equishare.potential.domain import Domain
 from equishare.training.budget import Budget

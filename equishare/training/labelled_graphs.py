@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from equishare.errors import EquishareError
 from equishare.atoms.frame import Frame
+from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, GraphError, from_atoms
 
 

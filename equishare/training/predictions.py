@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
-from equishare.files import replacing
 from equishare.atoms.frame import Frame
+from equishare.files import replacing
 from equishare.training.evaluate import Evaluation
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 
 import equishare
-from equishare.files import write_text
 from equishare.atoms.frame import Frame
+from equishare.files import write_text
 from equishare.potential import Potential, load
 from equishare.training import plots
 from equishare.training.calibration import calibrations

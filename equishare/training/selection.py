@@ -11,9 +11,9 @@ import torch
 from ase import Atoms
 from ase.io import write
 
+from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.files import replacing
-from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, Potential, collate, from_atoms
 from equishare.training.data_module import batches_by_size
 from equishare.training.evaluate import ATOMS_PER_BATCH

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from equishare.datasets import load
 from equishare.atoms.distances import is_sound, neighbour_pairs
 from equishare.atoms.duplicates import fingerprint, group_duplicates
+from equishare.datasets import load
 
 
 def crystal(seed=0):

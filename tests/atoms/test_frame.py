@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from equishare.datasets import path
-from equishare.errors import EquishareError
 from equishare.atoms.frame import Frame, FrameReadError, LabelKeys, read_frames, split_isolated
 from equishare.atoms.labels import LabelError
+from equishare.datasets import path
+from equishare.errors import EquishareError
 
 WATER = """3
 Properties=species:S:1:pos:R:3:forces:R:3 energy=-14.2 pbc="F F F"

@@ -8,11 +8,11 @@ import pytest
 from ase import Atoms
 from rich.console import Console
 
-from equishare.datasets import path
-from equishare.errors import EquishareError
 from equishare.atoms.frame import read_frames
 from equishare.atoms.inspection import inspect
 from equishare.atoms.render import render
+from equishare.datasets import path
+from equishare.errors import EquishareError
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.stress import voigt_6_to_full_3x3_stress
 from ase.vibrations import Vibrations, VibrationsData
 
-from equishare.simulate import EquishareCalculator
 from equishare.potential import Committee, GraphError, ModelConfig, ModelFileError, Potential, UnknownSpeciesError, save
+from equishare.simulate import EquishareCalculator
 
 CONFIG = {"channels": 4, "l_density": 2, "l_features": 1, "n_basis": 4, "n_hidden": 4, "cutoff": 3.5}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
-from equishare.simulate import DispersionError, EquishareCalculator, d3, run_md
 from equishare.potential import ModelConfig, Potential
+from equishare.simulate import DispersionError, EquishareCalculator, d3, run_md
 
 CONFIG = {"channels": 4, "l_density": 1, "l_features": 1, "n_basis": 4, "n_hidden": 4, "cutoff": 3.5}
 

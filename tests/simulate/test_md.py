@@ -12,11 +12,11 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 
+from equishare.potential import Committee, GraphError, ModelConfig, Potential, UnknownSpeciesError, save
+from equishare.potential.domain import Domain
 from equishare.simulate import MDError, MDResult, MDRow, run_md
 from equishare.simulate import md as module
 from equishare.simulate.md import default_timestep, draw_velocities
-from equishare.potential import Committee, GraphError, ModelConfig, Potential, UnknownSpeciesError, save
-from equishare.potential.domain import Domain
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
 

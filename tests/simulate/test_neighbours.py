@@ -5,8 +5,8 @@ import pytest
 from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
-from equishare.simulate.neighbours import NeighbourList
 from equishare.potential import GraphError
+from equishare.simulate.neighbours import NeighbourList
 
 
 @pytest.mark.parametrize("atoms", [molecule("CH3CH2OH"), bulk("NaCl", "rocksalt", 5.64, cubic=True)], ids=str)

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.e3.kernels.coupling import Coupling
-from equishare.nn.e3.kernels.product import product
-from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+from equishare.ops.channel_product.coupling import Coupling
+from equishare.ops.channel_product.operation import channel_product
+from equishare.ops.layout import IrrepsLike, Layout, check_features
 
 
 class ChannelProduct(nn.Module):
@@ -82,4 +82,4 @@ class ChannelProduct(nn.Module):
             kind = left.new_zeros(left.shape[0], dtype=torch.int64)
         first = left.transpose(0, 1)
         second = first if right is None else right.transpose(0, 1)
-        return product(first, second, self.weight, kind, self.coupling).transpose(0, 1)
+        return channel_product(first, second, self.weight, kind, self.coupling).transpose(0, 1)

@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare._e3nn import o3
-from equishare.nn.e3.kernels.edges import Edges
-from equishare.nn.e3.kernels.paths import TensorProductPaths
-from equishare.nn.e3.kernels.tensor_product import tensor_product
-from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
 from equishare.nn.memory import keep_freed_memory
+from equishare.ops.edges import Edges
+from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.tensor_product.operation import tensor_product
+from equishare.ops.tensor_product.paths import TensorProductPaths
 
 
 class ChannelTensorProduct(nn.Module):

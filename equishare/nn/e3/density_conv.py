@@ -5,10 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.e3.kernels.components import component_degrees
-from equishare.nn.e3.kernels.density import density
-from equishare.nn.e3.kernels.edges import Edges
-from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+from equishare.ops.components import component_degrees
+from equishare.ops.edge_sum.operation import edge_sum
+from equishare.ops.edges import Edges
+from equishare.ops.layout import IrrepsLike, Layout, check_features
 
 
 def natural_irreps(channels: int, l_max: int) -> str:
@@ -81,7 +81,7 @@ class DensityConv(nn.Module):
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
         radial = self.radial(basis / self.normalization).unflatten(1, (-1, self.layout_in.channels))
         major = features.transpose(0, 1)
-        return density(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
+        return edge_sum(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
 
     def of_kinds(
         self,

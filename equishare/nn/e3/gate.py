@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features
 
 
 class Gate(nn.Module):

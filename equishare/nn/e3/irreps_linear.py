@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.nn.e3.folding import Foldable
-from equishare.nn.e3.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features
 
 
 class IrrepsLinear(Foldable):

@@ -1,28 +1,9 @@
 """Real spherical harmonics of edge vectors."""
 
-from functools import cache
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.nn.e3.clebsch_gordan import clebsch_gordan
-
-
-@cache
-def exact_coupling(degree: int) -> Tensor:
-    """The matrix from the outer product of Y_{l-1} and Y_1 to Y_l, in float64."""
-    coupling = clebsch_gordan(degree - 1, 1, degree).flatten(0, 1)
-    # on the polar axis y only m = 0 is left: it fixes the length and the sign of the whole degree
-    previous, pole = torch.zeros(2 * degree - 1, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
-    previous[degree - 1], pole[1] = (2 * degree - 1) ** 0.5, 3**0.5
-    at_pole = torch.outer(previous, pole).flatten() @ coupling
-    return coupling * ((2 * degree + 1) ** 0.5 / at_pole[degree])
-
-
-@cache
-def _coupling(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return exact_coupling(degree).to(device, dtype)
+from equishare.ops.edge_functions.torch import spherical_harmonics
 
 
 class SphericalHarmonics(nn.Module):
@@ -42,6 +23,7 @@ class SphericalHarmonics(nn.Module):
     Raises:
         ValueError: if l_max is negative.
 
+    >>> import torch
     >>> y = SphericalHarmonics(2)(torch.tensor([[0.0, 1.0, 0.0]]))
     >>> [round(v, 3) for v in y[0].tolist()]
     [1.0, 0.0, 1.732, 0.0, 0.0, 0.0, 2.236, 0.0, 0.0]
@@ -57,11 +39,4 @@ class SphericalHarmonics(nn.Module):
         """Evaluate all degrees."""
         if directions.ndim != 2 or directions.shape[1] != 3:
             raise ValueError(f"expected directions of shape [edges, 3], got {list(directions.shape)}")
-        blocks = [torch.ones_like(directions[:, :1])]
-        if self.l_max >= 1:
-            first = directions * 3.0**0.5
-            blocks.append(first)
-            for degree in range(2, self.l_max + 1):
-                outer = (blocks[-1].unsqueeze(2) * first.unsqueeze(1)).flatten(1)
-                blocks.append(outer @ _coupling(degree, directions.dtype, directions.device))
-        return torch.cat(blocks, dim=1)
+        return spherical_harmonics(directions, self.l_max)

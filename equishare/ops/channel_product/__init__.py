@@ -1,0 +1,1 @@
+"""The Clebsch-Gordan product of two features, channel by channel."""

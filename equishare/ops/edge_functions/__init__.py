@@ -1,0 +1,1 @@
+"""Radial functions, envelope and harmonics of edge vectors."""

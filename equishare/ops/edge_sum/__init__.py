@@ -1,0 +1,1 @@
+"""The sum over neighbours of their features and harmonics, weighted by radial functions."""

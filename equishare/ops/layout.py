@@ -1,0 +1,141 @@
+"""The feature layout of the E(3) layers, and its conversion to and from e3nn's."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equishare._e3nn import o3
+from equishare.ops.clebsch_gordan import clebsch_gordan
+
+IrrepsLike: TypeAlias = o3.Irreps | str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Features ``[atom, (l, m), channel]``: several irreps, each with the same number of channels.
+
+    The channel comes last so that every step of a Clebsch-Gordan product is a product over contiguous channels.
+    Components run through the irreps in the order given, m = -l..l within each.
+
+    >>> layout = Layout.of("8x0e + 8x1o")
+    >>> layout.channels, layout.dim, layout.degrees
+    (8, 4, (0, 1))
+    """
+
+    irreps: o3.Irreps
+    channels: int
+
+    @classmethod
+    def of(cls, irreps: IrrepsLike, repeats: bool = False) -> "Layout":
+        """Read e3nn irreps.
+
+        Args:
+            irreps: Irreps of equal multiplicity.
+            repeats: Let an irrep occur more than once, as the paths of a tensor product do.
+
+        Raises:
+            ValueError: if the multiplicities differ, an irrep occurs twice that may not, or there is none.
+        """
+        parsed = o3.Irreps(irreps)
+        multiplicities = {mul for mul, _ in parsed}
+        twice = not repeats and len({ir for _, ir in parsed}) != len(parsed)
+        if len(multiplicities) != 1 or twice or 0 in multiplicities:
+            raise ValueError(
+                "expected distinct irreps that all have the same number of channels, such as '64x0e + 64x1o', "
+                f"got {str(parsed)!r}; use one layer for each group of equal multiplicity"
+            )
+        return cls(parsed, multiplicities.pop())
+
+    @cached_property
+    def degrees(self) -> tuple[int, ...]:
+        """The degree l of each irrep."""
+        return tuple(ir.l for _, ir in self.irreps)
+
+    @cached_property
+    def dim(self) -> int:
+        """Number of components (l, m): the size of the middle axis."""
+        return sum(2 * degree + 1 for degree in self.degrees)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """First component of each irrep."""
+        starts, position = [], 0
+        for degree in self.degrees:
+            starts.append(position)
+            position += 2 * degree + 1
+        return tuple(starts)
+
+    def slice(self, irrep: o3.Irrep | str) -> slice:
+        """Components of one irrep; where it occurs several times, of the first.
+
+        Raises:
+            ValueError: if the layout does not hold it.
+        """
+        wanted = o3.Irrep(irrep)
+        for start, (_, ir) in zip(self.starts, self.irreps, strict=True):
+            if ir == wanted:
+                return slice(start, start + ir.dim)
+        raise ValueError(f"irrep {wanted} is not among {self.irreps}")
+
+    def matrix(self, rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "dim dim"]:
+        """How an orthogonal matrix acts on the components: ``x -> einsum('ij,njc->nic', D, x)``.
+
+        As precise as the matrix given; e3nn 0.6 rounds its own to float32.
+        """
+        natural = [torch.ones_like(rotation[:1, :1]), rotation]  # of parity (-1)^l
+        for degree in range(2, max(self.degrees) + 1):
+            c = clebsch_gordan(degree - 1, 1, degree).to(rotation)
+            natural.append((2 * degree + 1) * torch.einsum("abi,cdj,ac,bd->ij", c, c, natural[-1], rotation))
+        sign = torch.linalg.det(rotation).sign()
+        return torch.block_diag(
+            *(natural[ir.l] if ir.p == (-1) ** ir.l else sign * natural[ir.l] for _, ir in self.irreps)
+        )
+
+
+def to_e3nn(features: Float[Tensor, "atoms dim channels"], irreps: IrrepsLike) -> Float[Tensor, "atoms flat"]:
+    """Rearrange features ``[atom, (l, m), channel]`` into e3nn's flat ``[atom, irreps.dim]``.
+
+    Raises:
+        ValueError: if the shape does not match the irreps.
+
+    >>> to_e3nn(torch.zeros(5, 4, 8), "8x0e + 8x1o").shape
+    torch.Size([5, 32])
+    """
+    layout = Layout.of(irreps, repeats=True)
+    check_features(features, layout)
+    blocks = features.split([2 * degree + 1 for degree in layout.degrees], dim=1)
+    return torch.cat([block.transpose(1, 2).flatten(1) for block in blocks], dim=1)
+
+
+def from_e3nn(features: Float[Tensor, "atoms flat"], irreps: IrrepsLike) -> Float[Tensor, "atoms dim channels"]:
+    """Rearrange e3nn's flat ``[atom, irreps.dim]`` into features ``[atom, (l, m), channel]``: inverse of `to_e3nn`.
+
+    Raises:
+        ValueError: if the shape does not match the irreps.
+
+    >>> x = torch.randn(5, 32)
+    >>> bool(torch.equal(to_e3nn(from_e3nn(x, "8x0e + 8x1o"), "8x0e + 8x1o"), x))
+    True
+    """
+    layout = Layout.of(irreps, repeats=True)
+    if features.ndim != 2 or features.shape[1] != layout.irreps.dim:
+        raise ValueError(f"expected shape [atoms, {layout.irreps.dim}] for {layout.irreps}, got {list(features.shape)}")
+    blocks = features.split([ir.dim * layout.channels for _, ir in layout.irreps], dim=1)
+    return torch.cat([block.unflatten(1, (layout.channels, -1)).transpose(1, 2) for block in blocks], dim=1)
+
+
+def check_features(features: Tensor, layout: Layout, name: str = "features") -> None:
+    """Compare a feature tensor with its layout.
+
+    Raises:
+        ValueError: if the shape is not ``[atoms, layout.dim, layout.channels]``.
+    """
+    if features.ndim != 3 or features.shape[1:] != (layout.dim, layout.channels):
+        raise ValueError(
+            f"expected {name} of shape [atoms, {layout.dim}, {layout.channels}] for irreps {layout.irreps}, "
+            f"got {list(features.shape)}"
+        )

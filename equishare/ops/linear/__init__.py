@@ -1,0 +1,1 @@
+"""Linear maps, one matrix a degree."""

@@ -1,0 +1,1 @@
+"""The sum over neighbours of radial functions times harmonics, species by species."""

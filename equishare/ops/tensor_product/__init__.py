@@ -1,0 +1,1 @@
+"""The tensor product of neighbours' features with harmonics, channel by channel."""

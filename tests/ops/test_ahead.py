@@ -1,0 +1,71 @@
+"""Compiling beside: the same loops with the same types as a training step asks for, and none missing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from equishare.ops import ahead
+
+RECORDER = Path(ahead.__file__).parents[2] / "tools" / "record_signatures.py"
+
+
+def test_the_file_holds_what_a_training_step_asks_for():
+    done = subprocess.run([sys.executable, str(RECORDER), "--print"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(ahead.SIGNATURES.read_text())
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_types_that_were_recorded_are_those_of_a_step(real):
+    """A step after compiling ahead compiles nothing."""
+    code = (
+        "import torch; from ase.build import molecule; from numba.core import event;"
+        "from equishare.ops import ahead;"
+        f"[ahead.compile_part(part, '{real}') for part in ahead.PARTS];"
+        "from equishare.potential import ModelConfig, Potential, collate, from_atoms;"
+        f"model = Potential(ModelConfig.preset('small'), {{'H': -13.6, 'O': -430.0}}).to(torch.{real}).train();"
+        "from equishare.ops.edge_sum import numba as loops; before = len(loops.second.signatures);"
+        f"graph = from_atoms(molecule('H2O'), 5.0, dtype=torch.{real});"
+        "model(collate([graph])).forces.square().sum().backward();"
+        "assert before == len(loops.second.signatures) == 1"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_started_where_loops_may_have_run():
+    import numba  # noqa: F401
+
+    ahead.start("float32")
+    assert not ahead._running
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 0), (2, 1), (8, 2)])
+def test_a_compiler_that_fails_is_no_failure(monkeypatch, cores, processes):
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    monkeypatch.setattr(sys, "executable", "false")
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    for _ in range(2):
+        ahead.start("float32")
+        assert len(ahead._running) == processes
+    ahead.wait()
+    ahead.wait()
+    assert not ahead._running
+
+
+@pytest.mark.slow
+def test_loops_are_found_in_the_cache(tmp_path):
+    code = (
+        "from equishare.ops import ahead; ahead.start('float32'); ahead.wait();"
+        "from equishare.ops.channel_product import numba as product; from equishare.ops.edge_sum import numba as edge_sum;"
+        "[ahead.compile_part(part, 'float32') for part in ahead.PARTS];"
+        "assert not edge_sum.second.stats.cache_misses and edge_sum.second.stats.cache_hits;"
+        "assert not product.second.stats.cache_misses and product.second.stats.cache_hits"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr

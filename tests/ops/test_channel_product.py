@@ -1,0 +1,97 @@
+"""The compiled channel-wise product against its plain torch twin."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from equishare.nn import Layout, backend
+from equishare.ops.channel_product.coupling import Coupling
+from equishare.ops.channel_product.operation import channel_product
+
+
+def irreps(channels, *names):
+    return Layout.of("+".join(f"{channels}x{name}" for name in names))
+
+
+def couplings(channels):
+    natural, small = irreps(channels, "0e", "1o", "2e"), irreps(channels, "0e", "1o")
+    return {
+        "with itself": Coupling.of(natural, natural, natural, symmetric=True),
+        "of two": Coupling.of(natural, small, natural),
+        "parities": Coupling.of(irreps(channels, "1o", "0o"), irreps(channels, "1e"), irreps(channels, "1o", "2o")),
+    }
+
+
+def draw(coupling, n_atoms, channels, kinds, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+
+    left = normal(coupling.left.dim, n_atoms, channels)
+    right = left if coupling.symmetric else normal(coupling.right.dim, n_atoms, channels)
+    kind = torch.randint(kinds, (n_atoms,), generator=generator)
+    return left, right, normal(kinds, len(coupling.paths), channels), kind
+
+
+def derivatives(name, left, right, weight, kind, coupling):
+    with backend(name):
+        out = channel_product(left, right, weight, kind, coupling)
+        cosine = torch.cos(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)
+        inputs = [left, weight] if right is left else [left, right, weight]
+        first = torch.autograd.grad((out * cosine).sum() + (out**2).sum() / 2, inputs, create_graph=True)
+        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
+    return [out.detach(), *(g.detach() for g in first), *second]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(["with itself", "of two", "parities"]),
+    st.integers(0, 9),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(0, 1000),
+)
+def test_equals_the_torch_twin_in_float64(name, n_atoms, channels, kinds, seed):
+    coupling = couplings(channels)[name]
+    arguments = draw(coupling, n_atoms, channels, kinds, seed=seed)
+    for ours, twin in zip(*(derivatives(b, *arguments, coupling) for b in ("numba", "torch")), strict=True):
+        assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+
+
+@pytest.mark.parametrize("name", ["with itself", "of two"])
+@pytest.mark.parametrize("n_atoms", [1, 17])
+def test_float32_is_as_close_as_its_twin(name, n_atoms):
+    coupling = couplings(8)[name]
+    exact = derivatives("torch", *draw(coupling, n_atoms, 8, 2), coupling)
+    arguments = draw(coupling, n_atoms, 8, 2, dtype=torch.float32)
+    ours, twin = (derivatives(b, *arguments, coupling) for b in ("numba", "torch"))
+    for a, b, c in zip(ours, twin, exact, strict=True):
+        floor = (b.double() - c).norm() + 1e-7 * c.norm()
+        assert a.dtype == torch.float32
+        assert (a.double() - c).norm() <= 5 * floor
+
+
+@pytest.mark.parametrize("name", ["with itself", "of two", "parities"])
+def test_gradcheck(name):
+    coupling = couplings(2)[name]
+    left, right, weight, kind = draw(coupling, 2, 2, 2)
+    if coupling.symmetric:
+        inputs, function = (left, weight), lambda a, w: channel_product(a, a, w, kind, coupling)
+    else:
+        inputs, function = (left, right, weight), lambda a, b, w: channel_product(a, b, w, kind, coupling)
+    with backend("numba"):
+        assert torch.autograd.gradcheck(function, inputs)
+        assert torch.autograd.gradgradcheck(function, inputs)
+
+
+@pytest.mark.parametrize("name", ["with itself", "parities"])
+def test_triton_equals_the_torch_twin(name, triton_device):
+    for n_atoms in (2, 0):
+        coupling = couplings(3)[name]
+        *tensors, kind = draw(coupling, n_atoms, 3, 3)
+        left, right, weight = (t.detach().to(triton_device).requires_grad_() for t in tensors)
+        arguments = left, left if coupling.symmetric else right, weight, kind.to(triton_device), coupling
+        for ours, twin in zip(*(derivatives(b, *arguments) for b in ("triton", "torch")), strict=True):
+            assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())

@@ -17,6 +17,7 @@ from measuring import machine, rounds, write
 from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.memory import keep_freed_memory
 from equishare.nn import ChannelTensorProduct, Edges, clebsch_gordan, to_e3nn
 
 Function = Callable[..., Tensor]
@@ -142,6 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
+    keep_freed_memory()  # for both: page faults would cost a fifth
     rows = measure(arguments.edges, arguments.atoms, arguments.channels, arguments.repeats, arguments.inductor)
     versions = machine("equishare", "e3nn", "torch", "numba", "numpy")
     write("tensor_product", {"machine": versions, "settings": vars(arguments), "rows": rows})

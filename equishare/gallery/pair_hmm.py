@@ -12,7 +12,7 @@ from torch.nn import functional
 from equishare.errors import EquishareError
 from equishare.groups.permutation import SignedPermutation
 from equishare.sharing.index_pattern import IndexPattern, orbits
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
 
 IMPOSSIBLE = -1e30  # finite, so that no gradient is 0 * inf; exp of it is 0 in every precision
 MATCH, INSERT_X, INSERT_Y = range(3)
@@ -151,11 +151,11 @@ class PairHMM(SharedWeights):
             model.background_weight.copy_(background.clamp(min=tiny).log())
         return model
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of the gaps and of the symmetric match probabilities."""
         return {
-            "gap_weight": SharedWeight(self.gaps, 1, spatial=True),
-            "match_weight": SharedWeight(self.matches, 1, spatial=True),
+            "gap_weight": SharedWeight.of(self.gaps),
+            "match_weight": SharedWeight.of(self.matches),
         }
 
     def transitions(self) -> Float[Tensor, "3 4"]:

@@ -108,8 +108,8 @@ def sprites(count: int, seed: int, objects: int = 3) -> Scenes:
         return low + (high - low) * torch.rand(count, objects, *size, generator=rng)
 
     kind = torch.randint(3, (count, objects), generator=rng)
-    centre, half, angle = draw(5, SIZE - 6, 2), draw(4, 8), draw(0, 2 * math.pi)
-    hue, value = draw(0, 6), draw(0.5, 1)
+    centre, half, angle = draw(5.0, SIZE - 6.0, 2), draw(4.0, 8.0), draw(0.0, 2 * math.pi)
+    hue, value = draw(0.0, 6.0), draw(0.5, 1.0)
     step = torch.arange(SIZE, dtype=torch.float32)
     labels = torch.zeros(count, SIZE, SIZE, dtype=torch.uint8)
     for number in range(objects):

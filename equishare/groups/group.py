@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from equishare.errors import EquishareError
+
 if TYPE_CHECKING:
     from equishare.groups.representation import Representation
 
 Element = Any  # a tuple of images for finite groups, an orthogonal matrix for compact ones
 
 
-class GroupError(ValueError):
+class GroupError(EquishareError):
     """A group, a group element or a representation is not what it was said to be."""
 
 

@@ -50,6 +50,16 @@ class Representation(ABC):
             return "matrix"
         return "permutation" if all((p.sign > 0).all() for p in found if p is not None) else "signed"
 
+    @cached_property
+    def invariants(self) -> int | None:
+        """The size, if the group leaves every vector alone; else None."""
+        one = all(
+            torch.equal(part.matrix(g), torch.eye(part.size, dtype=torch.float64))
+            for _, part in self.parts
+            for g in self.group.generators
+        )
+        return self.size if one else None
+
     def character(self, g: Element) -> float:
         """The trace of rho(g)."""
         return float(self.matrix(g).trace())
@@ -97,10 +107,10 @@ def _same_group(*reps: Representation) -> Group:
 
 
 def require_representation(*reps: object) -> None:
-    """Raise TypeError unless all of these are representations."""
+    """Raise GroupError unless all of these are representations."""
     for rep in reps:
         if not isinstance(rep, Representation):
-            raise TypeError(f"a representation such as G.regular() or 3 * G.trivial() is expected, got {rep!r}")
+            raise GroupError(f"a representation such as G.regular() or 3 * G.trivial() is expected, got {rep!r}")
 
 
 def direct_sum(*parts: tuple[int, Representation]) -> Representation:

@@ -17,9 +17,19 @@ from equishare.nn.fields.pool import GroupPool
 from equishare.nn.fields.separable_group_conv import SeparableGroupConv1d, SeparableGroupConv2d, SeparableGroupConv3d
 from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, Freezable, SymmetryWarning
+from equishare.nn.layer import (
+    EquivarianceError,
+    FeatureType,
+    FieldLayer,
+    Invariants,
+    Layer,
+    LayerError,
+    SymmetryWarning,
+    fits,
+)
 from equishare.nn.sequential import Sequential
 from equishare.nn.sets.attention_pool import AttentionPool
+from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.graph_linear import GraphLinear
 from equishare.nn.sets.induced_set_attention_block import InducedSetAttentionBlock
 from equishare.nn.sets.padding import from_padded, to_padded
@@ -56,11 +66,11 @@ __all__ = [
     "Edges",
     "Equilibrium",
     "EquivarianceError",
-    "EquivariantLayer",
+    "FeatureType",
     "FieldBatchNorm",
     "FieldDropout",
+    "FieldLayer",
     "FieldRMSNorm",
-    "Freezable",
     "Gate",
     "GraphLinear",
     "GroupConv1d",
@@ -70,8 +80,11 @@ __all__ = [
     "HashedEmbedding",
     "HashedLinear",
     "InducedSetAttentionBlock",
+    "Invariants",
     "IrrepsLinear",
     "Iterated",
+    "Layer",
+    "LayerError",
     "Layout",
     "LocallyConnected1d",
     "LocallyConnected2d",
@@ -86,6 +99,7 @@ __all__ = [
     "Sequential",
     "SetAttention",
     "SetAttentionBlock",
+    "SetFeatures",
     "SetLinear",
     "SetPool",
     "SharedLinear",
@@ -99,6 +113,7 @@ __all__ = [
     "TiedInputLSTM",
     "backend",
     "clebsch_gordan",
+    "fits",
     "fixed_point",
     "from_e3nn",
     "from_padded",

@@ -1,13 +1,12 @@
-"""Freezing a whole model to plain torch layers."""
+"""A whole model as plain torch layers."""
 
 from __future__ import annotations
 
 import copy
 
 from torch import nn
-from torch.nn.utils import parametrize
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import plain
 
 
 def to_torch(model: nn.Module) -> nn.Module:
@@ -27,21 +26,4 @@ def to_torch(model: nn.Module) -> nn.Module:
       (1): ReLU()
     )
     """
-    return _frozen(copy.deepcopy(model))
-
-
-def _frozen(module: nn.Module) -> nn.Module:
-    """The module with its tied parts replaced, in place where it can be."""
-    if isinstance(module, Freezable):
-        return module.to_torch()
-    if parametrize.is_parametrized(module):
-        # not remove_parametrizations: a copy shares its class with the original, which that would change
-        values = {name: getattr(module, name).detach().clone() for name in module.parametrizations}  # type: ignore[union-attr]
-        plain_class = parametrize.type_before_parametrizations(module)
-        del module.parametrizations
-        module.__class__ = plain_class
-        for name, value in values.items():
-            module.register_parameter(name, nn.Parameter(value))
-    for name, child in list(module.named_children()):
-        setattr(module, name, _frozen(child))
-    return module
+    return plain(copy.deepcopy(model))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 from torch import Tensor, nn
 
-from equishare.nn.fields.activation import ENTRYWISE, PointwiseActivation
-from equishare.nn.layer import EquivarianceError, EquivariantLayer
+from equishare.nn.fields.activation import ENTRYWISE, check_entrywise
+from equishare.nn.layer import EquivarianceError, FeatureTypes, Invariants, Layer, LayerError, fits, plain
 
 
-class Sequential(EquivariantLayer):
-    """f_n after ... after f_1, where each layer takes the representation that the one before it gives.
+class Sequential(Layer):
+    """f_n after ... after f_1, where each layer takes what the one before it gives: fields, sets, E(3) features, invariants.
 
     Law: f(rho_in(g) x) = rho_out(g) f(x), as exact as its layers. Entrywise torch activations may stand among
-    the layers; they are checked against the representation too.
+    the layers, and ``torch.nn.Linear`` on invariants; they are checked too. What a layer gives several of, the next
+    takes as several arguments.
 
     Raises:
         EquivarianceError: a representation does not fit, or a module is of unknown symmetry.
+        LayerError: ``forward`` is given an option that no layer takes.
 
     >>> import torch
     >>> from equishare import groups, nn
@@ -25,36 +30,86 @@ class Sequential(EquivariantLayer):
     ... )
     >>> net.rep_in, net.rep_out, net(torch.zeros(1, 1, 5, 5)).shape
     (trivial(C4), 4*trivial(C4), torch.Size([1, 4, 5, 5]))
+    >>> sets = nn.Sequential(nn.SetLinear(3, 16), torch.nn.ReLU(), nn.SetPool(), torch.nn.Linear(16, 2))
+    >>> sets(torch.randn(2, 5, 3), mask=torch.ones(2, 5, dtype=torch.bool)).shape
+    torch.Size([2, 2])
     """
 
     def __init__(self, *layers: nn.Module) -> None:
-        if not layers or not isinstance(layers[0], EquivariantLayer):
-            raise EquivarianceError("the first layer must be one with a declared input representation")
-        checked: list[EquivariantLayer] = []
+        super().__init__()
+        given: FeatureTypes = None
         for position, layer in enumerate(layers):
-            if isinstance(layer, ENTRYWISE):
-                layer = PointwiseActivation(checked[-1].rep_out, layer)
-            if not isinstance(layer, EquivariantLayer):
-                raise EquivarianceError(
-                    f"layer {position}, {type(layer).__name__}, declares no representations: "
-                    "use this library's layers or entrywise torch activations"
-                )
-            if checked and layer.rep_in != checked[-1].rep_out:
-                raise EquivarianceError(
-                    f"layer {position}, {type(layer).__name__}, takes {layer.rep_in}, "
-                    f"but the layer before it gives {checked[-1].rep_out}"
-                )
-            checked.append(layer)
-        super().__init__(checked[0].rep_in, checked[-1].rep_out)
-        self.layers = nn.ModuleList(checked)
+            name = f"layer {position}, {type(layer).__name__}"
+            if position == 0:
+                given = self.rep_in = _first(layer, name)
+            given = _after(layer, given, name)
+        if not layers:
+            raise EquivarianceError("at least one layer expected")
+        self.rep_out = given
+        self.layers = nn.ModuleList(layers)
+        self._options = [_option_names(layer) for layer in layers]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The layers in turn."""
-        for layer in self.layers:
-            x = layer(x)
+    def forward(self, *inputs: Tensor, **options: Any) -> Any:
+        """The layers in turn.
+
+        Args:
+            inputs: what the first layer takes.
+            options: further arguments by name, such as ``mask`` or ``edge_index``; each goes to every layer that takes it.
+        """
+        unknown = set(options).difference(*self._options)
+        if unknown:
+            raise LayerError(f"no layer takes {sorted(unknown)}")
+        x: Any = inputs
+        for layer, names in zip(self.layers, self._options, strict=True):
+            arguments = x if isinstance(x, tuple) else (x,)
+            x = layer(*arguments, **{name: options[name] for name in options if name in names})
         return x
 
-    def to_torch(self) -> nn.Sequential:
-        """A ``torch.nn.Sequential`` of the plain layers."""
-        plain = [layer.to_torch() for layer in self.layers if isinstance(layer, EquivariantLayer)]
-        return nn.Sequential(*plain).train(self.training)
+    def to_torch(self) -> nn.Module:
+        """A ``torch.nn.Sequential`` of the plain layers; where one of them takes options, the same chain of plain layers."""
+        parts = [plain(layer) for layer in self.layers]
+        if not any(self._options):
+            return nn.Sequential(*parts).train(self.training)
+        return super().to_torch()
+
+
+def _first(layer: nn.Module, name: str) -> FeatureTypes:
+    """What the first layer takes."""
+    if isinstance(layer, nn.Linear):
+        return Invariants(layer.in_features)
+    taken = layer.rep_in if isinstance(layer, Layer) else None
+    if taken is None:
+        raise EquivarianceError(f"{name}: the first layer must be one with a declared input representation")
+    return taken
+
+
+def _after(layer: nn.Module, given: FeatureTypes, name: str) -> FeatureTypes:
+    """What a module gives after ``given``."""
+    if isinstance(layer, Layer):
+        try:
+            return layer.after(given)
+        except EquivarianceError as error:
+            raise EquivarianceError(f"{name}, {error}") from None
+    if isinstance(layer, nn.Linear):
+        if not fits(given, Invariants(layer.in_features)):
+            raise EquivarianceError(
+                f"{name}, takes {layer.in_features} invariants, but the layer before it gives {given}"
+            )
+        return Invariants(layer.out_features)
+    if isinstance(layer, ENTRYWISE):
+        if given is None or isinstance(given, tuple):
+            raise EquivarianceError(f"{name}, an activation must follow a layer with one output")
+        check_entrywise(layer, given)
+        return given
+    raise EquivarianceError(
+        f"{name}, declares no representations: use this library's layers, entrywise torch activations, or "
+        "torch.nn.Linear on invariants"
+    )
+
+
+def _option_names(layer: nn.Module) -> frozenset[str]:
+    """Arguments of a layer's forward that have a default or a name alone."""
+    if isinstance(layer, Sequential):
+        return frozenset[str]().union(*layer._options)
+    parameters = inspect.signature(layer.forward).parameters.values()
+    return frozenset(p.name for p in parameters if p.kind == p.KEYWORD_ONLY or p.default is not p.empty)

@@ -8,11 +8,12 @@ from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.parameter_map import ParameterMap
 from equishare.sharing.pattern import SharingError, SharingPattern, span_distance, subspace_distance
+from equishare.sharing.pattern_picture import picture
 from equishare.sharing.permutation_maps import permutation_maps
 from equishare.sharing.repeated_pattern import RepeatedPattern
-from equishare.sharing.report import Report, picture, report
+from equishare.sharing.report import Report, report
 from equishare.sharing.reshaped_pattern import ReshapedPattern
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
 from equishare.sharing.soft import GeometricSchedule, SoftSharing, pairwise_penalty, pattern_penalty
 from equishare.sharing.solver import null_space, solve
 from equishare.sharing.steerable import solve_steerable, steerable_convolution
@@ -22,6 +23,7 @@ from equishare.sharing.toeplitz import toeplitz
 __all__ = [
     "BasisPattern",
     "BlockPattern",
+    "Call",
     "ComposedPattern",
     "GeometricSchedule",
     "IndexPattern",

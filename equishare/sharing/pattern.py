@@ -10,8 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
 
-class SharingError(ValueError):
+
+class SharingError(EquishareError):
     """A weight or base weights do not fit a sharing pattern, or a pattern cannot be made."""
 
 
@@ -56,11 +58,6 @@ class SharingPattern(nn.Module, ABC):
     def numel(self) -> int:
         """The number of entries of the full weight."""
         return math.prod(self.shape)
-
-    @property
-    def reduction(self) -> float:
-        """Entries of the full weight for each base weight."""
-        return self.numel / self.n_free if self.n_free else math.inf
 
     @property
     def _device(self) -> torch.device | None:

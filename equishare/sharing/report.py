@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,8 @@ from torch.nn.utils import parametrize
 
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.pattern_picture import LARGEST_PICTURE, picture
+from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
 from equishare.sharing.tie import Expanded
 from equishare.sharing.toeplitz import PADDING_MODES, toeplitz
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-LARGEST_PICTURE = 250_000  # entries
-_Calls = list[tuple[tuple[int, ...], tuple[int, ...]]]  # shapes of input and output, call by call
 
 
 @dataclass(frozen=True)
@@ -105,52 +103,16 @@ class Report:
         return picture({row.names[0]: row.pattern for row in drawn if row.pattern is not None})
 
 
-def picture(patterns: SharingPattern | Mapping[str, SharingPattern]) -> Figure:
-    """Pattern matrices by base weight: equal colours are equal weights (up to sign), white is zero.
+def _observe(module: nn.Module, example: Any) -> dict[nn.Module, list[Call]]:
+    """Shapes of every call of every submodule on an example."""
+    calls: dict[nn.Module, list[Call]] = {}
 
-    >>> from equishare import groups, sharing
-    >>> points = groups.symmetric(4).permutation()
-    >>> picture(sharing.solve(points * points, points)).axes[0].get_title()
-    '64 from 5'
-    """
-    import numpy as np
-    from matplotlib.figure import Figure
+    def hook(m: nn.Module, args: tuple[Any, ...], options: dict[str, Any], output: Any) -> None:
+        given = tuple(tuple(x.shape) for x in (*args, *options.values()) if isinstance(x, Tensor))
+        first = output[0] if isinstance(output, tuple) and output else output
+        calls.setdefault(m, []).append(Call(given, tuple(first.shape) if isinstance(first, Tensor) else ()))
 
-    if isinstance(patterns, SharingPattern):
-        patterns = {"": patterns}
-    columns = min(4, len(patterns))
-    lines = math.ceil(len(patterns) / columns)
-    figure = Figure(figsize=(4.5 * columns, 3.2 * lines), layout="constrained")
-    for k, (name, pattern) in enumerate(patterns.items()):
-        axes = figure.add_subplot(lines, columns, k + 1)
-        rows = pattern.as_matrix().abs().cpu().numpy().round(9)
-        _, colour = np.unique(rows, axis=0, return_inverse=True)
-        scattered = (colour.ravel() * 0.6180339887) % 1.0  # neighbours in number are far apart in colour
-        shape: Literal["equal", "auto"] = (
-            "equal" if 0.25 < pattern.shape[0] / (pattern.numel / pattern.shape[0]) < 4 else "auto"
-        )
-        image = np.ma.masked_where(~rows.any(axis=1), scattered).reshape(pattern.shape[0], -1)
-        axes.imshow(image, cmap="viridis", vmin=0, vmax=1, interpolation="nearest", aspect=shape)
-        axes.set_title(f"{name}\n{pattern.numel} from {pattern.n_free}".strip(), fontsize=8)
-        axes.set_xticks([])
-        axes.set_yticks([])
-    return figure
-
-
-def _observe(module: nn.Module, example: Any) -> dict[nn.Module, list[tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """Input and output shapes of every call of every submodule on an example."""
-    calls: dict[nn.Module, _Calls] = {}
-
-    def hook(m: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        first = args[0] if args and isinstance(args[0], Tensor) else None
-        calls.setdefault(m, []).append(
-            (
-                tuple(first.shape) if first is not None else (),
-                tuple(output.shape) if isinstance(output, Tensor) else (),
-            )
-        )
-
-    handles = [m.register_forward_hook(hook) for m in module.modules()]
+    handles = [m.register_forward_hook(hook, with_kwargs=True) for m in module.modules()]
     training = {m: m.training for m in module.modules()}
     try:
         module.eval()
@@ -164,15 +126,19 @@ def _observe(module: nn.Module, example: Any) -> dict[nn.Module, list[tuple[tupl
     return calls
 
 
-def _local_patterns(module: nn.Module) -> dict[str, SharedWeight]:
-    """Patterns of a module's own parameters, under the names by which they are stored."""
+def _declared(module: nn.Module, call: Call | None) -> dict[str, SharedWeight]:
+    """What a module says of its shared weights in one call, under the names by which they are stored."""
     if isinstance(module, SharedWeights):
-        return module.shared_weights()
+        return module.shared_weights(call)
     found = {}
     if parametrize.is_parametrized(module):
         for name, chain in module.parametrizations.items():  # type: ignore[union-attr, operator]
             if isinstance(chain[0], Expanded):
-                found[f"parametrizations.{name}.original"] = SharedWeight(chain[0].pattern, 1, False)
+                found[f"parametrizations.{name}.original"] = SharedWeight.of(chain[0].pattern)
+    elif isinstance(module, _CONVOLUTIONS) and call is not None:
+        for name, parameter in module.named_parameters(recurse=False):
+            pattern = _toeplitz_of(module, call.inputs[0]) if name == "weight" else None
+            found[name] = SharedWeight(parameter.numel() * math.prod(call.output[2:]), ("translations",), pattern)
     return found
 
 
@@ -200,33 +166,56 @@ def _toeplitz_of(module: nn.Module, shape: tuple[int, ...]) -> SharingPattern | 
 def report(module: nn.Module, example: Any = None) -> Report:
     """Count the weights that a module stores against those of its untied equivalent.
 
-    Every use of a weight counts as a weight of its own: each name of a tied parameter, each entry that a
-    pattern expands it to, and, with an example input, each call of a module and each output position of a
-    convolution (whose untied equivalent is a locally connected layer).
+    Every use of a weight counts as a weight of its own: each name of a tied parameter, each entry that a layer says its
+    base weights fill (``SharedWeights``), and, with an example input, each call of a module and each output position
+    of a convolution (whose untied equivalent is a locally connected layer), each point of a set, each atom and edge.
 
     Args:
         module: any torch module.
         example: an input (or a tuple of inputs) to run once, in eval mode.
 
+    Raises:
+        SharingError: what is given is no module.
+
     >>> print(report(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 32, 32)).ratio)   # 10 weights against 30 * 30 * 10
     900.0
     """
     if not isinstance(module, nn.Module):
-        raise TypeError(f"a torch.nn.Module is expected, got {type(module).__name__}")
+        raise SharingError(f"a torch.nn.Module is expected, got {type(module).__name__}")
     calls = _observe(module, example) if example is not None else {}
     entries: dict[int, _Entry] = {}
+    declared: dict[str, list[SharedWeight]] = {}
+    factors = {"": 1.0}
     visited: set[nn.Module] = set()
     for prefix, child in module.named_modules(remove_duplicate=False):
-        shapes = calls.get(child, [])
-        counted = child in visited and bool(shapes)  # its calls were counted under its first name
+        own_calls = calls.get(child, [])
+        counted = child in visited and bool(own_calls)  # its calls were counted under its first name
         visited.add(child)
-        local = _local_patterns(child)
+        claimed = set(declared)  # what a module says of its parts goes before what they say themselves
+        seen: list[Call | None] = [*own_calls] or [None]
+        for call in seen:
+            for path, shared in _declared(child, call).items():
+                if _joined(prefix, path) not in claimed:
+                    declared.setdefault(_joined(prefix, path), []).append(shared)
+        for name, part in child._modules.items():  # under every name that it has
+            factors[_joined(prefix, name)] = factors[prefix] * _unseen_uses(child, part, calls)
         for path, parameter in _own_parameters(child):
             entry = entries.setdefault(id(parameter), _Entry(parameter))
-            entry.names.append(f"{prefix}.{path}" if prefix else path)
+            entry.names.append(_joined(prefix, path))
             if not counted:
-                entry.add_use(child, path, local.get(path), shapes)
+                entry.add_use(declared.get(_joined(prefix, path), []), len(own_calls), factors[prefix])
     return Report(tuple(entry.row() for entry in entries.values()))
+
+
+def _joined(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if prefix else path
+
+
+def _unseen_uses(module: nn.Module, part: nn.Module, calls: dict[nn.Module, list[Call]]) -> float:
+    """Uses of a part by its module for each call of the part that was seen: 2 where twins go through as one batch."""
+    if not isinstance(module, SharedWeights) or module.uses == 1:
+        return 1.0
+    return module.uses * max(1, len(calls.get(module, []))) / max(1, len(calls.get(part, [])))
 
 
 class _Entry:
@@ -239,21 +228,17 @@ class _Entry:
         self.untied = 0
         self.pattern: SharingPattern | None = None
 
-    def add_use(self, module: nn.Module, path: str, shared: SharedWeight | None, shapes: _Calls) -> None:
-        """Count one module that uses the parameter, with the shapes of its calls."""
-        entries, repeats = self.parameter.numel(), max(1, len(shapes))
-        if shared is not None:
-            entries = shared.copies * shared.pattern.numel
-            self.kinds.add("pattern")
-            self.pattern = shared.pattern
-        if shapes and (isinstance(module, _CONVOLUTIONS) or (shared is not None and shared.spatial)):
-            repeats = sum(math.prod(output[2:]) for _, output in shapes)
-            self.kinds.add("translations")
-            if path == "weight" and self.pattern is None:
-                self.pattern = _toeplitz_of(module, shapes[0][0])
-        if len(shapes) > 1:
-            self.kinds.add(f"{len(shapes)} calls")
-        self.untied += entries * repeats
+    def add_use(self, declared: list[SharedWeight], calls: int, factor: float) -> None:
+        """Count one module that uses the parameter: what was declared in each of its calls, or else the calls."""
+        entries = sum(shared.untied for shared in declared) or self.parameter.numel() * max(1, calls)
+        for shared in declared:
+            self.kinds |= set(shared.how)
+            self.pattern = shared.pattern if self.pattern is None else self.pattern
+        if calls > 1:
+            self.kinds.add(f"{calls} calls")
+        if factor != 1:
+            self.kinds.add(f"{factor:g} uses")
+        self.untied += round(entries * factor)
 
     def row(self) -> Row:
         """The finished row."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from equishare.errors import EquishareError
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
@@ -15,11 +16,18 @@ from equishare.sharing.pattern import SharingError, SharingPattern
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
 
 
-def _per_axis(value: int | Sequence[int], dimension: int, name: str) -> tuple[int, ...]:
+def per_axis(
+    value: int | Sequence[int], dimension: int, name: str, error: type[EquishareError] = SharingError
+) -> tuple[int, ...]:
+    """One whole number for each axis: at least 1, but for the padding, which may be 0.
+
+    >>> per_axis(3, 2, "kernel_size")
+    (3, 3)
+    """
     out = (value,) * dimension if isinstance(value, int) else tuple(value)
     least = 0 if name == "padding" else 1
-    if len(out) != dimension or any(n < least for n in out):
-        raise SharingError(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
+    if len(out) != dimension or any(not isinstance(n, int) or n < least for n in out):
+        raise error(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
     return out
 
 
@@ -68,8 +76,8 @@ def toeplitz(
     d = len(sizes)
     if padding_mode not in PADDING_MODES:
         raise SharingError(f"padding_mode: one of {PADDING_MODES} expected, got {padding_mode!r}")
-    kernel = _per_axis(kernel_size, d, "kernel_size")
-    settings = [_per_axis(v, d, s) for v, s in ((stride, "stride"), (padding, "padding"), (dilation, "dilation"))]
+    kernel = per_axis(kernel_size, d, "kernel_size")
+    settings = [per_axis(v, d, s) for v, s in ((stride, "stride"), (padding, "padding"), (dilation, "dilation"))]
     axes = [_sources(n, k, s, p, q, padding_mode) for n, k, s, p, q in zip(sizes, kernel, *settings, strict=True)]
     # source[output position, tap] over all axes at once
     source = np.zeros((1, 1), dtype=np.int64)

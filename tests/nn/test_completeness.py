@@ -62,7 +62,7 @@ def public_layers():
         name
         for name, value in found.items()
         if inspect.isclass(value) and issubclass(value, torch_nn.Module) and not inspect.isabstract(value)
-        if value is not nn.EquivariantLayer
+        if value not in (nn.Layer, nn.FieldLayer)
     }
 
 

@@ -235,5 +235,5 @@ def test_ties_are_drawn_as_rows_of_equal_colours():
 
 
 def test_a_report_needs_a_module():
-    with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
+    with pytest.raises(sharing.SharingError, match=r"torch\.nn\.Module"):
         sharing.report("weights")

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare._e3nn import o3
-from equishare.nn.memory import keep_freed_memory
 from equishare.ops.edges import Edges
 from equishare.ops.layout import IrrepsLike, Layout, check_features
 from equishare.ops.tensor_product.operation import tensor_product
@@ -24,8 +23,8 @@ class ChannelTensorProduct(nn.Module):
     product that e3nn calls 'uvu', with the weights of a radial network from outside, in one sweep over edges, and so
     the message of NequIP and MACE. The layer has no parameters. Equivariant under O(3) and permutations: exact.
 
-    Without edges, the product alone: row by row, one row of features, harmonics and weights each. The first layer that is made lets the
-    C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
+    Without edges, the product alone: row by row, one row of features, harmonics and weights each. Its temporaries of megabytes gain a
+    fifth in a process that keeps freed memory: ``equishare.memory.keep_freed_memory``.
 
     Args:
         irreps_in: Irreps of the features, equal multiplicities: the channels.
@@ -81,7 +80,6 @@ class ChannelTensorProduct(nn.Module):
             )
         self.paths = TensorProductPaths.of(self.layout_in, self.layout_harmonics, wanted)
         self.layout_out, self.n_paths = self.paths.out, len(self.paths)
-        keep_freed_memory()  # megabytes of messages and weights' derivatives a call, whose page faults would cost a fifth
 
     def forward(
         self,

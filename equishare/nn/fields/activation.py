@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, fields_of
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
 ENTRYWISE = (
@@ -30,7 +30,17 @@ ENTRYWISE = (
 )
 
 
-class PointwiseActivation(EquivariantLayer):
+def check_entrywise(function: nn.Module, rep: FeatureType) -> None:
+    """Raise EquivarianceError unless a function of each entry commutes with the representation."""
+    name = type(function).__name__
+    if not isinstance(function, ENTRYWISE):
+        raise EquivarianceError(f"an entrywise torch activation is needed, got {name}")
+    if rep.kind == "matrix" or (rep.kind == "signed" and not isinstance(function, ODD)):
+        needed = "an odd function" if rep.kind == "signed" else "NormActivation"
+        raise EquivarianceError(f"{name} does not commute with {rep}: use {needed}")
+
+
+class PointwiseActivation(FieldLayer):
     """One function of each entry, y_c = f(x_c).
 
     Law: f(rho(g) x) = rho(g) f(x), exact: any function commutes with permutations, an odd one with signs too.
@@ -50,12 +60,7 @@ class PointwiseActivation(EquivariantLayer):
 
     def __init__(self, rep: Representation, function: nn.Module) -> None:
         super().__init__(rep, rep)
-        if not isinstance(function, ENTRYWISE):
-            name = type(function).__name__
-            raise EquivarianceError(f"an entrywise torch activation is needed, got {name}")
-        if rep.kind == "matrix" or (rep.kind == "signed" and not isinstance(function, ODD)):
-            needed = "an odd function" if rep.kind == "signed" else "NormActivation"
-            raise EquivarianceError(f"{type(function).__name__} does not commute with {rep}: use {needed}")
+        check_entrywise(function, rep)
         self.function = function
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -67,7 +72,7 @@ class PointwiseActivation(EquivariantLayer):
         return copy.deepcopy(self.function)
 
 
-class NormActivation(EquivariantLayer):
+class NormActivation(FieldLayer):
     """A field is shortened by a threshold of its own, ``y = x * relu(|x| + b) / |x|``.
 
     Law: f(rho(g) x) = rho(g) f(x), exact for orthogonal representations of any kind (Worrall et al. 2017).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.finite import FiniteGroup
-from equishare.nn.layer import EquivarianceError, SymmetryWarning
+from equishare.nn.layer import EquivarianceError, LayerError, SymmetryWarning
+from equishare.sharing.shared_weights import Call
+from equishare.sharing.toeplitz import PADDING_MODES, per_axis
+
+
+def output_positions(call: Call | None) -> int:
+    """Positions of the output of a call on [batch, channels, *space]; 1 without a call."""
+    return 1 if call is None else math.prod(call.output[2:])
+
 
 _FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MODULES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-
-
-def per_axis(value: int | Sequence[int], dimension: int, name: str) -> tuple[int, ...]:
-    """One whole number for each axis: at least 1, but for the padding, which may be 0."""
-    out = (value,) * dimension if isinstance(value, int) else tuple(value)
-    least = 0 if name == "padding" else 1
-    if len(out) != dimension or any(not isinstance(n, int) or n < least for n in out):
-        raise EquivarianceError(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
-    return out
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,13 @@ class Convolution:
         padding_mode: str,
     ) -> Convolution:
         """Checked sizes; ``padding="same"`` keeps the size of the input at stride 1."""
-        kernel = per_axis(kernel_size, dimension, "kernel_size")
-        spread = per_axis(dilation, dimension, "dilation")
-        if padding_mode not in ("zeros", "circular", "reflect", "replicate"):
-            raise EquivarianceError(
-                f"padding_mode zeros, circular, reflect or replicate expected, got {padding_mode!r}"
-            )
+        kernel = per_axis(kernel_size, dimension, "kernel_size", LayerError)
+        spread = per_axis(dilation, dimension, "dilation", LayerError)
+        if padding_mode not in PADDING_MODES:
+            raise LayerError(f"padding_mode zeros, circular, reflect or replicate expected, got {padding_mode!r}")
         if isinstance(padding, str):
             if padding != "same":
-                raise EquivarianceError(f"padding: whole numbers or 'same' expected, got {padding!r}")
+                raise LayerError(f"padding: whole numbers or 'same' expected, got {padding!r}")
             if any(d * (k - 1) % 2 for k, d in zip(kernel, spread, strict=True)):
                 raise EquivarianceError(
                     f"padding='same' with the even kernel {kernel} pads one side more than the other, which "
@@ -67,8 +65,8 @@ class Convolution:
                 )
             borders = tuple(d * (k - 1) // 2 for k, d in zip(kernel, spread, strict=True))
         else:
-            borders = per_axis(padding, dimension, "padding")
-        return Convolution(kernel, per_axis(stride, dimension, "stride"), borders, spread, padding_mode)
+            borders = per_axis(padding, dimension, "padding", LayerError)
+        return Convolution(kernel, per_axis(stride, dimension, "stride", LayerError), borders, spread, padding_mode)
 
     @property
     def dimension(self) -> int:

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of
 
 
-class FieldDropout(EquivariantLayer):
+class FieldDropout(FieldLayer):
     """In training, drops fields as a whole with probability p, and scales the others by 1 / (1 - p).
 
     Law: f(rho(g) x) = rho(g) f(x) for the same random draw, exact for every representation, since a field's

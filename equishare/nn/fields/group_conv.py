@@ -12,13 +12,13 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.lattice import grid_permutation, space_matrix
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
-from equishare.nn.fields.convolution import Convolution
+from equishare.nn.fields.convolution import Convolution, output_positions
 from equishare.nn.fields.initialisation import convolution_scale, gain_after
-from equishare.nn.layer import EquivarianceError, EquivariantLayer
+from equishare.nn.layer import EquivarianceError, FieldLayer
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern
 from equishare.sharing.reshaped_pattern import ReshapedPattern
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
 from equishare.sharing.solver import solve
 from equishare.sharing.steerable import solve_steerable, steerable_convolution
 
@@ -57,7 +57,7 @@ def filter_pattern(
     return solve_steerable(group, kernel_size[0], field_in, field_out)
 
 
-class _GroupConv(EquivariantLayer, SharedWeights):
+class _GroupConv(FieldLayer):
     dimension: int
 
     def __init__(
@@ -125,11 +125,13 @@ class _GroupConv(EquivariantLayer, SharedWeights):
             self.convolution.check_input(x.shape[2:])
         return self.convolution(x, self.full_weight(), self.full_bias(), self.groups)
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of weight and bias."""
-        found = {"weight": SharedWeight(self.pattern, self.out_fields * self.in_fields // self.groups, True)}
+        positions = output_positions(call)
+        copies = self.out_fields * self.in_fields // self.groups
+        found = {"weight": SharedWeight.of(self.pattern, copies, positions)}
         if self.bias is not None:
-            found["bias"] = SharedWeight(self.bias_pattern, self.out_fields, True)
+            found["bias"] = SharedWeight.of(self.bias_pattern, self.out_fields, positions)
         return found
 
     def to_torch(self) -> nn.Module:

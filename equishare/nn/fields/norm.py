@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -18,7 +18,7 @@ _NORMS: dict[int, type[nn.Module]] = {
 }
 
 
-class FieldBatchNorm(EquivariantLayer):
+class FieldBatchNorm(FieldLayer):
     """Batch normalisation with one mean, variance, scale and shift a field.
 
     y = (x - mean) / sqrt(var + eps) * w + b. Law: f(rho(g) x) = rho(g) f(x), exact in training and in
@@ -84,7 +84,7 @@ class FieldBatchNorm(EquivariantLayer):
         return plain.train(self.training)
 
 
-class FieldRMSNorm(EquivariantLayer):
+class FieldRMSNorm(FieldLayer):
     """Division by the root mean square over all channels of a position, with one scale a field.
 
     y = w_field * x / sqrt(mean over channels of x^2 + eps). Law: f(rho(g) x) = rho(g) f(x), exact for

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, EquivariantLayer, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of
 
 
-class GroupPool(EquivariantLayer):
+class GroupPool(FieldLayer):
     """The maximum, mean or norm over each field's coordinates, one invariant a field.
 
     Law: f(rho(g) x) = f(x) at each position, exact. Maximum and mean need permuted fields; the norm, sqrt(sum of

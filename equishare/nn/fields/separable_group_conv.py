@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,15 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
-from equishare.nn.fields.convolution import Convolution
+from equishare.nn.fields.convolution import Convolution, output_positions
 from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice, require_finite
 from equishare.nn.fields.initialisation import convolution_scale
-from equishare.nn.layer import EquivariantLayer
-from equishare.nn.memory import keep_freed_memory
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.nn.layer import FieldLayer
+from equishare.sharing.shared_weights import Call, SharedWeight
+from equishare.sharing.solver import solve
 
 
-class _SeparableGroupConv(EquivariantLayer, SharedWeights):
+class _SeparableGroupConv(FieldLayer):
     dimension: int
 
     def __init__(
@@ -47,6 +48,7 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         self.space_pattern = filter_pattern(group, self.convolution.kernel_size, group.trivial(), group.regular())
         self.group_weight = nn.Parameter(torch.empty(out_fields, in_fields, self.group_pattern.n_free, dtype=dtype))
         self.space_weight = nn.Parameter(torch.empty(out_fields, self.space_pattern.n_free, dtype=dtype))
+        self.bias_pattern = solve(group.trivial(), group.regular())
         self.bias = nn.Parameter(torch.empty(out_fields, dtype=dtype)) if bias else None
         self.scales = (
             convolution_scale(self.group_pattern, in_fields, 2**0.5),
@@ -55,7 +57,6 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
         self.to(device)
-        keep_freed_memory()  # two factors, twice the temporaries: their page faults would cost half the gain
 
     def reset_parameters(self) -> None:
         """Draw base weights whose product keeps the variance through a ReLU; the bias is zero."""
@@ -82,12 +83,16 @@ class _SeparableGroupConv(EquivariantLayer, SharedWeights):
         mixing, filters, bias = self.full_weights()
         return self.convolution(self.mixing(x, mixing, None, 1), filters, bias, self.out_channels)
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
-        """The patterns of both factors."""
-        return {
-            "group_weight": SharedWeight(self.group_pattern, self.out_fields * self.in_fields, True),
-            "space_weight": SharedWeight(self.space_pattern, self.out_fields, True),
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """The patterns of both factors and of the bias."""
+        mixed, filtered = (1, 1) if call is None else (math.prod(call.inputs[0][2:]), output_positions(call))
+        found = {
+            "group_weight": SharedWeight.of(self.group_pattern, self.out_fields * self.in_fields, mixed),
+            "space_weight": SharedWeight.of(self.space_pattern, self.out_fields, filtered),
         }
+        if self.bias is not None:
+            found["bias"] = SharedWeight.of(self.bias_pattern, self.out_fields, filtered)
+        return found
 
     def to_torch(self) -> nn.Sequential:
         """A 1x1 convolution, then a depthwise one."""
@@ -109,8 +114,6 @@ class SeparableGroupConv1d(_SeparableGroupConv):
 
     Law and arguments as :class:`GroupConv1d`, from regular to regular fields; Knigge et al. 2022.
 
-    The first one that is made lets the C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
-
     >>> from equishare import groups, nn
     >>> nn.SeparableGroupConv1d(groups.cyclic(2), 2, 4, 5)(torch.zeros(1, 4, 9)).shape
     torch.Size([1, 8, 9])
@@ -124,8 +127,6 @@ class SeparableGroupConv2d(_SeparableGroupConv):
 
     Law and arguments as :class:`GroupConv2d`, from regular to regular fields; Knigge et al. 2022, "Exploiting
     Redundancy: Separable Group Convolutional Networks on Lie Groups".
-
-    The first one that is made lets the C library keep freed memory for the whole process: ``nn.memory.keep_freed_memory``.
 
     >>> from equishare import groups, nn
     >>> nn.SeparableGroupConv2d(groups.cyclic(4), 2, 4, 3)(torch.zeros(1, 8, 7, 7)).shape

@@ -9,12 +9,12 @@ from torch.nn import functional
 
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import gain_after, spectral_scales
-from equishare.nn.layer import EquivarianceError, EquivariantLayer
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.nn.layer import FieldLayer, LayerError
+from equishare.sharing.shared_weights import Call, SharedWeight
 from equishare.sharing.solver import solve
 
 
-class SharedLinear(EquivariantLayer, SharedWeights):
+class SharedLinear(FieldLayer):
     """y = W x + b with W all that commutes with the group and b all that it leaves alone.
 
     W rho_in(g) = rho_out(g) W and rho_out(g) b = b. Law: f(rho_in(g) x) = rho_out(g) f(x), exact. The
@@ -29,7 +29,7 @@ class SharedLinear(EquivariantLayer, SharedWeights):
 
     Raises:
         SharingError: the groups of the representations differ.
-        EquivarianceError: an input's last dimension is not ``rep_in.size``.
+        LayerError: an input's last dimension is not ``rep_in.size``.
 
     >>> from equishare import groups, nn
     >>> G = groups.dihedral(4)
@@ -74,14 +74,14 @@ class SharedLinear(EquivariantLayer, SharedWeights):
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """The linear map."""
         if x.shape[-1] != self.in_channels:
-            raise EquivarianceError(f"SharedLinear: [..., {self.in_channels}] expected, got {list(x.shape)}")
+            raise LayerError(f"SharedLinear: [..., {self.in_channels}] expected, got {list(x.shape)}")
         return functional.linear(x, self.full_weight(), self.full_bias())
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of weight and bias."""
-        found = {"weight": SharedWeight(self.pattern, 1, False)}
+        found = {"weight": SharedWeight.of(self.pattern)}
         if self.bias is not None:
-            found["bias"] = SharedWeight(self.bias_pattern, 1, False)
+            found["bias"] = SharedWeight.of(self.bias_pattern)
         return found
 
     def to_torch(self) -> nn.Linear:

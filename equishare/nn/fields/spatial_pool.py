@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.representation import Representation
 from equishare.nn.fields.convolution import Convolution
-from equishare.nn.layer import EquivarianceError, EquivariantLayer
+from equishare.nn.layer import EquivarianceError, FieldLayer
 
 _POOLS: dict[str, dict[int, type[nn.Module]]] = {
     "max": {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d},
@@ -19,7 +19,7 @@ _POOLS: dict[str, dict[int, type[nn.Module]]] = {
 }
 
 
-class SpatialPool(EquivariantLayer):
+class SpatialPool(FieldLayer):
     """The maximum or mean over windows of space, channel by channel.
 
     Law: f(g y) = g f(y), exact for turns that keep the lattice, on inputs that the windows cover symmetrically;

@@ -6,12 +6,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
+from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
-class AttentionPool(nn.Module):
+class AttentionPool(Layer):
     r"""Learned seeds ask the set, one invariant vector a seed: PMA, pooling by multi-head attention.
 
     .. math:: y = \mathrm{MAB}(S, \mathrm{ReLU}(W x + b)), \qquad f(\pi x) = f(x) \text{, exact}
@@ -27,8 +30,7 @@ class AttentionPool(nn.Module):
         dtype: Their precision.
 
     Raises:
-        ValueError: no seeds, or as ``SetAttention``.
-        TypeError: the mask is not boolean.
+        LayerError: no seeds, or as ``SetAttention``.
 
     Lee et al. 2019, "Set Transformer".
 
@@ -47,8 +49,9 @@ class AttentionPool(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
         if seeds < 1:
-            raise ValueError(f"one or more seeds expected, got {seeds}")
+            raise LayerError(f"one or more seeds expected, got {seeds}")
         self.seeds = nn.Parameter(torch.empty(seeds, channels, device=device, dtype=dtype))
         nn.init.xavier_uniform_(self.seeds)
         self.linear = nn.Linear(channels, channels, device=device, dtype=dtype)
@@ -62,3 +65,7 @@ class AttentionPool(nn.Module):
         check_mask(mask, x.shape[:-1])
         seeds = self.seeds.expand(*x.shape[:-2], *self.seeds.shape)
         return self.attend(seeds, torch.relu(self.linear(fill_padding(x, 1, mask))), source_mask=mask)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """The linear map serves each point."""
+        return used_again(self.linear, "linear", points_of(call), "points")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import broadcast, contract, fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
 from equishare.nn.sets.permutation_linear import PermutationLinear
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class GraphLinear(nn.Module):
+class GraphLinear(Layer):
     r"""All linear maps of node and edge features together that commute with permutations of the nodes.
 
     .. math:: (v', e') = (L_{11} v + L_{21} e,\; L_{12} v + L_{22} e), \qquad f(\pi v, \pi e \pi^T) = \pi f(v, e) \text{, exact}
@@ -31,8 +36,7 @@ class GraphLinear(nn.Module):
         dtype: Their precision.
 
     Raises:
-        ValueError: the shapes of nodes, edges or mask do not fit.
-        TypeError: the mask is not boolean.
+        LayerError: the shapes of nodes, edges or mask do not fit.
 
     Maron, Ben-Hamu, Shamir, Lipman 2019, "Invariant and Equivariant Graph Networks".
 
@@ -55,6 +59,10 @@ class GraphLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = (
+            (SetFeatures(1, node_channels), SetFeatures(2, edge_channels)),
+            (SetFeatures(1, out_node_channels), SetFeatures(2, out_edge_channels)),
+        )
         self.undirected = undirected
 
         def maps(order_in: int, order_out: int, with_bias: bool) -> PermutationLinear:
@@ -91,7 +99,7 @@ class GraphLinear(nn.Module):
         check_channels(nodes, self.node_to_node.in_channels, 1, who, "nodes")
         check_channels(edges, self.edge_to_edge.in_channels, 2, who, "edges")
         if edges.shape[:-2] != nodes.shape[:-1]:
-            raise ValueError(
+            raise LayerError(
                 f"{who}: edges between the nodes expected, got nodes {list(nodes.shape)}, edges {list(edges.shape)}"
             )
         check_mask(mask, nodes.shape[:-1])
@@ -108,3 +116,13 @@ class GraphLinear(nn.Module):
             y = broadcast(whole + more_whole, points + more_points, pairs, order, self.undirected)
             outputs.append(fill_padding(y, order, mask))
         return outputs[0], outputs[1]
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """The four maps on n nodes; without a call, on the four that tell all of them apart."""
+        n = 4 if call is None else points_of(call)
+        parts = {name: part for name, part in self.named_children() if isinstance(part, PermutationLinear)}
+        return {f"{name}.{w}": shared for name, part in parts.items() for w, shared in part.shared_on(n).items()}
+
+    def to_torch(self) -> nn.Module:
+        """A copy: there is no plain module for the maps of one order to another."""
+        return copy.deepcopy(self)

@@ -6,11 +6,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.padding import check_channels
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
 
 
-class InducedSetAttentionBlock(nn.Module):
+class InducedSetAttentionBlock(Layer):
     r"""The points ask m learned points that have asked the points: ISAB, of cost n m where self-attention costs n^2.
 
     .. math:: y = \mathrm{MAB}(x, \mathrm{MAB}(I, x)), \qquad f(\pi x) = \pi f(x) \text{, exact}
@@ -24,8 +26,7 @@ class InducedSetAttentionBlock(nn.Module):
         dtype: Their precision.
 
     Raises:
-        ValueError: no induced points, or as ``SetAttention``.
-        TypeError: the mask is not boolean.
+        LayerError: no induced points, or as ``SetAttention``.
 
     Lee et al. 2019, "Set Transformer".
 
@@ -44,8 +45,9 @@ class InducedSetAttentionBlock(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
         if induced < 1:
-            raise ValueError(f"one or more induced points expected, got {induced}")
+            raise LayerError(f"one or more induced points expected, got {induced}")
         self.points = nn.Parameter(torch.empty(induced, channels, device=device, dtype=dtype))
         nn.init.xavier_uniform_(self.points)
         self.gather = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)

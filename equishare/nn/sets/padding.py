@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from equishare.nn.layer import LayerError
+
 
 def to_padded(
     x: Float[Tensor, "points channels"], batch: Int[Tensor, " points"], batch_size: int | None = None
@@ -24,7 +26,7 @@ def to_padded(
         Features ``[sets, size of the largest, channels]``, zero at padding, and the mask, true at points.
 
     Raises:
-        ValueError: ``batch`` does not fit, is not sorted, or names sets outside of ``batch_size``.
+        LayerError: ``batch`` does not fit, is not sorted, or names sets outside of ``batch_size``.
 
     >>> x, mask = to_padded(torch.ones(3, 2), torch.tensor([0, 0, 2]))
     >>> x.shape, mask
@@ -38,7 +40,7 @@ def to_padded(
     if len(x) == 0:
         return x.new_zeros(size, 0, x.shape[-1]), torch.zeros(size, 0, dtype=torch.bool, device=x.device)
     if bool((batch[1:] < batch[:-1]).any()):
-        raise ValueError("batch must rise: sort the points by their set first, as PyG's Batch does")
+        raise LayerError("batch must rise: sort the points by their set first, as PyG's Batch does")
     return to_dense_batch(x, batch, batch_size=size)
 
 
@@ -48,8 +50,7 @@ def from_padded(
     """PyG's list of points and batch vector from padded sets: the inverse of ``to_padded``.
 
     Raises:
-        ValueError: the mask does not fit.
-        TypeError: the mask is not boolean.
+        LayerError: the mask does not fit.
 
     >>> points, batch = from_padded(torch.ones(2, 2, 5), torch.tensor([[True, False], [True, True]]))
     >>> points.shape, batch
@@ -64,9 +65,9 @@ def check_mask(mask: Tensor | None, shape: torch.Size | tuple[int, ...], name: s
     if mask is None:
         return
     if mask.dtype != torch.bool:
-        raise TypeError(f"{name}: a boolean tensor, true at points and false at padding, expected, got {mask.dtype}")
+        raise LayerError(f"{name}: a boolean tensor, true at points and false at padding, expected, got {mask.dtype}")
     if tuple(mask.shape) != tuple(shape):
-        raise ValueError(
+        raise LayerError(
             f"{name}: shape {list(shape)} expected, that of the features without channels, got {list(mask.shape)}"
         )
 
@@ -74,14 +75,14 @@ def check_mask(mask: Tensor | None, shape: torch.Size | tuple[int, ...], name: s
 def check_batch(x: Tensor, batch: Tensor, batch_size: int | None) -> int:
     """The number of sets; raise unless ``batch`` gives each point of [points, channels] one of them."""
     if batch.dtype != torch.long or x.ndim != 2 or batch.shape != x.shape[:1]:
-        raise ValueError(
+        raise LayerError(
             "with a batch vector, features [points, channels] and int64 numbers of sets [points] expected, "
             f"got {list(x.shape)} and {batch.dtype} {list(batch.shape)}"
         )
     least, most = (int(batch.min()), int(batch.max())) if len(batch) else (0, -1)
     size = most + 1 if batch_size is None else batch_size
     if least < 0 or most >= size:
-        raise ValueError(f"batch: numbers of sets from 0 to {size - 1} expected, got {least} to {most}")
+        raise LayerError(f"batch: numbers of sets from 0 to {size - 1} expected, got {least} to {most}")
     return size
 
 
@@ -90,4 +91,4 @@ def check_channels(x: Tensor, channels: int, order: int, who: str, name: str = "
     fits = x.ndim > order and x.shape[-1] == channels and (order < 2 or x.shape[-2] == x.shape[-3])
     if not fits:
         points = "".join(["n, "] * order)
-        raise ValueError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")
+        raise LayerError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")

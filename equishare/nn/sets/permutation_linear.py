@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import (
     BROADCASTS,
     BROADCASTS_UNDIRECTED,
@@ -20,9 +22,12 @@ from equishare.nn.sets.levels import (
 )
 from equishare.nn.sets.padding import check_channels, check_mask
 from equishare.sharing.basis_pattern import BasisPattern
+from equishare.sharing.shared_weights import Call, SharedWeight
+
+LARGEST_PATTERN = 10_000  # entries of a pair of channels' matrix that a report writes down
 
 
-class PermutationLinear(nn.Module):
+class PermutationLinear(Layer):
     r"""All linear maps from features of order k to features of order l that commute with permutations of the points, for k, l <= 2.
 
     Features of order 0 belong to the whole set ``[..., C]``, of order 1 to points ``[..., n, C]``, of order 2 to ordered pairs
@@ -61,8 +66,7 @@ class PermutationLinear(nn.Module):
         bias: ``[constants, out_channels]`` or None; the constants are the diagonal, then the rest.
 
     Raises:
-        ValueError: an order is not 0, 1 or 2; the shape of x or of the mask does not fit; the number of points is not given.
-        TypeError: the mask is not boolean.
+        LayerError: an order is not 0, 1 or 2; the shape of x or of the mask does not fit; the number of points is not given.
 
     Maron, Ben-Hamu, Shamir, Lipman 2019, "Invariant and Equivariant Graph Networks".
 
@@ -87,8 +91,9 @@ class PermutationLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(order_in, in_channels), SetFeatures(order_out, out_channels)
         if order_in not in (0, 1, 2) or order_out not in (0, 1, 2):
-            raise ValueError(f"orders 0, 1 or 2 expected, got {order_in} and {order_out}")
+            raise LayerError(f"orders 0, 1 or 2 expected, got {order_in} and {order_out}")
         self.order_in, self.order_out = order_in, order_out
         self.in_channels, self.out_channels = in_channels, out_channels
         self.undirected = undirected
@@ -163,7 +168,7 @@ class PermutationLinear(nn.Module):
         elif mask is not None:
             size = mask.shape[-1]
         elif size is None and self.order_out > 0:
-            raise ValueError("from order 0 the number of points is needed: give a mask or a size")
+            raise LayerError("from order 0 the number of points is needed: give a mask or a size")
         check_mask(mask, (*batch, size or 0))
         return self._map(x, mask, size or 0, None)
 
@@ -190,6 +195,25 @@ class PermutationLinear(nn.Module):
         """The expanded matrix on flattened features, entries before channels; (n^l out) x (n^k in) numbers: for small n."""
         full = self.pattern(n).to(self.weight.device).expand(self.weight.permute(2, 1, 0))
         return full.permute(2, 0, 3, 1).flatten(2).flatten(0, 1)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """The maps on n points; without a call, on the fewest points that tell all of them apart, n = k + l."""
+        order = max(self.order_in, self.order_out)
+        return self.shared_on(
+            self._fewest_points() if call is None else points_of(call, order=self.order_in) if order else 1
+        )
+
+    def _fewest_points(self) -> int:
+        return max(1, self.order_in + self.order_out)
+
+    def shared_on(self, n: int) -> dict[str, SharedWeight]:
+        """What the weights fill on n points."""
+        entries = n ** (self.order_in + self.order_out)
+        pattern = self.pattern(n) if entries <= LARGEST_PATTERN else None
+        found = {"weight": SharedWeight(entries * self.in_channels * self.out_channels, ("points",), pattern)}
+        if self.bias is not None:
+            found["bias"] = SharedWeight(n**self.order_out * self.out_channels, ("points",))
+        return found
 
     def extra_repr(self) -> str:
         """Orders and channels."""

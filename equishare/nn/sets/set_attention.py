@@ -7,11 +7,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
+from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
-class SetAttention(nn.Module):
+class SetAttention(Layer):
     r"""Each point takes a weighted mean of values over a set, several heads side by side, whose keys and values may be shared.
 
     For head h, which uses the keys and values :math:`g = \lfloor h G / H \rfloor` of G,
@@ -31,8 +34,7 @@ class SetAttention(nn.Module):
         dtype: Their precision.
 
     Raises:
-        ValueError: heads do not divide channels or kv_heads do not divide heads; the shape of an input or a mask does not fit.
-        TypeError: a mask is not boolean.
+        LayerError: heads do not divide channels or kv_heads do not divide heads; the shape of an input or a mask does not fit.
 
     Vaswani et al. 2017, "Attention is all you need"; Shazeer 2019, "Fast transformer decoding"; Ainslie et al. 2023, "GQA".
 
@@ -52,9 +54,10 @@ class SetAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
         kv_heads = heads if kv_heads is None else kv_heads
         if min(channels, heads, kv_heads) < 1 or channels % heads or heads % kv_heads:
-            raise ValueError(
+            raise LayerError(
                 "heads that divide the channels and kv_heads that divide the heads expected, "
                 f"got {channels} channels, {heads} heads, {kv_heads} kv_heads"
             )
@@ -93,12 +96,12 @@ class SetAttention(nn.Module):
         x = fill_padding(x, 1, mask)
         if source is None:
             if source_mask is not None:
-                raise ValueError("source_mask is for a source; for the points themselves give mask")
+                raise LayerError("source_mask is for a source; for the points themselves give mask")
             source, source_mask = x, mask
         else:
             check_channels(source, self.source_channels, 1, type(self).__name__, "source")
             if source.shape[:-2] != x.shape[:-2]:
-                raise ValueError(f"as many sources as sets expected, got {list(source.shape)} for {list(x.shape)}")
+                raise LayerError(f"as many sources as sets expected, got {list(source.shape)} for {list(x.shape)}")
             check_mask(source_mask, source.shape[:-1], "source_mask")
             source = fill_padding(source, 1, source_mask)
         return fill_padding(self.out(self._attend(x, source, source_mask)), 1, mask)
@@ -122,6 +125,16 @@ class SetAttention(nn.Module):
         means = scaled_dot_product_attention(query, key, value, allowed)
         means = means.unflatten(2, (sharing, size)).permute(0, 3, 1, 2, 4).reshape(x.shape)
         return means if empty is None else means.masked_fill(empty.unsqueeze(-1), 0)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """Every linear map serves each point, and those of keys and values each head that shares them."""
+        n = m = points_of(call)
+        if call is not None and len(call.inputs) > 1 and len(call.inputs[1]) == len(call.inputs[0]):
+            m = points_of(call, 1)
+        copies = self.heads // self.kv_heads
+        uses = {"query": n, "key": m * copies, "value": m * copies, "out": n}
+        parts = {name: used_again(self.get_submodule(name), name, times, "points") for name, times in uses.items()}
+        return {name: shared for part in parts.values() for name, shared in part.items()}
 
     def extra_repr(self) -> str:
         """Channels and heads."""

@@ -6,11 +6,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.set_attention import SetAttention
+from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
-class SetAttentionBlock(nn.Module):
+class SetAttentionBlock(Layer):
     r"""Attention, then the same small layer for each point, each added to what it takes and normalised: MAB, and with itself SAB.
 
     .. math:: h = \mathrm{LN}(x + \mathrm{Attention}(x, s)), \qquad y = \mathrm{LN}(h + \mathrm{ReLU}(W h + b))
@@ -25,8 +28,7 @@ class SetAttentionBlock(nn.Module):
         dtype: Their precision.
 
     Raises:
-        ValueError: as ``SetAttention``.
-        TypeError: a mask is not boolean.
+        LayerError: as ``SetAttention``.
 
     Lee et al. 2019, "Set Transformer".
 
@@ -44,6 +46,7 @@ class SetAttentionBlock(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
         self.attention = SetAttention(channels, heads, kv_heads, device=device, dtype=dtype)
         self.attention_norm = nn.LayerNorm(channels, device=device, dtype=dtype)
         self.linear = nn.Linear(channels, channels, device=device, dtype=dtype)
@@ -60,3 +63,8 @@ class SetAttentionBlock(nn.Module):
         attended = self.attention(x, source, mask, source_mask)
         h = self.attention_norm(fill_padding(x, 1, mask) + attended)
         return fill_padding(self.linear_norm(h + torch.relu(self.linear(h))), 1, mask)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """What follows the attention serves each point."""
+        n, parts = points_of(call), ("attention_norm", "linear", "linear_norm")
+        return {k: v for name in parts for k, v in used_again(self.get_submodule(name), name, n, "points").items()}

@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding, set_mean
 from equishare.nn.sets.padding import check_batch, check_channels, check_mask
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class SetLinear(nn.Module):
+class SetLinear(Layer):
     r"""Two weights for each pair of channels: one for what a point is apart from its set's mean, one for the mean.
 
     .. math:: y_i = A (x_i - \bar x) + B \bar x + b, \qquad f(\pi x) = \pi f(x) \text{, exact}
@@ -33,8 +36,7 @@ class SetLinear(nn.Module):
         bias: ``[out_channels]`` or None.
 
     Raises:
-        ValueError: the shape of x, mask or batch does not fit, or both mask and batch are given.
-        TypeError: the mask is not boolean.
+        LayerError: the shape of x, mask or batch does not fit, or both mask and batch are given.
 
     Zaheer et al. 2017, "Deep Sets".
 
@@ -53,6 +55,7 @@ class SetLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, in_channels), SetFeatures(1, out_channels)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
@@ -82,7 +85,7 @@ class SetLinear(nn.Module):
         of_mean, of_deviation = self.weight
         if batch is not None:
             if mask is not None:
-                raise ValueError("a mask is for padded sets, a batch vector for one list of points: give one of them")
+                raise LayerError("a mask is for padded sets, a batch vector for one list of points: give one of them")
             size = check_batch(x, batch, None)
             sums = x.new_zeros(size, x.shape[-1]).index_add(0, batch, x)
             means = sums / torch.bincount(batch, minlength=size).clamp(min=1).unsqueeze(-1)
@@ -94,6 +97,14 @@ class SetLinear(nn.Module):
 
     def _constant(self, x: Tensor) -> Tensor:
         return x if self.bias is None else x + self.bias
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """Two weights for the n x n pairs of points, one for the n constants; without a call, n = 2."""
+        n = 2 if call is None else points_of(call)
+        found = {"weight": SharedWeight(n * n * self.in_channels * self.out_channels, ("points",))}
+        if self.bias is not None:
+            found["bias"] = SharedWeight(n * self.out_channels, ("points",))
+        return found
 
     def extra_repr(self) -> str:
         """Channels."""

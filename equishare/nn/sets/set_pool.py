@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from equishare.nn.layer import EquivarianceError, FeatureTypes, Invariants, Layer, LayerError
+from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.levels import fill_padding, set_mean
 from equishare.nn.sets.padding import check_batch, check_mask
 
 REDUCTIONS = ("sum", "mean", "max", "min", "std")
 
 
-class SetPool(nn.Module):
+class SetPool(Layer):
     r"""One number a channel for the whole set, whatever the order of its points.
 
     .. math:: y = \bigoplus_i x_i, \qquad f(\pi x) = f(x) \text{, exact}
@@ -27,8 +29,7 @@ class SetPool(nn.Module):
         ``[..., n, C]`` -> ``[..., R C]`` for R reductions; with a batch vector ``[N, C]`` -> ``[sets, R C]``. An empty set gives zero.
 
     Raises:
-        ValueError: an unknown reduction, or the shape of x, mask or batch does not fit, or both mask and batch are given.
-        TypeError: the mask is not boolean.
+        LayerError: an unknown reduction, or the shape of x, mask or batch does not fit, or both mask and batch are given.
 
     Zaheer et al. 2017, "Deep Sets"; several at once: Corso et al. 2020, "Principal Neighbourhood Aggregation for Graph Nets".
 
@@ -42,7 +43,13 @@ class SetPool(nn.Module):
         self.reduce = (reduce,) if isinstance(reduce, str) else tuple(reduce)
         unknown = [name for name in self.reduce if name not in REDUCTIONS]
         if unknown or not self.reduce:
-            raise ValueError(f"reduce: one or several of {', '.join(REDUCTIONS)} expected, got {reduce!r}")
+            raise LayerError(f"reduce: one or several of {', '.join(REDUCTIONS)} expected, got {reduce!r}")
+
+    def after(self, given: FeatureTypes) -> FeatureTypes:
+        """Invariants of the set, as many a channel as there are reductions."""
+        if not isinstance(given, SetFeatures) or given.order != 1:
+            raise EquivarianceError(f"takes features of points, but the layer before it gives {given}")
+        return Invariants(len(self.reduce) * given.channels)
 
     def forward(
         self,
@@ -61,10 +68,10 @@ class SetPool(nn.Module):
             batch_size: number of sets in the list; needed where the last ones are empty.
         """
         if x.ndim < 2:
-            raise ValueError(f"SetPool: features [..., n, channels] expected, got {list(x.shape)}")
+            raise LayerError(f"SetPool: features [..., n, channels] expected, got {list(x.shape)}")
         if batch is not None:
             if mask is not None:
-                raise ValueError("a mask is for padded sets, a batch vector for one list of points: give one of them")
+                raise LayerError("a mask is for padded sets, a batch vector for one list of points: give one of them")
             size = check_batch(x, batch, batch_size)
             return torch.cat([_of_list(x, batch, size, name) for name in self.reduce], dim=-1)
         check_mask(mask, x.shape[:-1])

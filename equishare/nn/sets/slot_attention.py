@@ -9,8 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.features import SetFeatures, points_of
+from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
-class SlotAttention(nn.Module):
+
+class SlotAttention(Layer):
     r"""Slots that compete for the elements of a set, and are refined by what they win.
 
     With the layer norms written as bars, each of T iterations does, with the same weights for all slots,
@@ -44,7 +48,7 @@ class SlotAttention(nn.Module):
         dtype: their precision.
 
     Raises:
-        ValueError: a size that is not positive, or heads that do not divide the channels.
+        LayerError: a size that is not positive, or heads that do not divide the channels.
 
     Locatello et al., "Object-Centric Learning with Slot Attention" (2020); Chang, Griffiths and Levine, "Object Representations as
     Fixed Points" (2022); Jia, Liu and Huang, "Improving Object-centric Learning with Query Optimization" (2023).
@@ -76,18 +80,19 @@ class SlotAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = SetFeatures(1, in_channels), (SetFeatures(1, channels), None)
         where: dict[str, Any] = {"device": device, "dtype": dtype}
         if min(in_channels, channels, slots, iterations, heads) < 1 or (
             neumann_terms is not None and neumann_terms < 1
         ):
-            raise ValueError(
+            raise LayerError(
                 "positive in_channels, channels, slots, iterations, heads and neumann_terms expected, got "
                 f"{in_channels}, {channels}, {slots}, {iterations}, {heads} and {neumann_terms}"
             )
         if head_channels is None and channels % heads:
-            raise ValueError(f"heads that divide the {channels} channels expected, got {heads}: or give head_channels")
+            raise LayerError(f"heads that divide the {channels} channels expected, got {heads}: or give head_channels")
         if initial not in ("sampled", "learned"):
-            raise ValueError(f"initial: sampled or learned expected, got {initial!r}")
+            raise LayerError(f"initial: sampled or learned expected, got {initial!r}")
         self.in_channels, self.channels, self.slots = in_channels, channels, slots
         self.iterations, self.neumann_terms, self.heads, self.epsilon = iterations, neumann_terms, heads, epsilon
         head_channels = head_channels or channels // heads
@@ -130,14 +135,14 @@ class SlotAttention(nn.Module):
             noise: standard normal numbers z of the initial slots; drawn from torch's generator if not given.
 
         Raises:
-            ValueError: an input of another size, both slots and noise, or noise where the initial slots are learned.
+            LayerError: an input of another size, both slots and noise, or noise where the initial slots are learned.
         """
         if inputs.ndim != 3 or inputs.shape[2] != self.in_channels:
-            raise ValueError(f"inputs [batch, inputs, {self.in_channels}] expected, got {list(inputs.shape)}")
+            raise LayerError(f"inputs [batch, inputs, {self.in_channels}] expected, got {list(inputs.shape)}")
         initial = current = self._initial(inputs, slots, noise)
         if mask is not None:
             if mask.dtype != torch.bool or mask.shape != inputs.shape[:2]:
-                raise ValueError(
+                raise LayerError(
                     f"a boolean mask {list(inputs.shape[:2])} expected, got {mask.dtype} {list(mask.shape)}"
                 )
             inputs = inputs.masked_fill(~mask.unsqueeze(2), 0.0)
@@ -155,19 +160,19 @@ class SlotAttention(nn.Module):
     def _initial(self, inputs: Tensor, slots: Tensor | None, noise: Tensor | None) -> Tensor:
         """The slots before the first iteration: given, learned, or mu + sigma z."""
         if slots is not None and noise is not None:
-            raise ValueError("initial slots or the noise that they are made of expected, got both")
+            raise LayerError("initial slots or the noise that they are made of expected, got both")
         for given in (slots, noise):
             if given is not None and (
                 given.ndim != 3 or given.shape[0] != inputs.shape[0] or given.shape[2] != self.channels
             ):
-                raise ValueError(
+                raise LayerError(
                     f"initial slots or noise [{inputs.shape[0]}, slots, {self.channels}] expected, got {list(given.shape)}"
                 )
         if slots is not None:
             return slots
         if self.initial_log_scale is None:
             if noise is not None:
-                raise ValueError("the initial slots are learned and take no noise: give them as slots, if need be")
+                raise LayerError("the initial slots are learned and take no noise: give them as slots, if need be")
             return self.initial_mean.expand(inputs.shape[0], -1, -1)
         if noise is None:
             noise = torch.randn(
@@ -219,6 +224,17 @@ class SlotAttention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         """[batch, n, heads * size] -> [batch * heads, n, size]."""
         return x if self.heads == 1 else x.unflatten(2, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """Keys, values and their norm serve each input; all else serves each slot at each iteration."""
+        inputs, slots = points_of(call), self.slots if call is None else call.output[-2]
+        found: dict[str, SharedWeight] = {}
+        for name, part in self.named_children():
+            of_inputs = name in ("norm_inputs", "key", "value")
+            found |= used_again(
+                part, name, inputs if of_inputs else slots * self.iterations, "points" if of_inputs else "slots"
+            )
+        return found
 
     def extra_repr(self) -> str:
         """Sizes and what is not the paper's own."""

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from equishare.nn.layer import Layer, LayerError
 from equishare.nn.tied.fixed_point import METHODS, Convergence, ConvergenceWarning, fixed_point
-from equishare.sharing.pattern import SharingError
 
 
 class _ImplicitGradient(torch.autograd.Function):
@@ -35,7 +35,7 @@ class _ImplicitGradient(torch.autograd.Function):
         return ctx.solve(adjoint, gradient), None, None
 
 
-class Equilibrium(nn.Module):
+class Equilibrium(Layer):
     """The fixed point z* = f(z*, inputs) of a block, and its implicit gradient: a net of infinite depth, memory of one layer.
 
     With J = df/dz at z* and v = dL/dz*, the gradient of the loss by weights and inputs is u^T df, where u = v + J^T u is a
@@ -57,7 +57,7 @@ class Equilibrium(nn.Module):
         backward_convergence: how the last backward pass ended.
 
     Raises:
-        SharingError: the method is unknown, or the block changes the state's shape.
+        LayerError: the method is unknown, or the block changes the state's shape.
         ConvergenceError: the iteration has left the finite numbers.
 
     Warns:
@@ -82,8 +82,10 @@ class Equilibrium(nn.Module):
         self, block: nn.Module, *, tolerance: float = 1e-5, max_iterations: int = 100, method: str = "anderson"
     ) -> None:
         super().__init__()
+        if isinstance(block, Layer):
+            self.rep_in, self.rep_out = block.rep_in, block.rep_out
         if method not in METHODS or max_iterations < 1:
-            raise SharingError(
+            raise LayerError(
                 f"method: one of {METHODS}, and max_iterations from 1 up, expected, got {method!r} and {max_iterations}"
             )
         self.block, self.tolerance, self.max_iterations, self.method = block, tolerance, max_iterations, method

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equishare.sharing.pattern import SharingError
+from equishare.nn.layer import LayerError
 
 METHODS = ("anderson", "iteration")
 MEMORY = 5  # past iterates that Anderson's method mixes
@@ -19,7 +19,7 @@ class ConvergenceWarning(UserWarning):
     """A fixed point was not found to the tolerance that was asked for."""
 
 
-class ConvergenceError(ValueError):
+class ConvergenceError(LayerError):
     """An iteration towards a fixed point has left the finite numbers."""
 
 
@@ -68,7 +68,7 @@ def fixed_point(
     far, so that both converge wherever f contracts.
 
     Raises:
-        SharingError: the method is unknown.
+        LayerError: the method is unknown.
         ConvergenceError: f gives NaN or infinity.
 
     >>> z, convergence = fixed_point(torch.cos, torch.zeros(1, 1), tolerance=1e-6)
@@ -76,7 +76,7 @@ def fixed_point(
     (0.7391, True, True)
     """
     if method not in METHODS:
-        raise SharingError(f"method: one of {METHODS} expected, got {method!r}")
+        raise LayerError(f"method: one of {METHODS} expected, got {method!r}")
     z = start
     best = best_image = torch.empty(0)
     points: list[Tensor] = []
@@ -84,7 +84,7 @@ def fixed_point(
     for k in range(1, max_iterations + 1):
         image = f(z)
         if image.shape != z.shape:
-            raise SharingError(f"a map from the state to itself expected, got {list(z.shape)} to {list(image.shape)}")
+            raise LayerError(f"a map from the state to itself expected, got {list(z.shape)} to {list(image.shape)}")
         flat, flat_image = z.flatten(1), image.flatten(1)
         rest = (flat_image - flat).norm(dim=1)
         if not bool(rest.isfinite().all()):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import Invariants, Layer, LayerError
 from equishare.sharing.hashing import hashed, signed_hash
-from equishare.sharing.pattern import SharingError
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
+
+LARGEST_LISTED = 1_000_000  # entries of a table whose pattern a report lists
 
 
-class HashedEmbedding(Freezable, SharedWeights):
+class HashedEmbedding(Layer):
     """E[token, d] = xi(token, d) w[h(token, d)]: ``n_free`` base weights stand for tokens * features.
 
     Not a symmetry: a compression. Hashes are computed for the tokens at hand, each different one once: neither the table
@@ -27,8 +30,7 @@ class HashedEmbedding(Freezable, SharedWeights):
         dtype: their precision.
 
     Raises:
-        SharingError: ``n_free`` is out of range.
-        IndexError: a token is.
+        LayerError: ``n_free`` or a token is out of range.
 
     Chen et al. (2015), "Compressing neural networks with the hashing trick"; the sign hash is from Weinberger et al.
     (2009), "Feature hashing for large scale multitask learning".
@@ -49,8 +51,9 @@ class HashedEmbedding(Freezable, SharedWeights):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_out = Invariants(embedding_dim)
         if not 1 <= n_free <= num_embeddings * embedding_dim:
-            raise SharingError(f"n_free from 1 to {num_embeddings * embedding_dim} expected, got {n_free}")
+            raise LayerError(f"n_free from 1 to {num_embeddings * embedding_dim} expected, got {n_free}")
         self.num_embeddings, self.embedding_dim, self.n_free, self.seed = num_embeddings, embedding_dim, n_free, seed
         self.weight = nn.Parameter(torch.empty(n_free, device=device, dtype=dtype))
         self.reset_parameters()
@@ -70,15 +73,17 @@ class HashedEmbedding(Freezable, SharedWeights):
         """The vector of each token."""
         different, inverse = tokens.unique(return_inverse=True)
         if different.numel() and (int(different[0]) < 0 or int(different[-1]) >= self.num_embeddings):
-            raise IndexError(
+            raise LayerError(
                 f"tokens from 0 to {self.num_embeddings - 1} expected, got {int(different[0])} to {int(different[-1])}"
             )
         return self.vectors(different)[inverse]
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
-        """The pattern of the whole table."""
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """The whole table, and its pattern where that is small enough to list."""
         shape = (self.num_embeddings, self.embedding_dim)
-        return {"weight": SharedWeight(hashed(shape, self.n_free, self.seed), 1, False)}
+        size = math.prod(shape)
+        pattern = hashed(shape, self.n_free, self.seed) if size <= LARGEST_LISTED else None
+        return {"weight": SharedWeight(size, ("pattern",), pattern)}
 
     def to_torch(self) -> nn.Embedding:
         """The ``torch.nn.Embedding`` with the whole table."""

@@ -9,13 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import Invariants, Layer, LayerError
 from equishare.sharing.hashing import hashed, signed_hash
-from equishare.sharing.pattern import SharingError
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class HashedLinear(Freezable, SharedWeights):
+class HashedLinear(Layer):
     """y = W x + b with W[e] = xi(e) w[h(e)]: ``n_free`` base weights stand for out * in, chosen by two hashes.
 
     Not a symmetry: a compression. Files, gradients and an optimizer's state hold ``n_free`` weights; running, the
@@ -32,7 +31,7 @@ class HashedLinear(Freezable, SharedWeights):
         dtype: their precision.
 
     Raises:
-        SharingError: ``n_free`` is out of range, or an input's last dimension is not ``in_features``.
+        LayerError: ``n_free`` is out of range, or an input's last dimension is not ``in_features``.
 
     Chen et al. (2015), "Compressing neural networks with the hashing trick"; the sign hash is from Weinberger et al.
     (2009), "Feature hashing for large scale multitask learning".
@@ -56,8 +55,9 @@ class HashedLinear(Freezable, SharedWeights):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in, self.rep_out = Invariants(in_features), Invariants(out_features)
         if not 1 <= n_free <= in_features * out_features:
-            raise SharingError(f"n_free from 1 to {in_features * out_features} expected, got {n_free}")
+            raise LayerError(f"n_free from 1 to {in_features * out_features} expected, got {n_free}")
         self.in_features, self.out_features, self.n_free, self.seed = in_features, out_features, n_free, seed
         self.weight = nn.Parameter(torch.empty(n_free, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
@@ -78,12 +78,12 @@ class HashedLinear(Freezable, SharedWeights):
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """The linear map."""
         if x.shape[-1] != self.in_features:
-            raise SharingError(f"HashedLinear: [..., {self.in_features}] expected, got {list(x.shape)}")
+            raise LayerError(f"HashedLinear: [..., {self.in_features}] expected, got {list(x.shape)}")
         return functional.linear(x, self.full_weight(), self.bias)
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The pattern of the weight."""
-        return {"weight": SharedWeight(hashed((self.out_features, self.in_features), self.n_free, self.seed), 1, False)}
+        return {"weight": SharedWeight.of(hashed((self.out_features, self.in_features), self.n_free, self.seed))}
 
     def to_torch(self) -> nn.Linear:
         """The ``torch.nn.Linear`` with the expanded weight."""

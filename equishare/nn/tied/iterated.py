@@ -7,10 +7,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.sharing.pattern import SharingError
+from equishare.nn.layer import Layer, LayerError
 
 
-class Iterated(nn.Module):
+class Iterated(Layer):
     """z_{k+1} = f(z_k, inputs), ``iterations`` times with one set of weights.
 
     A stack of K layers whose weights are tied over depth: K times fewer parameters at the same time and memory, and the
@@ -22,7 +22,7 @@ class Iterated(nn.Module):
         iterations: how often it is applied.
 
     Raises:
-        SharingError: ``iterations`` is below one.
+        LayerError: ``iterations`` is below one.
 
     Lan et al. (2020), "ALBERT: a lite BERT"; Dehghani et al. (2019), "Universal transformers".
 
@@ -35,9 +35,13 @@ class Iterated(nn.Module):
 
     def __init__(self, block: nn.Module, iterations: int) -> None:
         super().__init__()
+        if isinstance(block, Layer):
+            self.rep_in, self.rep_out = block.rep_in, block.rep_out
+        if isinstance(block, Layer):
+            self.rep_in, self.rep_out = block.rep_in, block.rep_out
         if iterations < 1:
-            raise SharingError(f"one iteration or more expected, got {iterations}")
-        self.block, self.iterations = block, iterations
+            raise LayerError(f"one iteration or more expected, got {iterations}")
+        self.block, self.iterations, self.uses = block, iterations, iterations
 
     def forward(self, start: Float[Tensor, "*state"], *inputs: Any, **options: Any) -> Float[Tensor, "*state"]:
         """The state after the last iteration; inputs and options go to the block each time."""

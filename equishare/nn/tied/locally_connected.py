@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from abc import ABC
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,20 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
-from equishare.sharing.pattern import SharingError
-from equishare.sharing.toeplitz import toeplitz
+from equishare.sharing.toeplitz import per_axis, toeplitz
 
 
-def _per_axis(value: int | Sequence[int], dimension: int, name: str, least: int) -> tuple[int, ...]:
-    out = (value,) * dimension if isinstance(value, int) else tuple(value)
-    if len(out) != dimension or min(out) < least:
-        raise SharingError(f"{name}: {dimension} whole numbers from {least} up expected, got {out}")
-    return out
-
-
-class _LocallyConnected(Freezable, ABC):
+class _LocallyConnected(Layer):
     """The layer in any number of dimensions."""
 
     dimension: int
@@ -48,11 +39,11 @@ class _LocallyConnected(Freezable, ABC):
         super().__init__()
         d = self.dimension
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.in_size = _per_axis(in_size, d, "in_size", 1)
-        self.kernel_size = _per_axis(kernel_size, d, "kernel_size", 1)
-        self.stride = _per_axis(stride, d, "stride", 1)
-        self.padding = _per_axis(padding, d, "padding", 0)
-        self.dilation = _per_axis(dilation, d, "dilation", 1)
+        self.in_size = per_axis(in_size, d, "in_size", LayerError)
+        self.kernel_size = per_axis(kernel_size, d, "kernel_size", LayerError)
+        self.stride = per_axis(stride, d, "stride", LayerError)
+        self.padding = per_axis(padding, d, "padding", LayerError)
+        self.dilation = per_axis(dilation, d, "dilation", LayerError)
         self.out_size = tuple(
             (n + 2 * p - q * (k - 1) - 1) // s + 1
             for n, k, s, p, q in zip(
@@ -60,7 +51,7 @@ class _LocallyConnected(Freezable, ABC):
             )
         )
         if min(self.out_size) < 1:
-            raise SharingError(
+            raise LayerError(
                 f"kernel {self.kernel_size} with dilation {self.dilation} does not fit an input of {self.in_size} "
                 f"padded by {self.padding}"
             )
@@ -81,7 +72,7 @@ class _LocallyConnected(Freezable, ABC):
         """One matrix product for each position, all in one batch."""
         expected = (self.in_channels, *self.in_size)
         if tuple(x.shape[1:]) != expected:
-            raise SharingError(f"{type(self).__name__}: an input [batch, {expected}] expected, got {list(x.shape)}")
+            raise LayerError(f"{type(self).__name__}: an input [batch, {expected}] expected, got {list(x.shape)}")
         positions, taps = math.prod(self.out_size), math.prod(self.kernel_size)
         x = functional.pad(x, [p for p in reversed(self.padding) for _ in range(2)])
         x = x.permute(*range(2, x.ndim), 0, 1).contiguous()  # [*size, batch, channels]: a tap is a slice of rows
@@ -180,7 +171,7 @@ class LocallyConnected2d(_LocallyConnected):
         dtype: their precision.
 
     Raises:
-        SharingError: the sizes do not fit each other, or an input them.
+        LayerError: the sizes do not fit each other, or an input them.
 
     LeCun (1989), "Generalization and network design strategies", compares the two.
 

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.sharing.pattern import SharingError
+from equishare.nn.layer import Layer, LayerError
 
 
-class Siamese(nn.Module):
+class Siamese(Layer):
     """The distance ``d(a, b) = |E(a) - E(b)|`` of two inputs as one encoder E sees them.
 
     Law: d(a, b) = d(b, a), d(a, a) = 0 and the triangle inequality, exact whatever E is, since both are read with the same
@@ -19,7 +19,7 @@ class Siamese(nn.Module):
         encoder: a module from [batch, ...] to [batch, ...]; all that it returns for a sample is its place.
 
     Raises:
-        SharingError: the two inputs differ in shape.
+        LayerError: the two inputs differ in shape.
 
     Bromley et al. (1993), "Signature verification using a Siamese time delay neural network"; Hadsell, Chopra & LeCun
     (2006) give the contrastive loss.
@@ -32,6 +32,7 @@ class Siamese(nn.Module):
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
+        self.uses = 2
         self.encoder = encoder
 
     def forward(
@@ -39,7 +40,7 @@ class Siamese(nn.Module):
     ) -> Float[Tensor, " batch"]:
         """The distance of each pair."""
         if first.shape != second.shape:
-            raise SharingError(
+            raise LayerError(
                 f"Siamese: two inputs of one shape expected, got {list(first.shape)} and {list(second.shape)}"
             )
         a, b = self.encoder(torch.cat([first, second])).flatten(1).chunk(2)

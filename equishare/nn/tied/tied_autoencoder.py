@@ -9,13 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import Invariants, Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
-from equishare.sharing.pattern import SharingError
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class TiedAutoencoder(Freezable, SharedWeights):
+class TiedAutoencoder(Layer):
     """h = W_L s(... s(W_1 x + b_1) ...) + b_L, and back by x' = W_1^T s(... s(W_L^T h + c_L) ...) + c_1.
 
     Each matrix is used twice, so an autoencoder has half the matrices' weights; the activation s stands between layers,
@@ -31,7 +30,7 @@ class TiedAutoencoder(Freezable, SharedWeights):
         dtype: their precision.
 
     Raises:
-        SharingError: there are fewer than two sizes, or an input's last dimension is not the first (or last) size.
+        LayerError: there are fewer than two sizes, or an input's last dimension is not the first (or last) size.
 
     Vincent et al. (2010), "Stacked denoising autoencoders"; Baldi & Hornik (1989) for the linear case.
 
@@ -51,8 +50,9 @@ class TiedAutoencoder(Freezable, SharedWeights):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in = self.rep_out = Invariants(sizes[0]) if sizes else None
         if len(sizes) < 2:
-            raise SharingError(f"sizes of the input and the code, at least, expected, got {list(sizes)}")
+            raise LayerError(f"sizes of the input and the code, at least, expected, got {list(sizes)}")
         self.sizes, self.bias = tuple(sizes), bias
         self.activation = nn.Identity() if activation is None else activation
         for k, (n, m) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
@@ -81,7 +81,7 @@ class TiedAutoencoder(Freezable, SharedWeights):
 
     def _run(self, x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
         if x.shape[-1] != layers[0][0].shape[1]:
-            raise SharingError(f"TiedAutoencoder: [..., {layers[0][0].shape[1]}] expected, got {list(x.shape)}")
+            raise LayerError(f"TiedAutoencoder: [..., {layers[0][0].shape[1]}] expected, got {list(x.shape)}")
         for k, (weight, bias) in enumerate(layers):
             x = functional.linear(self.activation(x) if k else x, weight, bias)
         return x
@@ -98,13 +98,11 @@ class TiedAutoencoder(Freezable, SharedWeights):
         """The reconstruction."""
         return self.decode(self.encode(x))
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of the matrices: each stands in the encoder and, transposed, in the decoder."""
         found = {}
         for k, (n, m) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            found[f"weight_{k}"] = SharedWeight(
-                IndexPattern(torch.arange(m * n).reshape(m, n).repeat(2, 1, 1)), 1, False
-            )
+            found[f"weight_{k}"] = SharedWeight.of(IndexPattern(torch.arange(m * n).reshape(m, n).repeat(2, 1, 1)))
         return found
 
     def to_torch(self) -> nn.Sequential:

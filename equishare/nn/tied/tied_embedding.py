@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equishare.nn.layer import Invariants, Layer
 from equishare.sharing.index_pattern import IndexPattern
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class TiedEmbedding(SharedWeights):
+class TiedEmbedding(Layer):
     """Vectors E[token] on the way in, scores h E^T + b of every token on the way out, from one matrix E.
 
     Law: the orthogonal family of equal solutions. E -> E Q and h -> h Q leave all scores as they are for every orthogonal Q,
@@ -45,6 +46,7 @@ class TiedEmbedding(SharedWeights):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_out = Invariants(embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.weight = nn.Parameter(torch.empty(num_embeddings, embedding_dim, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(num_embeddings, device=device, dtype=dtype)) if bias else None
@@ -64,10 +66,10 @@ class TiedEmbedding(SharedWeights):
         """The score (logit) of every token."""
         return functional.linear(features, self.weight, self.bias)
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The pattern of the matrix: it stands at the input and at the output."""
         index = torch.arange(self.weight.numel()).reshape(self.weight.shape).repeat(2, 1, 1)
-        return {"weight": SharedWeight(IndexPattern(index), 1, False)}
+        return {"weight": SharedWeight.of(IndexPattern(index))}
 
     def extra_repr(self) -> str:
         """The sizes."""

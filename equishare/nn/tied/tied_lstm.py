@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from equishare.nn.layer import Freezable
+from equishare.nn.layer import Invariants, Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
-from equishare.sharing.pattern import SharingError
-from equishare.sharing.shared_weights import SharedWeight, SharedWeights
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 GATES = 4  # input, forget, cell, output: torch's order
 
 
-class TiedInputLSTM(Freezable, SharedWeights):
+class TiedInputLSTM(Layer):
     """An LSTM with one input matrix for all four gates, and a recurrent matrix and bias for each.
 
     a_k = W x_t + U_k h_{t-1} + b_k for the gates k = i, f, g, o, then c_t = s(a_f) c_{t-1} + s(a_i) tanh(a_g) and
@@ -36,7 +35,7 @@ class TiedInputLSTM(Freezable, SharedWeights):
         dtype: their precision.
 
     Raises:
-        SharingError: the input has no three dimensions, or not ``input_size`` features.
+        LayerError: the input has no three dimensions, or not ``input_size`` features.
 
     Hochreiter & Schmidhuber (1997), "Long short-term memory".
 
@@ -62,6 +61,8 @@ class TiedInputLSTM(Freezable, SharedWeights):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.rep_in = Invariants(input_size)
+        self.rep_out = (Invariants(hidden_size * (2 if bidirectional else 1)), None)
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         self.directions = 2 if bidirectional else 1
@@ -112,7 +113,7 @@ class TiedInputLSTM(Freezable, SharedWeights):
         data = x.data if isinstance(x, PackedSequence) else x
         expected = 2 if isinstance(x, PackedSequence) else 3
         if data.ndim != expected or data.shape[-1] != self.input_size:
-            raise SharingError(
+            raise LayerError(
                 f"TiedInputLSTM: [time, batch, {self.input_size}], or a packed sequence of {self.input_size} features, "
                 f"expected, got {list(data.shape)}"
             )
@@ -134,13 +135,13 @@ class TiedInputLSTM(Freezable, SharedWeights):
             h, c = h.index_select(1, x.unsorted_indices), c.index_select(1, x.unsorted_indices)
         return PackedSequence(packed, x.batch_sizes, x.sorted_indices, x.unsorted_indices), (h, c)
 
-    def shared_weights(self) -> dict[str, SharedWeight]:
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of the input matrices: each row stands in every gate."""
         found = {}
         for _, suffix in self._suffixes():
             weight = getattr(self, "weight_ih" + suffix)
             index = torch.arange(weight.numel()).reshape(weight.shape).repeat(GATES, 1)
-            found["weight_ih" + suffix] = SharedWeight(IndexPattern(index), 1, False)
+            found["weight_ih" + suffix] = SharedWeight.of(IndexPattern(index))
         return found
 
     def to_torch(self) -> nn.LSTM:

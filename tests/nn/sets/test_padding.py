@@ -28,7 +28,7 @@ def test_errors(unchecked):
         nn.to_padded(x, torch.tensor([0, 1, 2]), 2)
     with pytest.raises(ValueError, match="int64"):
         nn.to_padded(x, torch.zeros(3))
-    with pytest.raises(TypeError, match="boolean"):
+    with pytest.raises(nn.LayerError, match="boolean"):
         nn.from_padded(x[None], torch.ones(1, 3))
     with pytest.raises(ValueError, match=r"\[1, 3\] expected"):
         nn.from_padded(x[None], torch.ones(1, 4, dtype=torch.bool))

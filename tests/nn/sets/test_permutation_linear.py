@@ -195,5 +195,5 @@ def test_errors(build, message, unchecked):
 
 
 def test_a_mask_of_numbers_is_refused(unchecked):
-    with pytest.raises(TypeError, match="boolean"):
+    with pytest.raises(nn.LayerError, match="boolean"):
         nn.PermutationLinear(1, 1, 2, 2)(torch.zeros(3, 4, 2), torch.ones(3, 4))

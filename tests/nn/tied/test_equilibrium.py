@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn as torch_nn
 
-from equishare import groups, nn, sharing
+from equishare import groups, nn
 
 
 class Block(torch_nn.Module):
@@ -272,9 +272,9 @@ def test_no_gradient_no_graph():
 
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_settings():
-    with pytest.raises(sharing.SharingError, match="one of"):
+    with pytest.raises(nn.LayerError, match="one of"):
         nn.Equilibrium(Block(), method="newton")
-    with pytest.raises(sharing.SharingError, match="one iteration"):
+    with pytest.raises(nn.LayerError, match="one iteration"):
         nn.Iterated(Block(), 0)
-    with pytest.raises(sharing.SharingError, match="to itself"):
+    with pytest.raises(nn.LayerError, match="to itself"):
         nn.fixed_point(lambda z: z[:, :1], torch.zeros(1, 3))

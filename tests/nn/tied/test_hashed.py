@@ -100,13 +100,13 @@ def test_casts_keep_the_table():
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_numbers():
     for n_free in (0, 7):
-        with pytest.raises(sharing.SharingError, match="n_free from 1 to 6"):
+        with pytest.raises(nn.LayerError, match="n_free from 1 to 6"):
             nn.HashedLinear(2, 3, n_free)
-        with pytest.raises(sharing.SharingError, match="n_free from 1 to 6"):
+        with pytest.raises(nn.LayerError, match="n_free from 1 to 6"):
             nn.HashedEmbedding(2, 3, n_free)
-    with pytest.raises(sharing.SharingError, match="expected, got"):
+    with pytest.raises(nn.LayerError, match="expected, got"):
         nn.HashedLinear(2, 3, 4)(torch.zeros(1, 3))
     for token in (-1, 2):
-        with pytest.raises(IndexError, match="tokens from 0 to 1"):
+        with pytest.raises(nn.LayerError, match="tokens from 0 to 1"):
             nn.HashedEmbedding(2, 3, 4)(torch.tensor([token]))
     assert nn.HashedEmbedding(2, 3, 4)(torch.zeros(0, dtype=torch.long)).shape == (0, 3)

@@ -126,11 +126,11 @@ def test_whole_models_freeze():
     ],
 )
 def test_sizes_that_do_not_fit(arguments, message):
-    with pytest.raises(sharing.SharingError, match=message):
+    with pytest.raises(nn.LayerError, match=message):
         nn.LocallyConnected2d(*arguments)
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_inputs_of_another_size():
-    with pytest.raises(sharing.SharingError, match="expected, got"):
+    with pytest.raises(nn.LayerError, match="expected, got"):
         nn.LocallyConnected2d(1, 1, 6, 3)(torch.zeros(1, 1, 7, 6))

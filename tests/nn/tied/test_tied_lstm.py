@@ -96,5 +96,5 @@ def test_state_loads_and_gradients_are_right():
 def test_wrong_inputs():
     layer = nn.TiedInputLSTM(3, 4)
     for x in (torch.zeros(2, 3), torch.zeros(2, 2, 4), pack_padded_sequence(torch.zeros(2, 1, 4), [2])):
-        with pytest.raises(sharing.SharingError, match="expected, got"):
+        with pytest.raises(nn.LayerError, match="expected, got"):
             layer(x)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn as torch_nn
 
-from equishare import nn, sharing
+from equishare import nn
 
 
 def encoder(dtype):
@@ -41,7 +41,7 @@ def test_gradient_of_equal_twins_is_finite():
 
 @pytest.mark.usefixtures("unchecked")
 def test_twins_of_two_shapes():
-    with pytest.raises(sharing.SharingError, match="one shape"):
+    with pytest.raises(nn.LayerError, match="one shape"):
         nn.Siamese(encoder(torch.float32))(torch.zeros(2, 6), torch.zeros(3, 6))
 
 
@@ -138,10 +138,10 @@ def test_renamed_tokens_have_renamed_scores():
 
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_sizes():
-    with pytest.raises(sharing.SharingError, match="sizes of the input and the code"):
+    with pytest.raises(nn.LayerError, match="sizes of the input and the code"):
         nn.TiedAutoencoder([3])
     net = nn.TiedAutoencoder([3, 2])
-    with pytest.raises(sharing.SharingError, match=r"\[..., 3\] expected"):
+    with pytest.raises(nn.LayerError, match=r"\[..., 3\] expected"):
         net(torch.zeros(1, 2))
-    with pytest.raises(sharing.SharingError, match=r"\[..., 2\] expected"):
+    with pytest.raises(nn.LayerError, match=r"\[..., 2\] expected"):
         net.decode(torch.zeros(1, 3))

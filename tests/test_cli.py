@@ -165,7 +165,7 @@ def test_inspect(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["ok"]
     bad = tmp_path / "bad.xyz"
     bad.write_text(
-        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-1 pbc="F F F"\nH 0 0 0 nan 0 0\nH 0 0 0.7 0 0 0\n'
+        '2\nProperties=species:S:1:pos:R:3:forces:R:3 energy=-1 pbc="F F F"\nH nan 0 0 0 0 0\nH 0 0 0.7 0 0 0\n'
     )
     assert run("inspect", bad) == 1
     assert "bad.xyz@0" in capsys.readouterr().out

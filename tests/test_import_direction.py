@@ -15,13 +15,13 @@ ALLOWED = {
     "ops": set(),
     "nn": {"groups", "sharing", "ops"},
     "gallery": {"groups", "sharing", "nn"},
-    "potential": {"groups", "sharing", "ops", "nn"},
+    "potential": {"groups", "sharing", "ops", "nn", "atoms"},
     "check": {"groups"},
     "datasets": set(),
-    "atoms": set(),
+    "atoms": {"datasets"},
     # the report of a training run holds the checker's verdict on the trained model
     "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "atoms"},
-    "simulate": {"groups", "sharing", "nn", "potential"},
+    "simulate": {"groups", "sharing", "nn", "potential", "atoms"},
     "commands": {
         "groups",
         "sharing",

@@ -34,7 +34,7 @@ class Equishare(worker.Program):
         from equishare.training.loss import batch_loss
         from equishare.training.module import PotentialModule
 
-        labelled = [Frame(atoms, atoms.get_potential_energy(), atoms.get_forces()) for atoms in frames]
+        labelled = [Frame(atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces()) for atoms in frames]
         graphs = [labelled_graph(frame, worker.CUTOFF) for frame in labelled]
         found = statistics(labelled, graphs, energies)
         taken = found.scale, found.shift, found.neighbours, found.spacing

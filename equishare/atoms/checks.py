@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from equishare.atoms.distances import periodic_volume
 from equishare.atoms.duplicates import group_duplicates
-from equishare.atoms.findings import Finding, Level
+from equishare.atoms.findings import DataFinding, Level
 from equishare.atoms.frame import Frame
+from equishare.atoms.neighbours import periodic_volume
+from equishare.atoms.properties import outputs
 
 __all__ = [
     "Part",
@@ -47,18 +48,18 @@ class Part:
 
 def _finding(
     level: Level, code: str, part: str, frames: Iterable[Frame], message: str, advice: str
-) -> Iterator[Finding]:
+) -> Iterator[DataFinding]:
     names = tuple(frame.name for frame in frames)
     if names:
         count = "1 frame" if len(names) == 1 else f"{len(names)} frames"
-        yield Finding(level, code, f"{part}: {message.replace('#', count)}", advice, names)
+        yield DataFinding(level, code, f"{part}: {message.replace('#', count)}", advice, names)
 
 
-def check_geometry(part: Part) -> Iterator[Finding]:
+def check_geometry(part: Part) -> Iterator[DataFinding]:
     """No frames, NaN, cells without volume, unknown species, overlapping atoms, atoms without neighbours."""
     frames, name = (*part.isolated, *part.frames), part.name
     if not part.frames:
-        yield Finding(
+        yield DataFinding(
             "error",
             "no-frames",
             f"{name}: no frames besides {len(part.isolated)} isolated atoms",
@@ -121,42 +122,41 @@ def check_geometry(part: Part) -> Iterator[Finding]:
     )
 
 
-def check_labels(part: Part) -> Iterator[Finding]:
-    """Labels that are missing or not finite."""
+def check_labels(part: Part) -> Iterator[DataFinding]:
+    """Labels that are missing or not finite, of every property in the table."""
     frames, name = part.frames, part.name
-    for label, wanted in (
-        ("energy", frames),
-        ("forces", frames),
-        ("stress", [f for f in frames if f.atoms.pbc.all()]),
-        ("dipole", [f for f in frames if not f.atoms.pbc.any()]),
-    ):
-        without = [f for f in wanted if getattr(f, label) is None]
-        needed = label in ("energy", "forces")
-        if without and len(without) < len(wanted):
+    for row in outputs():
+        wanted = [f for f in frames if row.periodic is None or _periodic(f) == row.periodic]
+        spoilt = [f for f in (*part.isolated, *frames) if row.name in f.not_finite]
+        without = [f for f in wanted if f.label(row.name) is None]
+        if without and len(without) == len(wanted):
+            if row.name in ("energy", "forces"):
+                yield _no_label(row.name, part)
+        else:
             yield from _finding(
-                "error" if needed else "warning",
-                f"missing-{label}",
+                "warning",
+                f"missing-{row.name}",
                 name,
-                without,
-                f"no {label} in # of {len(wanted)}",
-                f"remove these frames, or name the key with --{label}-key",
-            )
-        elif without and needed:
-            yield Finding(
-                "error" if label == "energy" else "warning",
-                f"missing-{label}",
-                f"{name}: no frame has {'an energy' if label == 'energy' else 'forces'}",
-                f"name the key with --{label}-key"
-                + ("; a potential fitted to energies alone needs many more frames" * (label == "forces")),
+                [f for f in without if row.name not in f.not_finite],
+                f"no {row.name} in # of {len(wanted)}",
+                f"they are fitted by what else they have; if a column holds it, name it with --key {row.name}=COLUMN",
             )
         yield from _finding(
-            "error",
-            f"nan-{label}",
+            "warning",
+            f"nan-{row.name}",
             name,
-            [f for f in (*part.isolated, *frames) if not np.isfinite(_numbers(getattr(f, label))).all()],
-            f"NaN or infinity in the {label} of #",
-            "remove these frames; their calculation failed",
+            spoilt,
+            f"NaN or infinity in the {row.name} of #: left out",
+            "did their calculation fail? if so, remove these frames",
         )
+    yield from _finding(
+        "warning",
+        "unlabelled",
+        name,
+        [f for f in frames if not f.labels],
+        "# without any label",
+        "they teach nothing: remove them",
+    )
     yield from _finding(
         "warning",
         "missing-energy",
@@ -167,11 +167,26 @@ def check_labels(part: Part) -> Iterator[Finding]:
     )
 
 
-def _numbers(label: float | np.ndarray | None) -> np.ndarray:
-    return np.zeros(0) if label is None else np.asarray(label)
+def _periodic(frame: Frame) -> bool | None:
+    """Whether a frame is a crystal, or a molecule; None for what is periodic along some directions only."""
+    return bool(frame.atoms.pbc.all()) if frame.atoms.pbc.all() or not frame.atoms.pbc.any() else None
 
 
-def check_forces(part: Part) -> Iterator[Finding]:
+def _no_label(name: str, part: Part) -> DataFinding:
+    present = sorted(
+        {str(key) for f in part.frames for key in (*f.atoms.info, *f.atoms.arrays)} - {"numbers", "positions"}
+    )
+    there = f"; the frames have: {', '.join(present)}" if present else ""
+    return DataFinding(
+        "error" if name == "energy" else "warning",
+        f"missing-{name}",
+        f"{part.name}: no frame has {'an energy' if name == 'energy' else name}{there}",
+        f"name the column with --key {name}=COLUMN"
+        + ("; a potential fitted to energies alone needs many more frames" * (name == "forces")),
+    )
+
+
+def check_forces(part: Part) -> Iterator[DataFinding]:
     """Frames with forces far beyond the others', and forces that do not sum to zero."""
     frames = [f for f in part.frames if f.forces is not None and len(f.atoms) and np.isfinite(f.forces).all()]
     if not frames:
@@ -203,19 +218,19 @@ def check_forces(part: Part) -> Iterator[Finding]:
     )
 
 
-def check_reference_energies(train: Part, e0: Mapping[str, float]) -> Iterator[Finding]:
+def check_reference_energies(train: Part, e0: Mapping[str, float]) -> Iterator[DataFinding]:
     """Species without an isolated atom."""
     species = sorted({s for f in train.frames for s in f.atoms.symbols.species()} - {"X"})
     missing = [s for s in species if s not in e0]
     if missing and e0:
-        yield Finding(
+        yield DataFinding(
             "warning",
             "e0-missing",
             f"{train.name}: isolated atoms of {', '.join(sorted(e0))}, but none of {', '.join(missing)}",
             "E0s that are not given are fitted by least squares; add the isolated atoms that are missing",
         )
     elif missing:
-        yield Finding(
+        yield DataFinding(
             "info",
             "e0-least-squares",
             f"{train.name}: no isolated atoms among the frames",
@@ -228,13 +243,13 @@ def _place(frame: Frame) -> tuple[str, int]:
     return frame.file, frame.index
 
 
-def check_across(parts: Sequence[Part]) -> Iterator[Finding]:
+def check_across(parts: Sequence[Part]) -> Iterator[DataFinding]:
     """Duplicates within a part, geometries that are in two parts, species that were not trained on."""
     frames = [(k, f) for k, part in enumerate(parts) for f in part.frames]
     if not frames:
         return
     groups: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
-    for label, item in zip(group_duplicates([f.atoms for _, f in frames]), frames, strict=True):
+    for label, item in zip(group_duplicates([f for _, f in frames]), frames, strict=True):
         groups[int(label)].append(item)
     repeated = [group for group in groups.values() if len(group) > 1]
     for k, part in enumerate(parts):

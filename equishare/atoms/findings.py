@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Finding", "Level"]
+__all__ = ["DataFinding", "Level"]
 
 Level = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataFinding:
     """One matter: how grave, a short code, what was found, what to do, and the frames concerned.
 
-    >>> Finding("warning", "duplicates", "two are the same", "remove one", ("a.xyz@1", "a.xyz@7")).level
+    >>> DataFinding("warning", "duplicates", "two are the same", "remove one", ("a.xyz@1", "a.xyz@7")).level
     'warning'
     """
 

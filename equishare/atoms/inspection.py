@@ -17,14 +17,15 @@ from equishare.atoms.checks import (
     check_labels,
     check_reference_energies,
 )
-from equishare.atoms.distances import is_sound, neighbour_pairs
-from equishare.atoms.findings import Finding
+from equishare.atoms.findings import DataFinding
 from equishare.atoms.frame import Frame, split_isolated
+from equishare.atoms.neighbours import is_sound
+from equishare.atoms.properties import outputs
 from equishare.atoms.unit_measures import nearest_over_covalent
 from equishare.atoms.units import unit_findings
 from equishare.errors import EquishareError
 
-__all__ = ["Finding", "Inspection", "InspectionError", "inspect"]
+__all__ = ["DataFinding", "Inspection", "InspectionError", "inspect"]
 
 _GRAVITY = ("error", "warning", "info")
 _REACH = 6.0  # Å; far enough to meet the nearest atom when positions are in Bohr
@@ -38,16 +39,16 @@ class InspectionError(EquishareError):
 class Inspection:
     """Findings, gravest first, and a summary of plain numbers (eV, Å, eV/Å)."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[DataFinding, ...]
     summary: dict[str, Any]
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[DataFinding, ...]:
         """What stops training."""
         return tuple(f for f in self.findings if f.level == "error")
 
     @property
-    def warnings(self) -> tuple[Finding, ...]:
+    def warnings(self) -> tuple[DataFinding, ...]:
         """What training goes on with."""
         return tuple(f for f in self.findings if f.level == "warning")
 
@@ -71,7 +72,7 @@ class Inspection:
         return {"ok": self.ok, "summary": self.summary, "findings": [f.to_dict() for f in self.findings]}
 
 
-def _where(finding: Finding) -> str:
+def _where(finding: DataFinding) -> str:
     more = len(finding.frames) - 3
     return f" ({', '.join(finding.frames[:3])}{f' and {more} more' if more > 0 else ''})" * bool(finding.frames)
 
@@ -91,9 +92,8 @@ def inspect(
         test: frames to judge by, if they are given apart.
         cutoff: in Å; atoms without a neighbour within it are named.
 
-    >>> from equishare.datasets import path
-    >>> from equishare.atoms.frame import read_frames
-    >>> inspection = inspect(read_frames(path("ethanol_test")))
+    >>> from equishare.atoms import read_frames
+    >>> inspection = inspect(read_frames("ethanol_test"))
     >>> inspection.ok, inspection.summary["parts"]["train"]["frames"]
     (True, 252)
     """
@@ -105,7 +105,7 @@ def inspect(
         for frame in part.isolated
         if frame.energy is not None and np.isfinite(frame.energy)
     }
-    findings: list[Finding] = []
+    findings: list[DataFinding] = []
     for part in parts:
         findings += check_geometry(part)
         findings += check_labels(part)
@@ -125,16 +125,16 @@ def inspect(
 
 
 def _part(name: str, frames: Sequence[Frame], cutoff: float) -> Part:
-    isolated, rest = split_isolated(frames)
+    isolated, rest = split_isolated(frames, cutoff)
     sound, ratios, nearest, lonely = [], [], [], []
     for n, frame in enumerate(rest):
         if not is_sound(frame.atoms):
             continue
-        pairs = neighbour_pairs(frame.atoms, max(cutoff, _REACH))
+        pairs = frame.neighbours(max(cutoff, _REACH))
         sound.append(n)
         ratios.append(nearest_over_covalent(frame.atoms, pairs))
-        nearest.append(float(pairs.d.min(initial=np.inf)))
-        within = np.bincount(pairs.i[pairs.d < cutoff], minlength=len(frame.atoms))
+        nearest.append(float(pairs.distances.min(initial=np.inf)))
+        within = np.bincount(pairs.within(cutoff).receiver, minlength=len(frame.atoms))
         lonely.append(int((within == 0).sum()) if len(frame.atoms) > 1 else 0)
     return Part(name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely))
 
@@ -164,9 +164,7 @@ def _summary(part: Part) -> dict[str, Any]:
         "compositions": len({f.atoms.get_chemical_formula() for f in frames}),
         "atoms_per_frame": _range([len(f.atoms) for f in frames]),
         "periodic_frames": sum(bool(f.atoms.pbc.any()) for f in frames),
-        "labels": {
-            name: sum(getattr(f, name) is not None for f in frames) for name in ("energy", "forces", "stress", "dipole")
-        },
+        "labels": {row.name: sum(f.label(row.name) is not None for f in frames) for row in outputs()},
         "energy_per_atom": _range([f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]),
         "force_norm": _range(norms),
         # of the components, as the errors of a potential are given

@@ -1,146 +1,194 @@
-"""Energy, forces, stress and dipole in ASE's objects: found under the field's usual names or those given."""
+"""Labels and conditions in ASE's objects: found, frame by frame, under the usual names of the table of properties or those given."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.stress import voigt_6_to_full_3x3_stress
 
-from equishare.errors import EquishareError
+from equishare.atoms.properties import PROPERTIES, LabelError, Property
 
-__all__ = ["LabelError", "LabelKeys", "read_labels"]
+__all__ = ["read_labels"]
 
-
-class LabelError(EquishareError):
-    """A label is absent under the name given, ambiguous, or has the wrong shape."""
-
-
-@dataclass(frozen=True)
-class LabelKeys:
-    """The names of the labels in the files; None means: found by themselves.
-
-    A stress whose name contains 'virial' is converted, stress = -virial / volume.
-    """
-
-    energy: str | None = None
-    forces: str | None = None
-    stress: str | None = None
-    dipole: str | None = None
-
-
-# Names that say what they are; if several of one row are present, they must agree.
-_USUAL = {
-    "energy": ("energy", "total_energy", "totenergy", "etot", "potential_energy"),
-    "forces": ("forces", "force"),
-    "stress": ("stress", "virial", "virials"),
-    "dipole": ("dipole", "dipole_moment"),
-}
 _PREFIXES = ("", "ref_", "dft_", "qm_", "xtb_")
-# Names that are taken only where no usual one is present.
-_LAST = {"energy": ("free_energy", "u0", "u", "e"), "forces": ("f",), "stress": (), "dipole": ("mu",)}
+_NUMBERS = {
+    key for row in PROPERTIES.values() if not (row.shape or row.per_atom) for key in (*row.keys, *row.force_keys)
+}
+_WEIGHTS = ("config_weight", "frame_weight", "weight")
+# eV an atom: what smearing puts between an energy and the free energy that the forces derive from stays below it
+_SMEARING = 0.1
 
 
-def read_labels(images: Sequence[Atoms], names: Sequence[str], keys: LabelKeys) -> list[dict[str, Any]]:
-    """Labels of each image: `energy` (float), `forces` (atoms, 3), `stress` (3, 3), `dipole` (3,), or None.
+def read_labels(images: Sequence[Atoms], names: Sequence[str], keys: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What each image says of the properties of the table, as keyword arguments of `Frame`.
 
-    Results of ASE's calculators, `info` and `arrays` are searched; upper and lower case are the same.
+    Results of ASE's calculators, `info` and `arrays` are searched, these for values of atoms only; upper and lower case are the same.
+
+    Args:
+        images: The frames.
+        names: What to call each in errors.
+        keys: Names in the files, of properties that are not to be found by themselves.
 
     Raises:
         LabelError: see `read_frames`.
     """
-    available = [_available(atoms) for atoms in images]
-    labels: list[dict[str, Any]] = [{} for _ in images]
-    for field in fields(LabelKeys):
-        quantity, given = field.name, getattr(keys, field.name)
-        key = _given(quantity, given, available) if given else _found(quantity, images, names, available)
-        for atoms, name, values, label in zip(images, names, available, labels, strict=True):
-            value = values.get(key) if key else None
-            label[quantity] = None if value is None else _convert(quantity, key or "", value, atoms, name)
-    return labels
-
-
-def _available(atoms: Atoms) -> dict[str, Any]:
-    results = getattr(atoms.calc, "results", {}) if atoms.calc is not None else {}
-    return {**atoms.arrays, **atoms.info, **{k: v for k, v in results.items() if v is not None}}
-
-
-def _given(quantity: str, key: str, available: Sequence[dict[str, Any]]) -> str:
-    if not any(key in values for values in available):
-        present = sorted({k for values in available for k in values} - {"numbers", "positions"})
-        raise LabelError(
-            f"no frame has {key!r}, the name given for the {quantity}; the frames have: "
-            f"{', '.join(present) or 'nothing besides the geometry'}"
-        )
-    return key
-
-
-def _found(
-    quantity: str, images: Sequence[Atoms], names: Sequence[str], available: Sequence[dict[str, Any]]
-) -> str | None:
-    present = dict.fromkeys(k for values in available for k in values)  # ordered
-    for spellings in ([p + n for p in _PREFIXES for n in _USUAL[quantity]], _LAST[quantity]):
-        spellings = [*spellings, *(f"{n}_{p.rstrip('_')}" for p in _PREFIXES[1:] for n in spellings)]
-        keys = sorted((k for k in present if k.lower() in spellings), key=lambda k: spellings.index(k.lower()))
-        if keys:
-            _require_agreement(quantity, keys, images, names, available)
-            return keys[0]
-    return None
-
-
-def _require_agreement(
-    quantity: str,
-    keys: Sequence[str],
-    images: Sequence[Atoms],
-    names: Sequence[str],
-    available: Sequence[dict[str, Any]],
-) -> None:
-    first, *others = keys
-    for atoms, name, values in zip(images, names, available, strict=True):
-        for other in others:
-            if other not in values:
-                continue
-            a = _convert(quantity, first, values[first], atoms, name) if first in values else None
-            b = _convert(quantity, other, values[other], atoms, name)
-            if b is None or (a is not None and np.allclose(a, b, rtol=1e-5, atol=1e-5, equal_nan=True)):
-                continue
-            seen = f"{first} = {_short(a)}, {other} = {_short(b)}" if a is not None else f"only {other}"
+    unknown = [name for name in keys if name not in PROPERTIES]
+    if unknown:
+        raise LabelError(f"expected keys of {', '.join(PROPERTIES)}, got {', '.join(map(repr, unknown))}")
+    described = [_Image(atoms, name) for atoms, name in zip(images, names, strict=True)]
+    for name, key in keys.items():
+        if not any(image.has(key) or len(image.atoms) == 1 for image in described):
             raise LabelError(
-                f"the {quantity} is ambiguous: found {', '.join(keys)}, which differ ({name}: {seen}); "
-                f"say which one holds it with --{quantity}-key or LabelKeys({quantity}=...), e.g. {other!r}"
+                f"no frame has {key!r}, the name given for the {name}; the frames have: {_present(described)}"
             )
+    search = _Search(keys)
+    return [search.labels(image) for image in described]
+
+
+class _Image:
+    """One image, and all that it says, by name: of the structure, and of its atoms."""
+
+    def __init__(self, atoms: Atoms, name: str) -> None:
+        results = getattr(atoms.calc, "results", {}) if atoms.calc is not None else {}
+        results = {key: value for key, value in results.items() if value is not None}
+        self.atoms, self.name = atoms, name
+        # ASE's extended XYZ takes a column called energy for a result
+        columns = {k for k, v in results.items() if k in _NUMBERS and np.shape(v) == (len(atoms),) and len(atoms) > 1}
+        self.whole = {**atoms.info, **{key: value for key, value in results.items() if key not in columns}}
+        self.arrays = {
+            **results,
+            **self.whole,
+            **{k: v for k, v in atoms.arrays.items() if k not in ("numbers", "positions")},
+        }
+        self.signature = tuple(self.whole), tuple(self.arrays)
+
+    def has(self, key: str) -> bool:
+        return key in self.arrays
+
+    def value(self, row: Property, key: str) -> Any:
+        """The value of a property under a key; None for a virial without a cell."""
+        given = self.whole[key] if not row.per_atom and key in self.whole else self.arrays[key]
+        if row.default is not None and not isinstance(given, str) and np.ndim(given) == 0 and not np.isfinite(given):
+            return None
+        try:
+            value = row.value(given, len(self.atoms))
+        except LabelError as error:
+            raise LabelError(f"{self.name}: {error} from {key!r}; {_advice(row.name)}") from None
+        if row.times_volume and "virial" in key.lower():
+            volume = abs(float(np.linalg.det(self.atoms.cell[:])))
+            return -value / volume if volume > 0 and math.isfinite(volume) else None
+        return value
+
+
+class _Search:
+    """Finds the keys of properties; frames with the same names are searched once."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
+        self.found: dict[tuple[Any, str], list[str]] = {}
+
+    def labels(self, image: _Image) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        keys: dict[str, str] = {}
+        remarks: list[str] = []
+        for row in PROPERTIES.values():
+            try:
+                key = self._key(row, image, remarks)
+                value = None if key is None else image.value(row, key)
+            except LabelError as error:
+                if row.energy_unit or row.name in self.given:
+                    raise
+                remarks.append(f"{row.name} left out: {str(error).replace(f'{image.name}: ', '')}")
+                continue
+            if key is not None and value is not None:
+                values[row.name], keys[row.name] = value, key
+        return {**values, "keys": keys, "remarks": tuple(remarks), "weight": _weight(image)}
+
+    def _key(self, row: Property, image: _Image, remarks: list[str]) -> str | None:
+        given = self.given.get(row.name)
+        if given is not None and image.has(given):
+            return given
+        if given is not None and len(image.atoms) > 1:
+            return None
+        candidates = self._candidates(row, image)
+        if not candidates:
+            return None
+        if given is not None:
+            remarks.append(f"no {given!r}, the name given for the {row.name}: it is read from {candidates[0]!r}")
+        return _agreed(row, candidates, image, remarks)
+
+    def _candidates(self, row: Property, image: _Image) -> list[str]:
+        """Keys that are there, the likeliest first."""
+        place = (image.signature, row.name)
+        if place not in self.found:
+            present = image.arrays if row.per_atom else image.whole
+            for names in (row.keys, row.rare_keys):
+                self.found[place] = _spelt(names, present)
+                if self.found[place]:
+                    self.found[place] += _spelt(row.force_keys, present) if names is row.keys else []
+                    break
+        return self.found[place]
+
+
+def _spelt(names: Sequence[str], present: Mapping[str, Any]) -> list[str]:
+    """Keys that are there and spell one of the names."""
+    spellings = [prefix + name for prefix in _PREFIXES for name in names]
+    spellings += [f"{name}_{prefix.rstrip('_')}" for prefix in _PREFIXES[1:] for name in names]
+    return sorted((k for k in present if str(k).lower() in spellings), key=lambda k: spellings.index(k.lower()))
+
+
+def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: list[str]) -> str | None:
+    """The first of several keys, if the others say the same."""
+    if len(candidates) == 1:
+        return candidates[0]
+    first, *others = candidates
+    value = image.value(row, first)
+    for other in others:
+        again = image.value(row, other)
+        if again is None or (value is not None and _same(value, again)):
+            continue
+        if value is not None and _of_forces(row, other) and abs(again - value) < _SMEARING * len(image.atoms):
+            remarks.append(f"{first} and {other} differ: {other} is taken, whose derivative the forces are")
+            return other
+        seen = f"{first} = {_short(value)}, {other} = {_short(again)}" if value is not None else f"only {other}"
+        raise LabelError(
+            f"{image.name}: the {row.name} is ambiguous: found {', '.join(candidates)}, which differ ({seen}); "
+            f"say which one holds it with --key {row.name}={other}, or keys={{{row.name!r}: {other!r}}}"
+        )
+    return first
+
+
+def _of_forces(row: Property, key: str) -> bool:
+    return bool(_spelt(row.force_keys, {key: None}))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a == b if isinstance(a, str) else bool(np.allclose(a, b, rtol=1e-5, atol=1e-5, equal_nan=True))
+
+
+def _weight(image: _Image) -> float:
+    for key in _WEIGHTS:
+        given = image.whole.get(key)
+        if given is None:
+            continue
+        if np.ndim(given) or isinstance(given, (str, bool)) or not (math.isfinite(given) and given >= 0):
+            raise LabelError(f"{image.name}: expected a number that is not negative for {key!r}, got {given!r:.60}")
+        return float(given)
+    return 1.0
+
+
+def _advice(name: str) -> str:
+    return f"if it is another column, name it with --key {name}=COLUMN"
+
+
+def _present(images: Sequence[_Image]) -> str:
+    return ", ".join(sorted({str(key) for image in images for key in image.arrays})) or "nothing besides the geometry"
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if np.ndim(value) == 0 else f"{np.round(value, 4).ravel()[:3].tolist()}..."
-
-
-def _convert(quantity: str, key: str, value: Any, atoms: Atoms, name: str) -> Any:
-    expected = {
-        "energy": "one number",
-        "forces": f"shape ({len(atoms)}, 3)",
-        "stress": "shape (3, 3), 9 or 6 (xx, yy, zz, yz, xz, xy)",
-        "dipole": "3 numbers",
-    }[quantity]
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise LabelError(f"{name}: expected {expected} for the {quantity} {key!r}, got {value!r:.60}")
-    array = array.astype(np.float64)
-    if quantity == "energy" and array.size == 1:
-        return float(array.reshape(()))
-    if quantity == "forces" and array.shape == (len(atoms), 3):
-        return array
-    if quantity == "dipole" and array.size == 3:
-        return array.reshape(3)
-    if quantity == "stress" and array.shape in {(3, 3), (9,), (6,)}:
-        stress = voigt_6_to_full_3x3_stress(array) if array.size == 6 else array.reshape(3, 3)
-        stress = 0.5 * (stress + stress.T)
-        if "virial" not in key.lower():
-            return stress
-        volume = abs(float(np.linalg.det(atoms.cell[:])))
-        return -stress / volume if volume > 0 and math.isfinite(volume) else None
-    raise LabelError(f"{name}: expected {expected} for the {quantity} {key!r}, got shape {array.shape}")
+    if isinstance(value, (str, int)) or np.ndim(value) == 0:
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{np.round(value, 4).ravel()[:3].tolist()}..."

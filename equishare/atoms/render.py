@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from equishare.atoms.findings import Finding
+from equishare.atoms.findings import DataFinding
 from equishare.atoms.inspection import Inspection
+from equishare.atoms.properties import outputs
 
 __all__ = ["render"]
 
@@ -52,12 +53,19 @@ def _rows(parts: dict[str, dict[str, Any]]) -> list[tuple[str, list[str]]]:
         ("compositions", [str(p["compositions"]) for p in values]),
         row("atoms per frame", "atoms_per_frame", 0),
         ("periodic", [str(p["periodic_frames"]) for p in values]),
-        *((f"with {label}", count(label)) for label in ("energy", "forces", "stress", "dipole")),
+        *((f"with {label}", count(label)) for label in _labels(parts)),
         row("energy per atom, eV", "energy_per_atom"),
         ("RMS force, eV/Å", ["-" if p["force_rms"] is None else f"{p['force_rms']:.3f}" for p in values]),
         row("|force|, eV/Å", "force_norm"),
         row("shortest distance, Å", "nearest_distance"),
         row("volume per atom, Å^3", "volume_per_atom", 2),
+    ]
+
+
+def _labels(parts: dict[str, dict[str, Any]]) -> list[str]:
+    """Labels that every potential is fitted to, and those that some frame has."""
+    return [
+        row.name for row in outputs() if row.energy_unit or any(part["labels"][row.name] for part in parts.values())
     ]
 
 
@@ -68,7 +76,7 @@ def _range(values: dict[str, float] | None, digits: int) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _finding(finding: Finding) -> RenderableType:
+def _finding(finding: DataFinding) -> RenderableType:
     head = Text.assemble((finding.level, _STYLES[finding.level]), f" [{finding.code}] ", finding.message)
     lines: list[RenderableType] = [head]
     if finding.frames:

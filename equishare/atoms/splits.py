@@ -33,11 +33,12 @@ def split_frames(
     test: float | Sequence[Frame] = 0.1,
     *,
     generator: np.random.Generator,
+    cutoff: float = 5.0,
 ) -> Split:
     """Divide `frames`; `valid` and `test` are fractions of them, or frames of their own.
 
     Frames are drawn at random with `generator`; the same geometry, also turned or mirrored, never lies on two
-    sides. Isolated atoms are left out. A fraction above zero gives at least one frame.
+    sides. Isolated atoms (no neighbour within the cutoff in Å) are left out. A fraction above zero gives at least one frame.
 
     Neighbouring frames of one trajectory are alike: their validation error flatters. Where there are several
     trajectories, give one as a file of its own.
@@ -45,14 +46,13 @@ def split_frames(
     Raises:
         SplitError: a fraction outside [0, 1), or a training or validation part without frames.
 
-    >>> from equishare.datasets import path
-    >>> from equishare.atoms.frame import read_frames
-    >>> frames = read_frames(f"{path('ethanol')}@:43")  # 3 isolated atoms, 40 frames of ethanol
+    >>> from equishare.atoms import read_frames
+    >>> frames = read_frames("ethanol@:43")  # 3 isolated atoms, 40 frames of ethanol
     >>> split = split_frames(frames, 0.1, 0.2, generator=np.random.default_rng(0))
     >>> len(split.train), len(split.valid), len(split.test)
     (28, 4, 8)
     """
-    _, pool = split_isolated(frames)
+    _, pool = split_isolated(frames, cutoff)
     sizes = []
     for part, name in ((valid, "valid"), (test, "test")):
         if not isinstance(part, (int, float)):
@@ -64,8 +64,8 @@ def split_frames(
     drawn_valid, drawn_test, train = _draw(pool, sizes, generator)
     parts = Split(
         train=tuple(train),
-        valid=tuple(drawn_valid if isinstance(valid, (int, float)) else split_isolated(valid)[1]),
-        test=tuple(drawn_test if isinstance(test, (int, float)) else split_isolated(test)[1]),
+        valid=tuple(drawn_valid if isinstance(valid, (int, float)) else split_isolated(valid, cutoff)[1]),
+        test=tuple(drawn_test if isinstance(test, (int, float)) else split_isolated(test, cutoff)[1]),
     )
     if not parts.train:
         raise SplitError(
@@ -89,7 +89,7 @@ def _draw(
     """Parts of at least the sizes asked, as long as frames last, then the rest; duplicates stay together."""
     if not pool:
         return [], [], []
-    groups = group_duplicates([frame.atoms for frame in pool])
+    groups = group_duplicates(pool)
     order = generator.permutation(groups.max() + 1)
     members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
     chosen: list[list[int]] = [[], [], []]

@@ -13,8 +13,8 @@ from ase.units import Hartree
 from jaxtyping import Float
 from scipy.spatial.distance import pdist
 
-from equishare.atoms.distances import Pairs, neighbour_pairs
 from equishare.atoms.frame import Frame
+from equishare.atoms.neighbours import Neighbours
 
 __all__ = [
     "NONMETALS",
@@ -34,11 +34,11 @@ _MDYN = 6.2415  # eV/Å^2 in 1 mdyn/Å
 _MOST_FRAMES = 400  # as many as the slower measurements look at
 
 
-def nearest_over_covalent(atoms: Atoms, pairs: Pairs) -> Float[np.ndarray, " atoms"]:
+def nearest_over_covalent(atoms: Atoms, pairs: Neighbours) -> Float[np.ndarray, " atoms"]:
     """Distance of each atom to its nearest, over the sum of both covalent radii; inf where there is none."""
     radii = covalent_radii[atoms.numbers]
     ratio = np.full(len(atoms), np.inf)
-    np.minimum.at(ratio, pairs.i, pairs.d / (radii[pairs.i] + radii[pairs.j]))
+    np.minimum.at(ratio, pairs.receiver, pairs.distances / (radii[pairs.receiver] + radii[pairs.sender]))
     return ratio
 
 
@@ -66,12 +66,13 @@ def stiffness_over_badger(frames: Sequence[Frame], length_unit: float = 1.0) -> 
     for frame in frames[:: max(1, len(frames) // _MOST_FRAMES)]:
         if frame.forces is None or not np.isfinite(frame.forces).all():
             continue
-        near = neighbour_pairs(frame.atoms, 3.0 / length_unit)
+        near = frame.neighbours(3.0 / length_unit)
+        first, second, distance = near.receiver, near.sender, near.distances
         numbers = frame.atoms.numbers
-        limit = BONDED * (covalent_radii[numbers[near.i]] + covalent_radii[numbers[near.j]])
+        limit = BONDED * (covalent_radii[numbers[first]] + covalent_radii[numbers[second]])
         light = np.isin(numbers, NONMETALS) & (numbers < 18)
-        bond = (near.i < near.j) & (near.d > 0) & (near.d * length_unit < limit) & light[near.i] & light[near.j]
-        i, j, d = near.i[bond], near.j[bond], near.d[bond]
+        bond = (first < second) & (distance > 0) & (distance * length_unit < limit) & light[first] & light[second]
+        i, j, d = first[bond], second[bond], distance[bond]
         along = np.einsum("ij,ij->i", frame.forces[j] - frame.forces[i], near.vectors[bond]) / d
         composition = numbers.tobytes()
         for a, b, length, force in zip(i, j, d * length_unit, along, strict=True):

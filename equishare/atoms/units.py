@@ -15,7 +15,7 @@ import numpy as np
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 from jaxtyping import Float
 
-from equishare.atoms.findings import Finding
+from equishare.atoms.findings import DataFinding
 from equishare.atoms.frame import Frame
 from equishare.atoms.unit_measures import (
     BONDED,
@@ -43,7 +43,7 @@ def unit_findings(
     frames: Sequence[Frame],
     ratios: Float[np.ndarray, " atoms"],
     e0: Mapping[str, float] | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[DataFinding]:
     """Suspicions about the units of sound `frames`.
 
     Errors where energies and forces contradict each other, so that no potential fits both; else warnings.
@@ -64,7 +64,7 @@ def unit_findings(
         seen = "the stiffness of bonds is negative" if stiffness and stiffness < 0 else ""
         if agreement and agreement[0] < 0:
             seen += " and " * bool(seen) + f"energies change by {agreement[0]:.3g} times the work of the forces"
-        yield Finding(
+        yield DataFinding(
             "error",
             "forces-sign",
             f"the forces point uphill: {seen}",
@@ -75,7 +75,7 @@ def unit_findings(
     force_unit = 1.0
     if stiffness and not _STIFFNESS[0] < stiffness < _STIFFNESS[1]:
         name, force_unit = _nearest_unit(stiffness, _force_units())
-        yield Finding(
+        yield DataFinding(
             "error" if contradiction else "warning",
             "units-forces",
             f"the forces look like {name}: bonds between nonmetals are {stiffness:.3g} times as stiff as "
@@ -98,7 +98,7 @@ def _nearest_unit(value: float, units: Mapping[str, float]) -> tuple[str, float]
     return min(units.items(), key=lambda item: abs(math.log(value * item[1])))
 
 
-def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -> tuple[float, Finding | None]:
+def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -> tuple[float, DataFinding | None]:
     bonding = ratios[np.isfinite(ratios)]
     if all(np.isin(frame.atoms.numbers, NOBLE_GASES).all() for frame in frames) or not bonding.size:
         return 1.0, None
@@ -111,7 +111,7 @@ def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -
         name, unit = "Å multiplied by 0.529, as if they had been Bohr", 1.0 / Bohr
     else:
         return 1.0, None
-    return unit, Finding(
+    return unit, DataFinding(
         "warning",
         "units-positions",
         f"the positions look like {name}: the nearest atom is at {middle:.2f} times the sum of the covalent "
@@ -120,7 +120,7 @@ def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -
     )
 
 
-def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) -> Finding | None:
+def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) -> DataFinding | None:
     in_ev = slope / force_unit  # 1 if the energies are in eV
     if 0.4 < in_ev < 2.5:
         return None
@@ -131,7 +131,7 @@ def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) 
         if abs(math.log(slope / force)) < math.log(1.5):
             message += f", or the forces like {other}"
             advice += f", or the forces by {force:.6g} to have eV/Å"
-    return Finding(
+    return DataFinding(
         "warning" if 0.4 < slope < 2.5 else "error",
         "units-energy",
         f"{message}: between similar frames the energy changes by {slope:.3g} times the work of the forces "
@@ -143,7 +143,7 @@ def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) 
 
 def _energy_against_atoms(
     frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"], e0: Mapping[str, float] | None
-) -> Finding | None:
+) -> DataFinding | None:
     known = [(f.atoms, f.energy) for f in frames if f.energy is not None and math.isfinite(f.energy)]
     if not known:
         return None
@@ -154,7 +154,7 @@ def _energy_against_atoms(
         hartree = covalent and float(np.median(ratios)) < BONDED and 0.02 < binding < 0.36
         if -1.0 < binding < 15.0 and not hartree:
             return None
-        return Finding(
+        return DataFinding(
             "warning",
             "binding-energy",
             f"against the isolated atoms the frames are bound by {binding:.3g} eV an atom"
@@ -166,7 +166,7 @@ def _energy_against_atoms(
     ratio = float(np.median([e / sum(all_electron_energy(z) for z in atoms.numbers) for atoms, e in known]))
     for name in ("Hartree", "kcal/mol", "kJ/mol"):
         if abs(ratio * ENERGY_UNITS[name] - 1.0) < 0.05:
-            return Finding(
+            return DataFinding(
                 "warning",
                 "units-energy",
                 f"the energies look like {name}: all electrons of these atoms have that much",

@@ -36,20 +36,20 @@ def evaluate(
 
         from rich.console import Console
 
-        from equishare.atoms.frame import LabelKeys
+        from equishare.atoms.reading import read_frames
         from equishare.files import check_writable
         from equishare.potential import load
         from equishare.training.calibration import calibrations
         from equishare.training.evaluate import evaluate as measure
         from equishare.training.initial import choose_device
         from equishare.training.predictions import write_predictions
-        from equishare.training.prepare import read
 
     if out is not None:
         check_writable(out)
-    keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
+    given = {"energy": energy_key, "forces": forces_key, "stress": stress_key, "dipole": dipole_key}
+    keys = {name: key for name, key in given.items() if key is not None}
     potential = load(model, device=choose_device(device))
-    frames = read(files, keys)
+    frames = read_frames(files, keys)
     evaluation = measure(potential, frames, batch_size)
     if out is not None:
         write_predictions(out, frames, evaluation)

@@ -14,10 +14,9 @@ def inspect(
     ] = None,
     test: Annotated[list[str] | None, typer.Option(help="Test frames.")] = None,
     cutoff: Annotated[float, typer.Option(help="Radius in Å within which an atom should have a neighbour.")] = 5.0,
-    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
-    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look at frames before training: labels, units, outliers, duplicates, leaks.
@@ -29,13 +28,13 @@ def inspect(
 
         from rich.console import Console
 
-        from equishare.atoms.frame import LabelKeys
         from equishare.atoms.inspection import inspect as look
+        from equishare.atoms.reading import read_frames
         from equishare.atoms.render import render
-        from equishare.training.prepare import read
+        from equishare.commands.keys import parse_keys
 
-    keys = LabelKeys(energy_key, forces_key, stress_key, dipole_key)
-    parts = [read(part, keys) if part else None for part in (files, valid, test)]
+    keys = parse_keys(key)
+    parts = [read_frames(part, keys) if part else None for part in (files, valid, test)]
     inspection = look(parts[0] or [], parts[1], parts[2], cutoff=cutoff)
     if as_json:
         typer.echo(json.dumps(inspection.to_dict(), indent=2))

@@ -90,10 +90,9 @@ def md(
 
 def _read_start(start: str) -> "Atoms":
     """The structure that is named; the last one of a file with several, as ASE has it."""
-    from equishare.atoms.frame import read_structures
-    from equishare.training.prepare import resolve
+    from equishare.atoms.reading import read_structures
 
-    return read_structures(resolve(start))[-1]
+    return read_structures(start)[-1]
 
 
 def _check_device(device: str) -> None:

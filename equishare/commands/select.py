@@ -23,18 +23,17 @@ def select(
     with large_imports():
         from rich.console import Console
 
-        from equishare.atoms.frame import read_unlabelled
+        from equishare.atoms.reading import read_unlabelled
         from equishare.files import check_writable
         from equishare.potential import load
         from equishare.training.initial import choose_device
-        from equishare.training.prepare import resolve
         from equishare.training.selection import select as choose
         from equishare.training.selection import write_selection
         from equishare.training.summary import selection_table
 
     check_writable(out)
     potential = load(model, device=choose_device(device))
-    pool = read_unlabelled([resolve(name) for name in files])
+    pool = read_unlabelled(files)
     chosen = [pool[index] for index in choose(potential, [frame.atoms for frame in pool], count)]
     predictions = potential.predict([frame.atoms for frame in chosen], forces=False, forces_uncertainty=True)
     write_selection(out, chosen, predictions)

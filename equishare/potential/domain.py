@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from pydantic import BaseModel, ConfigDict, Field
 
-from equishare.potential.graph import neighbour_list
+from equishare.atoms.neighbours import neighbour_list
 
 # How far beyond the training data a structure may go. Classical bonds sampled ten times longer, or at twice the temperature,
 # stay inside; a collapse, a dissociation or a hole in the potential does not.
@@ -177,9 +177,8 @@ def pair_name(first: int, second: int) -> str:
 
 def pairs(atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(receiver, sender, distance in Å) of every pair within a cutoff, both ways."""
-    sender, receiver, shift = neighbour_list(atoms, cutoff)
-    vectors = atoms.positions[sender] - atoms.positions[receiver] + shift @ np.asarray(atoms.cell)
-    return receiver, sender, np.linalg.norm(vectors, axis=1)
+    found = neighbour_list(atoms, cutoff)
+    return found.receiver, found.sender, found.distances
 
 
 def _closest_pairs(atoms: Atoms, receiver: np.ndarray, sender: np.ndarray, length: np.ndarray) -> dict[str, int]:

@@ -3,10 +3,6 @@
 from equishare.errors import EquishareError
 
 
-class GraphError(EquishareError):
-    """A structure cannot be turned into a graph."""
-
-
 class UnknownSpeciesError(EquishareError):
     """A structure holds an element that the potential was not trained on."""
 

@@ -9,7 +9,7 @@ from ase import Atoms
 from torch import Tensor
 from torch_geometric.data import Data
 
-from equishare.potential.errors import GraphError
+from equishare.atoms.neighbours import GraphError, Neighbours, neighbour_list, settle
 
 
 class AtomGraph(Data):
@@ -56,16 +56,19 @@ class AtomGraph(Data):
         return vectors + torch.einsum("ei,eij->ej", self.edge_shift, cell)
 
 
-def from_atoms(atoms: Atoms, cutoff: float, dtype: torch.dtype = torch.float32) -> AtomGraph:
+def from_atoms(
+    atoms: Atoms, cutoff: float, dtype: torch.dtype = torch.float32, neighbours: Neighbours | None = None
+) -> AtomGraph:
     """Graph of one structure: every pair of atoms, and of periodic images, closer than the cutoff.
 
-    The neighbour list is vesin's, in float64; edges come sorted by receiver. A cell with periodic boundary conditions along
-    some axes only is handled as ASE does; a molecule needs no cell.
+    Edges come sorted by receiver. A cell with periodic boundary conditions along some axes only is handled as ASE does; a molecule needs no
+    cell. Positions are moved around the origin in float64 (`settle`), so that edges are as sharp far away as near it.
 
     Args:
         atoms: Structure, positions in Å.
         cutoff: Radius in Å.
         dtype: Type of positions and cell.
+        neighbours: The pairs within the cutoff, where they are known; None: found here.
 
     Raises:
         GraphError: if there are no atoms, a position is not finite, or a periodic cell has no volume.
@@ -74,49 +77,18 @@ def from_atoms(atoms: Atoms, cutoff: float, dtype: torch.dtype = torch.float32) 
     >>> from_atoms(molecule("H2O"), cutoff=5.0).edge_index.shape
     torch.Size([2, 6])
     """
-    check_structure(atoms)
-    sender, receiver, shift = neighbour_list(atoms, cutoff)
+    sender, receiver, shift, _ = neighbour_list(atoms, cutoff) if neighbours is None else neighbours
+    positions, crossed = settle(atoms, cutoff)
+    if crossed is not None:
+        shift = shift + crossed[sender] - crossed[receiver]
     return AtomGraph(
         numbers=torch.from_numpy(atoms.numbers.astype(np.int64)),
-        positions=torch.tensor(atoms.positions, dtype=dtype),
+        positions=torch.tensor(positions, dtype=dtype),
         cell=torch.tensor(np.asarray(atoms.cell)[None], dtype=dtype),
         edge_index=torch.from_numpy(np.stack([sender, receiver])),
         edge_shift=torch.tensor(shift, dtype=dtype),
         num_nodes=len(atoms),
     )
-
-
-def check_structure(atoms: Atoms) -> None:
-    """Raise `GraphError` for a structure that has no graph."""
-    if len(atoms) == 0:
-        raise GraphError("expected a structure with at least one atom, got none")
-    bad = ~np.isfinite(atoms.positions).all(axis=1)
-    if bad.any():
-        raise GraphError(f"position of atom {int(np.argmax(bad))} is not finite: {atoms.positions[np.argmax(bad)]}")
-    if atoms.pbc.any() and not (np.isfinite(np.asarray(atoms.cell)).all() and _periodic_extent(atoms) > 1e-6):
-        raise GraphError(
-            f"periodic along {atoms.pbc.tolist()}, but the cell has no volume: {np.asarray(atoms.cell).tolist()}; "
-            "give the cell vectors, or set pbc to False"
-        )
-
-
-def _periodic_extent(atoms: Atoms) -> float:
-    """Volume (area, length) that the periodic cell vectors span."""
-    vectors = np.asarray(atoms.cell)[np.asarray(atoms.pbc)]
-    return float(np.sqrt(max(np.linalg.det(vectors @ vectors.T), 0.0)))
-
-
-def neighbour_list(atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(sender, receiver, shift) of all pairs within the cutoff, sorted by receiver, then sender."""
-    from vesin import NeighborList
-
-    calculator = NeighborList(cutoff=cutoff, full_list=True)
-    box = np.asarray(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
-    receiver, sender, shift = calculator.compute(
-        points=atoms.positions, box=box, periodic=atoms.pbc.tolist(), quantities="ijS"
-    )
-    order = np.lexsort((shift[:, 2], shift[:, 1], shift[:, 0], sender, receiver))
-    return sender[order].astype(np.int64), receiver[order].astype(np.int64), shift[order]
 
 
 def collate(graphs: Sequence[AtomGraph]) -> AtomGraph:

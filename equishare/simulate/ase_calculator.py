@@ -11,11 +11,12 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from equishare.atoms.neighbours import Neighbours
 from equishare.nn.e3.folding import fold
 from equishare.potential import AtomGraph, Potential, hessian, load
 from equishare.potential.frozen_potential import FrozenPotential
 from equishare.simulate.dispersion import d3
-from equishare.simulate.neighbours import NeighbourList, Pairs
+from equishare.simulate.neighbours import NeighbourList
 
 
 class EquishareCalculator(Calculator):
@@ -161,7 +162,7 @@ class EquishareCalculator(Calculator):
         if stress:
             self.results["stress"] = self.results["stress"] + dispersion.get_stress(atoms)
 
-    def _pairs(self, atoms: Atoms) -> Pairs:
+    def _pairs(self, atoms: Atoms) -> Neighbours:
         if self._list is None or not self._list.covers(atoms, self.skin):
             self._list = NeighbourList.of(atoms, self.potential.cutoff + self.skin)
             self.list_builds += 1

@@ -19,10 +19,10 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.md.verlet import VelocityVerlet
 
+from equishare.atoms.neighbours import check_structure
 from equishare.errors import EquishareError
 from equishare.potential import Potential, read_header
 from equishare.potential.domain import Domain
-from equishare.potential.graph import check_structure
 from equishare.simulate.ase_calculator import EquishareCalculator
 
 Ensemble: TypeAlias = Literal["langevin", "nve"]

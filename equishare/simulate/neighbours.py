@@ -1,35 +1,12 @@
-"""Pairs of atoms that are neighbours, of a list that is kept while atoms move."""
+"""A list of neighbours that is kept while atoms move."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 
-from equishare.potential.graph import check_structure, neighbour_list
-
-
-class Pairs(NamedTuple):
-    """Pairs within the cutoff, sorted by receiver; vectors point from receiver to sender, in Å."""
-
-    sender: np.ndarray
-    receiver: np.ndarray
-    shift: np.ndarray
-    vectors: np.ndarray
-
-    def forces(self, gradient: np.ndarray, n_atoms: int) -> np.ndarray:
-        """Forces in eV/Å of an energy with this derivative by the vectors."""
-        slope = gradient.astype(np.float64)
-        axes = [
-            np.bincount(self.receiver, along, n_atoms) - np.bincount(self.sender, along, n_atoms) for along in slope.T
-        ]
-        return np.stack(axes, axis=1)
-
-    def virial(self, gradient: np.ndarray) -> np.ndarray:
-        """Derivative of that energy by the strain in eV: stress times volume, symmetric."""
-        outer = np.einsum("ei,ej->ij", self.vectors, gradient, dtype=np.float64)
-        return (outer + outer.T) / 2
+from equishare.atoms.neighbours import Neighbours, neighbour_list
 
 
 @dataclass(frozen=True)
@@ -59,8 +36,7 @@ class NeighbourList:
         Raises:
             GraphError: if the structure has no graph.
         """
-        check_structure(atoms)
-        sender, receiver, shift = neighbour_list(atoms, radius)
+        sender, receiver, shift, _ = neighbour_list(atoms, radius)
         own = atoms.numbers.copy(), atoms.positions.copy(), np.array(atoms.cell), atoms.pbc.copy()
         return cls(*own, sender, receiver, shift.astype(np.float64))
 
@@ -75,14 +51,12 @@ class NeighbourList:
         moved = atoms.positions - self.positions
         return bool(np.einsum("ij,ij->i", moved, moved).max() <= (0.5 * skin) ** 2)
 
-    def within(self, atoms: Atoms, cutoff: float) -> Pairs:
+    def within(self, atoms: Atoms, cutoff: float) -> Neighbours:
         """The listed pairs that are closer than the cutoff now."""
         vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
         if self._crosses:
             vectors += np.einsum("ei,ij->ej", self.shift, self.cell)  # BLAS has threads that go on spinning
-        near = np.einsum("ij,ij->i", vectors, vectors) < cutoff**2
-        pairs = Pairs(self.sender, self.receiver, self.shift, vectors)
-        return pairs if near.all() else Pairs(*(each[near] for each in pairs))
+        return Neighbours(self.sender, self.receiver, self.shift, vectors).within(cutoff)
 
     @cached_property
     def _crosses(self) -> bool:

@@ -126,10 +126,9 @@ def evaluate(
         GraphError: for a frame that has no graph.
         UnknownSpeciesError: for an element that the potential does not know.
 
-    >>> from equishare.datasets import path
+    >>> from equishare.atoms import read_frames
     >>> from equishare.potential import ModelConfig
-    >>> from equishare.atoms.frame import read_frames
-    >>> frames = read_frames(f"{path('ethanol')}@3:5")
+    >>> frames = read_frames("ethanol@3:5")
     >>> potential = Potential(ModelConfig.preset("small"), {"H": -13.0, "C": -50.0, "O": -100.0})
     >>> evaluate(potential, frames).n_frames
     2

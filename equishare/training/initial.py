@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
+from equishare.atoms.source import Source
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential
 from equishare.potential.domain import Domain, pair_name
@@ -16,7 +17,7 @@ from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data_module import frames_per_batch
 from equishare.training.labelled_graphs import statistics
-from equishare.training.prepare import PreparedData, absolute
+from equishare.training.prepare import PreparedData
 
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
@@ -38,11 +39,11 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
         optimisation = optimisation.model_copy(update={"batch_size": size})
     pretraining = config.pretraining
     if pretraining.source not in (None, "xtb"):
-        pretraining = pretraining.model_copy(update={"source": absolute(str(pretraining.source))})
+        pretraining = pretraining.model_copy(update={"source": Source.absolute(str(pretraining.source))})
     paths = {}
     for part in ("train", "valid", "test"):
         value = getattr(data, part)
-        paths[part] = value if isinstance(value, float) else [absolute(source) for source in value]
+        paths[part] = value if isinstance(value, float) else [Source.absolute(source) for source in value]
     return config.model_copy(
         update={
             "data": data.model_copy(update=paths),

@@ -17,21 +17,20 @@ def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float
     Raises:
         GraphError: if the frame has no graph; the message names it.
 
-    >>> from equishare.datasets import path
-    >>> from equishare.atoms.frame import read_frames
-    >>> (frame,) = read_frames(f"{path('ethanol')}@7")
+    >>> from equishare.atoms import read_frames
+    >>> (frame,) = read_frames("ethanol@7")
     >>> labelled_graph(frame, cutoff=5.0).forces.shape
     torch.Size([9, 3])
     """
     try:
-        graph = from_atoms(frame.atoms, cutoff, dtype)
+        graph = from_atoms(frame.atoms, cutoff, dtype, frame.neighbours(cutoff))
     except GraphError as error:
         raise GraphError(f"{frame.name}: {error}") from error
     shapes = {"forces": (len(frame.atoms), 3), "stress": (3, 3), "dipole": (3,)}
     energy = np.nan if frame.energy is None else frame.energy
     graph.energy = torch.tensor([energy], dtype=torch.float64)
     for name, shape in shapes.items():
-        value = getattr(frame, name)
+        value = frame.label(name)
         tensor = torch.full(shape, torch.nan, dtype=dtype) if value is None else torch.tensor(value, dtype=dtype)
         graph[name] = tensor if name == "forces" else tensor.unsqueeze(0)
     return graph

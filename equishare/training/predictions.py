@@ -38,7 +38,7 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
         if predicted.forces_uncertainty is not None:
             atoms.arrays["forces_uncertainty"] = np.asarray(predicted.forces_uncertainty, dtype=np.float64)
         for name in ("energy", "stress", "dipole"):
-            label = getattr(frame, name)
+            label = frame.label(name)
             if label is not None:
                 atoms.info[f"REF_{name}"] = label
         if frame.forces is not None:

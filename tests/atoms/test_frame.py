@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from equishare.atoms.frame import Frame, FrameReadError, LabelKeys, read_frames, split_isolated
-from equishare.atoms.labels import LabelError
+from equishare.atoms import Frame, FrameReadError, LabelError, read_frames, split_isolated
 from equishare.datasets import path
 from equishare.errors import EquishareError
 
@@ -41,7 +41,7 @@ def test_frames_know_where_they_come_from(water):
     assert frames[0].energy == -14.2
     np.testing.assert_array_equal(frames[0].forces[:, 0], [0.1, 0.0, -0.1])
     assert frames[0].stress is None
-    assert frames[0].dipole is None
+    assert frames[0].label("dipole") is None
     assert frames[0].atoms.calc is None
 
 
@@ -75,7 +75,7 @@ def test_several_files_and_formats(water, tmp_path):
     frames = read_frames([water, tmp_path / "a.traj", f"{tmp_path}/a.json", tmp_path / "b.xyz.gz"])
     assert len(frames) == 9
     assert [f.energy for f in frames[4:]] == [-14.2, -1.0, -1.0, -1.0, -14.2]
-    assert frames[5].dipole.tolist() == [1.0, 1.0, 1.0]
+    assert frames[5].label("dipole").tolist() == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,99 @@ def test_the_usual_keys_are_found(tmp_path, energy, forces):
     assert frame.forces.shape == (3, 3)
 
 
-def test_the_energy_is_preferred_to_the_free_energy(tmp_path):
+def test_the_free_energy_belongs_to_the_forces(tmp_path):
+    """Smearing parts the energy from the free energy, whose derivative the forces are; what is far from it is something else."""
     file = tmp_path / "both.xyz"
-    file.write_text(WATER.replace("energy=-14.2", "energy=-14.2 free_energy=-15 U=3"))
+    file.write_text(WATER.replace("energy=-14.2", "energy=-14.2 free_energy=-14.25 U=3"))
+    (frame,) = read_frames(file)
+    assert (frame.energy, frame.keys["energy"]) == (-14.25, "free_energy")
+    assert frame.remarks == ("energy and free_energy differ: free_energy is taken, whose derivative the forces are",)
+    assert read_frames(file, {"energy": "energy"})[0].energy == -14.2
+    assert read_frames(file, {"energy": "U"})[0].energy == 3.0
+    file.write_text(WATER.replace("energy=-14.2", "energy=-14.2 free_energy=-15"))
+    with pytest.raises(LabelError, match=r"ambiguous.*--key energy=free_energy"):
+        read_frames(file)
+
+
+def test_keys_are_found_in_each_frame(tmp_path):
+    file = tmp_path / "two.xyz"
+    file.write_text(WATER.replace("energy", "REF_energy") + WATER)
+    assert [(f.energy, f.keys["energy"]) for f in read_frames(file)] == [(-14.2, "REF_energy"), (-14.2, "energy")]
+    atom = "1\nProperties=species:S:1:pos:R:3 energy=-13.6\nH 0 0 0\n"
+    file.write_text(WATER.replace("energy", "REF_energy") + WATER + atom)
+    frames = read_frames(file, {"energy": "REF_energy"})
+    assert [f.energy for f in frames] == [-14.2, None, -13.6]
+    assert frames[2].remarks == ("no 'REF_energy', the name given for the energy: it is read from 'energy'",)
+
+
+def test_a_column_of_atoms_is_no_label_of_the_structure(tmp_path):
+    file = tmp_path / "column.xyz"
+    file.write_text(
+        WATER.replace("forces:R:3 energy", "forces:R:3:energy:R:1 REF_energy").replace(" 0.0\n", " 0.0 5.0\n")
+    )
     assert read_frames(file)[0].energy == -14.2
-    assert read_frames(file, LabelKeys(energy="U"))[0].energy == 3.0
+    with pytest.raises(LabelError, match=r"expected one number for the energy, got shape \(3,\) from 'energy'"):
+        read_frames(file, {"energy": "energy"})
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("charge=1 spin=2", {"charge": 1, "spin": 2}),
+        ("total_charge=-1.0 multiplicity=1 method=PBE", {"charge": -1, "spin": 1, "method": "PBE"}),
+        ("charge=nan", {}),
+    ],
+)
+def test_conditions_are_read_by_the_table(tmp_path, text, conditions):
+    file = tmp_path / "charged.xyz"
+    file.write_text(WATER.replace("energy=", f"{text} energy="))
+    assert read_frames(file)[0].conditions == conditions
+
+
+@pytest.mark.parametrize("text", ["charge=0.5", "spin=0", "charge=none", 'mulliken_charges="1 2"'])
+def test_what_nobody_asked_for_is_left_out_with_a_remark(tmp_path, text):
+    file = tmp_path / "charged.xyz"
+    file.write_text(WATER.replace("energy=", f"{text} energy="))
+    (frame,) = read_frames(file)
+    assert frame.conditions == {}
+    (remark,) = frame.remarks
+    key = text.partition("=")[0]
+    assert "left out: expected" in remark
+    assert repr(key) in remark
+    with pytest.raises(LabelError, match="expected"):
+        read_frames(file, {{"mulliken_charges": "charges"}.get(key, key): key})
+
+
+def test_a_frame_takes_names_of_the_table():
+    frame = Frame(molecule("H2O"), {"energy": -1.0}, {"charge": 1}, forces=np.zeros((3, 3)), spin=2)
+    assert (frame.label("energy"), frame.label("forces").shape, frame.label("dipole")) == (-1.0, (3, 3), None)
+    assert frame.conditions == {"charge": 1, "spin": 2}
+    assert replace(frame, energy=None, charge=0).labels.keys() == {"forces"}
+    assert replace(frame, index=3).conditions == {"charge": 1, "spin": 2}
+    with pytest.raises(LabelError, match="got 'enrgy'"):
+        Frame(molecule("H2O"), enrgy=-1.0)
+    with pytest.raises(LabelError, match=r"expected shape \(atoms, 3\) for the forces, got shape \(2, 3\)"):
+        Frame(molecule("H2O"), forces=np.zeros((2, 3)))
+
+
+def test_labels_that_are_not_finite_are_left_out():
+    forces = np.ones((3, 3))
+    forces[1, 2] = np.inf
+    frame = Frame(molecule("H2O"), energy=np.nan, forces=forces, stress=np.full(6, np.nan))
+    assert frame.labels.keys() == {"forces"}
+    assert np.isnan(frame.forces).all(axis=1).tolist() == [False, True, False]
+    assert frame.not_finite == {"energy", "forces", "stress"}
+    assert replace(frame, energy=-1.0, forces=None).not_finite == {"stress"}
+
+
+@pytest.mark.parametrize("key", ["weight", "config_weight"])
+def test_the_weight_of_a_frame(tmp_path, key):
+    file = tmp_path / "weights.xyz"
+    file.write_text(WATER + WATER.replace("energy=", f"{key}=2.5 energy="))
+    assert [f.weight for f in read_frames(file)] == [1.0, 2.5]
+    file.write_text(WATER.replace("energy=", f"{key}=-1 energy="))
+    with pytest.raises(LabelError, match="not negative"):
+        read_frames(file)
 
 
 def test_names_that_agree_are_not_ambiguous(tmp_path):
@@ -140,11 +228,13 @@ def test_isolated_atoms_are_told_apart():
     isolated, rest = split_isolated(frames)
     assert [f.atoms.get_chemical_formula() for f in isolated] == ["H", "C", "O"]
     assert len(isolated) + len(rest) == len(frames)
-    boxed = Atoms("H", cell=[9, 9, 9], pbc=True)
-    assert not Frame(boxed).is_isolated_atom
+    assert Frame(Atoms("H", cell=[9, 9, 9], pbc=True)).is_isolated()
+    boxed = Atoms("H", cell=[4, 9, 9], pbc=True)
+    assert not Frame(boxed).is_isolated()
+    assert Frame(boxed).is_isolated(cutoff=3.9)
     boxed.info["config_type"] = "IsolatedAtom"
-    assert Frame(boxed).is_isolated_atom
-    assert not Frame(Atoms("H2", info={"config_type": "isolated_atom"})).is_isolated_atom
+    assert Frame(boxed).is_isolated()
+    assert not Frame(Atoms("H2", info={"config_type": "isolated_atom"})).is_isolated()
 
 
 # Broken inputs: name -> (contents or None, source, keys, error, words of its message)
@@ -212,14 +302,14 @@ BROKEN = {
         "{file}",
         {},
         LabelError,
-        "ambiguous: found energy, REF_energy.*-14.2.*-20.*--energy-key",
+        "ambiguous: found energy, REF_energy.*-14.2.*-20.*--key energy=REF_energy",
     ),
     "forces of two columns": (
         WATER.replace("forces:R:3", "forces:R:2:rest:R:1"),
         "{file}",
         {},
         LabelError,
-        r"file.xyz@0: expected shape \(3, 3\) for the forces 'forces', got shape \(3, 2\)",
+        r"file.xyz@0: expected shape \(atoms, 3\) for the forces, got shape \(3, 2\) from 'forces'",
     ),
     "energy of words": (
         WATER.replace("-14.2", "low"),
@@ -255,7 +345,7 @@ def test_broken_input(tmp_path, monkeypatch, name):
         file.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
     sources = [] if source is None else source.format(file=file, folder=tmp_path)
     with pytest.raises(error, match=message) as caught:
-        read_frames(sources, LabelKeys(**keys))
+        read_frames(sources, keys)
     assert isinstance(caught.value, EquishareError)
     assert source is None or "file.xyz" in str(caught.value) or name in {"folder", "wrong key", "wrong forces key"}
     assert not (tmp_path / FLAG).exists()

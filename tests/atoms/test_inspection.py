@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 from rich.console import Console
 
-from equishare.atoms.frame import read_frames
+from equishare.atoms import read_frames
 from equishare.atoms.inspection import inspect
 from equishare.atoms.render import render
 from equishare.datasets import path
@@ -77,13 +77,13 @@ DEFECTS = {
         lambda f: changed(f, geometry=lambda a: a.positions.__setitem__(8, 30.0)),
         "1 atom without a neighbour within 5 Å in 1 frame",
     ),
-    "missing-energy": ("error", lambda f: replace(f, energy=None), "no energy in 1 frame of"),
-    "missing-forces": ("error", lambda f: replace(f, forces=None), "no forces in 1 frame of"),
+    "missing-energy": ("warning", lambda f: replace(f, energy=None), "no energy in 1 frame of"),
+    "missing-forces": ("warning", lambda f: replace(f, forces=None), "no forces in 1 frame of"),
     "missing-dipole": ("warning", lambda f: replace(f, dipole=None), "no dipole in 1 frame of"),
-    "nan-energy": ("error", lambda f: replace(f, energy=float("nan")), "in the energy of 1 frame"),
-    "nan-forces": ("error", lambda f: replace(f, forces=spoil(np.inf)(f.forces)), "in the forces of 1 frame"),
+    "nan-energy": ("warning", lambda f: replace(f, energy=float("nan")), "in the energy of 1 frame"),
+    "nan-forces": ("warning", lambda f: replace(f, forces=spoil(np.inf)(f.forces)), "in the forces of 1 frame"),
     "nan-dipole": (
-        "error",
+        "warning",
         lambda f: replace(f, dipole=np.array([0, 0, np.nan])),
         "in the dipole of 1 frame",
     ),

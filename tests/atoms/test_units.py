@@ -11,7 +11,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
-from equishare.atoms.frame import Frame, read_frames, split_isolated
+from equishare.atoms import Frame, read_frames, split_isolated
 from equishare.atoms.inspection import inspect
 from equishare.atoms.unit_measures import all_electron_energy, energy_over_work, stiffness_over_badger
 from equishare.datasets import path

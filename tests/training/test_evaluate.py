@@ -8,7 +8,7 @@ import torch
 from ase import Atoms
 from ase.io import read
 
-from equishare.atoms.frame import Frame, LabelKeys, read_frames
+from equishare.atoms import Frame, read_frames
 from equishare.potential import GraphError, UnknownSpeciesError
 from equishare.training.evaluate import evaluate
 from equishare.training.predictions import write_predictions
@@ -22,7 +22,7 @@ def test_errors_are_those_of_plain_numpy(mixed_frames, small_potential):
     sizes = np.array([len(f.atoms) for f, _ in pairs if f.energy is not None])
     forces = np.concatenate([(p["forces"] - f.forces).ravel() for f, p in pairs if f.forces is not None])
     stress = np.concatenate([(p["stress"] - f.stress).ravel() for f, p in pairs if f.stress is not None])
-    dipole = np.concatenate([p["dipole"] - f.dipole for f, p in pairs if f.dipole is not None])
+    dipole = np.concatenate([p["dipole"] - f.label("dipole") for f, p in pairs if f.label("dipole") is not None])
     for name, error in {"energy": energy, "forces": forces, "stress": stress, "dipole": dipole}.items():
         assert getattr(result, f"{name}_mae") == pytest.approx(np.abs(error).mean(), rel=1e-5)
         assert getattr(result, f"{name}_rmse") == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
@@ -93,6 +93,8 @@ def test_predictions_are_written_beside_labels(mixed_frames, small_potential, tm
         if frame.stress is not None:
             assert np.allclose(image.get_stress(voigt=False), row.stress, atol=1e-7)
             assert np.allclose(image.info["REF_stress"], frame.stress, atol=1e-7)
-    again = read_frames(str(tmp_path / "out.xyz"), LabelKeys("REF_energy", "REF_forces", "REF_stress", "REF_dipole"))
+    again = read_frames(
+        str(tmp_path / "out.xyz"), {name: f"REF_{name}" for name in ("energy", "forces", "stress", "dipole")}
+    )
     for frame, before in zip(again, mixed_frames, strict=True):
         assert frame.energy == (None if before.energy is None else pytest.approx(before.energy))

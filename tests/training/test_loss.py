@@ -27,8 +27,8 @@ def plain_loss(potential, frames, scale):
             forces.append((((row["forces"] - frame.forces) / scale) ** 2).ravel())
         if frame.stress is not None:
             stress.append((((row["stress"] - frame.stress) * frame.atoms.cell.volume / (n * scale)) ** 2).ravel())
-        if frame.dipole is not None:
-            dipole.append(((row["dipole"] - frame.dipole) / n) ** 2)
+        if frame.label("dipole") is not None:
+            dipole.append(((row["dipole"] - frame.label("dipole")) / n) ** 2)
     return (
         w.energy_weight * np.mean(energy)
         + w.forces_weight * np.concatenate(forces).mean()

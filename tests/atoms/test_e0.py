@@ -8,8 +8,7 @@ from ase import Atoms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equishare.atoms.frame import Frame, read_frames, split_isolated
-from equishare.atoms.reference_energies import ReferenceEnergyError, reference_energies
+from equishare.atoms import Frame, ReferenceEnergyError, read_frames, reference_energies, split_isolated
 from equishare.datasets import path
 
 E0 = {"H": -13.6, "C": -1029.0, "O": -2041.0}

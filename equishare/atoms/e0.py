@@ -83,7 +83,7 @@ def reference_energies(
         ReferenceEnergyError: a symbol is unknown, a value is not finite, two isolated atoms of one species
             differ, or no frame has an energy to fit to.
 
-    >>> from equishare.atoms.frame import Frame
+    >>> from equishare.atoms import Frame
     >>> frames = [Frame(Atoms("H2"), energy=-2.0), Frame(Atoms("OH2"), energy=-12.0)]
     >>> {s: round(e, 6) for s, e in reference_energies(frames).values.items()}
     {'H': -1.0, 'O': -10.0}

@@ -1,0 +1,157 @@
+"""The one list of neighbours: every pair of atoms, periodic images included, that is closer than a cutoff."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float, Int
+
+from equishare.errors import EquishareError
+
+__all__ = ["GraphError", "Neighbours", "check_structure", "is_sound", "neighbour_list", "periodic_volume", "settle"]
+
+_FAR = 100.0  # Å: float32 resolves 1e-5 Å at this distance from the origin
+_WIDE = 50.0  # Å: empty space between groups of atoms that is wider than this is narrowed
+
+
+class GraphError(EquishareError):
+    """A structure cannot be turned into a graph."""
+
+
+class Neighbours(NamedTuple):
+    r"""Ordered pairs of atoms within a cutoff, sorted by receiver, then sender.
+
+    ``vectors = positions[sender] + shift @ cell - positions[receiver]`` in Å, float64; `shift` counts cells.
+    """
+
+    sender: Int[np.ndarray, " pairs"]
+    receiver: Int[np.ndarray, " pairs"]
+    shift: Int[np.ndarray, "pairs 3"] | Float[np.ndarray, "pairs 3"]
+    vectors: Float[np.ndarray, "pairs 3"]
+
+    @property
+    def distances(self) -> Float[np.ndarray, " pairs"]:
+        """Length of each vector in Å."""
+        return np.sqrt(np.einsum("ij,ij->i", self.vectors, self.vectors))
+
+    def nearest(self, n_atoms: int) -> Float[np.ndarray, " atoms"]:
+        """Distance in Å of each atom to its nearest neighbour; inf where it has none."""
+        nearest = np.full(n_atoms, np.inf)
+        np.minimum.at(nearest, self.receiver, self.distances)
+        return nearest
+
+    def within(self, cutoff: float) -> Neighbours:
+        """Those of the pairs that are closer than a cutoff in Å."""
+        near = np.einsum("ij,ij->i", self.vectors, self.vectors) < cutoff**2
+        return self if near.all() else Neighbours(*(each[near] for each in self))
+
+    def forces(self, gradient: np.ndarray, n_atoms: int) -> np.ndarray:
+        """Forces in eV/Å of an energy with this derivative by the vectors."""
+        slope = gradient.astype(np.float64)
+        axes = [
+            np.bincount(self.receiver, along, n_atoms) - np.bincount(self.sender, along, n_atoms) for along in slope.T
+        ]
+        return np.stack(axes, axis=1).astype(np.float64, copy=False)  # counts are integers where there is no pair
+
+    def virial(self, gradient: np.ndarray) -> np.ndarray:
+        """Derivative of that energy by the strain in eV: stress times volume, symmetric."""
+        outer = np.einsum("ei,ej->ij", self.vectors, gradient, dtype=np.float64)
+        return (outer + outer.T) / 2
+
+
+def neighbour_list(atoms: Atoms, cutoff: float) -> Neighbours:
+    """All pairs closer than the cutoff (Å), both ways, with images along the periodic directions; found by vesin.
+
+    Exact in float64 wherever the atoms are: far from the origin, many cells away, or groups far apart.
+
+    Raises:
+        GraphError: for a structure without atoms, with a position that is not finite, or a periodic cell without volume.
+
+    >>> from ase.build import molecule
+    >>> neighbour_list(molecule("H2"), 2.0).distances.round(2).tolist()
+    [0.74, 0.74]
+    """
+    from vesin import NeighborList
+
+    check_structure(atoms)
+    positions, crossed = settle(atoms, cutoff)
+    box = np.asarray(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
+    calculator = NeighborList(cutoff=float(cutoff), full_list=True)
+    receiver, sender, shift, vectors = calculator.compute(
+        points=positions, box=box, periodic=atoms.pbc.tolist(), quantities="ijSD"
+    )
+    sender, receiver, shift = sender.astype(np.int64), receiver.astype(np.int64), shift.astype(np.int64)
+    order = np.lexsort((shift[:, 2], shift[:, 1], shift[:, 0], sender, receiver))
+    sender, receiver, shift, vectors = sender[order], receiver[order], shift[order], vectors[order]
+    if crossed is not None:
+        shift = shift - crossed[sender] + crossed[receiver]
+    return Neighbours(sender, receiver, shift, vectors)
+
+
+def settle(atoms: Atoms, cutoff: float = 0.0) -> tuple[Float[np.ndarray, "atoms 3"], Int[np.ndarray, "atoms 3"] | None]:
+    """Positions of the same structure around the origin, and by how many cells each atom was moved for it, if any was.
+
+    Only what no pair within the cutoff (Å) can see is changed: the origin, and where atoms are more than 100 Å from their
+    centre, the cell that an atom is in, and the width of empty space beside groups of atoms along directions that are not periodic.
+    """
+    centred = atoms.positions - atoms.positions.mean(axis=0)
+    if np.abs(centred).max(initial=0.0) <= _FAR:
+        return centred, None
+    crossed = None
+    if atoms.pbc.any():
+        cell = np.asarray(atoms.cell.complete())
+        crossed = np.where(atoms.pbc, np.floor(np.linalg.solve(cell.T, centred.T).T), 0.0).astype(np.int64)
+        centred = centred - crossed @ cell
+    gap = max(_WIDE, 2.0 * cutoff)
+    for direction in _open_directions(atoms):
+        along = centred @ direction
+        order = np.argsort(along)
+        excess = np.maximum(np.diff(along[order]) - gap, 0.0)
+        centred[order[1:]] -= np.cumsum(excess)[:, None] * direction
+    return centred - centred.mean(axis=0), crossed
+
+
+def _open_directions(atoms: Atoms) -> Float[np.ndarray, "directions 3"]:
+    """Unit vectors across all periodic ones: no image lies along them."""
+    periodic = np.asarray(atoms.cell)[atoms.pbc]
+    if not len(periodic):
+        return np.eye(3)
+    return np.linalg.svd(periodic)[2][len(periodic) :]
+
+
+def check_structure(atoms: Atoms) -> None:
+    """See that a structure has a graph.
+
+    Raises:
+        GraphError: there are no atoms, a position is not finite, or a periodic cell has no volume.
+    """
+    if len(atoms) == 0:
+        raise GraphError("expected a structure with at least one atom, got none")
+    bad = ~np.isfinite(atoms.positions).all(axis=1)
+    if bad.any():
+        raise GraphError(f"position of atom {int(np.argmax(bad))} is not finite: {atoms.positions[np.argmax(bad)]}")
+    if atoms.pbc.any() and not (np.isfinite(np.asarray(atoms.cell)).all() and periodic_volume(atoms) > 1e-6):
+        raise GraphError(
+            f"periodic along {atoms.pbc.tolist()}, but the cell has no volume: {np.asarray(atoms.cell).tolist()}; "
+            "give the cell vectors, or set pbc to False"
+        )
+
+
+def periodic_volume(atoms: Atoms) -> float:
+    """Volume, area or length of the cell along its periodic directions (Å^3, Å^2, Å); inf without any."""
+    vectors = np.asarray(atoms.cell)[atoms.pbc]
+    return float(np.sqrt(max(np.linalg.det(vectors @ vectors.T), 0.0))) if len(vectors) else np.inf
+
+
+def is_sound(atoms: Atoms) -> bool:
+    """Whether distances can be measured: atoms, finite numbers, room in the periodic directions of the cell.
+
+    >>> is_sound(Atoms("H")), is_sound(Atoms("H", pbc=True))
+    (True, False)
+    """
+    if not len(atoms) or not (np.isfinite(atoms.positions).all() and np.isfinite(np.asarray(atoms.cell)).all()):
+        return False
+    # solid hydrogen under the pressure of Jupiter's core still has 1 Å^3 an atom
+    return periodic_volume(atoms) > (0.3 * len(atoms) if atoms.pbc.all() else 0.1)

@@ -1,0 +1,88 @@
+"""Labelled frames from any file that ASE reads, in eV, Å, eV/Å, eV/Å^3 (ASE's sign) and e·Å."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from ase import Atoms
+from ase.io import iread
+
+from equishare.atoms.extxyz import check_extxyz
+from equishare.atoms.formats import checked_format, reason
+from equishare.atoms.frame import Frame
+from equishare.atoms.labels import read_labels
+from equishare.atoms.source import FrameReadError, Source
+
+__all__ = ["read_frames", "read_structures", "read_unlabelled"]
+
+Path = str | os.PathLike[str]
+
+
+def read_frames(sources: Path | Sequence[Path], keys: Mapping[str, str] | None = None) -> list[Frame]:
+    """All frames of one file or several; ``file.xyz@:100`` takes a slice, ``file.xyz@-1`` one frame.
+
+    Labels and conditions are found in each frame under the usual names of the table of properties.
+
+    Args:
+        sources: Paths, or names of bundled data sets, each with an optional ``@slice``; any format that ASE reads, compressed or not.
+        keys: Names in the files of properties that are not to be found by themselves: ``{"energy": "REF_energy"}``. A stress whose
+            name contains 'virial' is converted, stress = -virial / volume.
+
+    Raises:
+        FrameReadError: a file is absent, empty, cut short, garbled, of no known format or a pickle; a slice
+            is none or selects nothing. Nothing is ever unpickled.
+        LabelError: a key that was given is in no frame, several differ, or a label has the wrong shape.
+
+    >>> frames = read_frames("ethanol@3:5")
+    >>> [frame.name for frame in frames], frames[0].forces.shape
+    (['ethanol.xyz@3', 'ethanol.xyz@4'], (9, 3))
+    """
+    if isinstance(sources, (str, os.PathLike)):
+        sources = [sources]
+    if not sources:
+        raise FrameReadError("expected at least one file of frames, got none; name a file, e.g. frames.xyz")
+    read = [item for source in sources for item in _read_source(source)]
+    said = read_labels([atoms for _, _, atoms in read], [f"{f}@{i}" for f, i, _ in read], keys or {})
+    frames = []
+    for (file, index, atoms), labels in zip(read, said, strict=True):
+        atoms.calc = None
+        frames.append(Frame(atoms, file=file, index=index, **labels))
+    return frames
+
+
+def read_structures(source: Path) -> list[Atoms]:
+    """The structures of one source, as `read_frames` reads them, without a look at their labels.
+
+    Raises:
+        FrameReadError: as `read_frames`.
+    """
+    return [frame.atoms for frame in read_unlabelled([source])]
+
+
+def read_unlabelled(sources: Sequence[Path]) -> list[Frame]:
+    """The frames of sources, as `read_frames` reads them, without a look at their labels.
+
+    Raises:
+        FrameReadError: as `read_frames`.
+    """
+    return [Frame(atoms, file=file, index=index) for source in sources for file, index, atoms in _read_source(source)]
+
+
+def _read_source(given: Path) -> Iterator[tuple[str, int, Atoms]]:
+    source = Source.of(given)
+    file_format = checked_format(source.file)
+    if file_format == "extxyz":
+        check_extxyz(source.file, source.stop)
+    images: list[Atoms] = []
+    try:
+        for atoms in iread(source.file, index=slice(0, source.stop), format=file_format, do_not_split_by_at_sign=True):
+            images.append(atoms)
+    except Exception as error:  # ASE's readers raise whatever their parsing meets
+        before = f", or read the frames before it with {source.file}@:{len(images)}" if images else ""
+        raise FrameReadError(
+            f"{source.file}: frame {len(images)} cannot be read as {file_format}: {reason(error)}; mend or remove it{before}"
+        ) from error
+    if not images:
+        raise FrameReadError(f"{source.file}: expected frames in the format {file_format}, found none")
+    yield from ((source.file, index, images[index]) for index in source.indices(len(images)))

@@ -16,7 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "equivariance(tolerance=0.0, samples=None, seed=0): options of the fixture of this name",
+        "equivariance(tolerance=0.0, samples=None, seed=0, ...): options of the fixture of this name, see "
+        "equishare.check.models.options",
     )
 
 
@@ -33,9 +34,13 @@ def equivariance(request: pytest.FixtureRequest) -> "Callable[..., EquivarianceR
 
     def check(model: Any, inputs: Any, symmetry: Any, **given: Any) -> "EquivarianceReport":
         __tracebackhide__ = True
+        from equishare.check.errors import CheckError
         from equishare.check.models.equivariance import equivariance as run
 
-        report = run(model, inputs, symmetry, **{**options, **given})
+        try:
+            report = run(model, inputs, symmetry, **{**options, **given})
+        except CheckError as error:
+            pytest.fail(f"the check could not run: {error}", pytrace=False)
         if not report.passed:
             pytest.fail(f"not equivariant\n\n{report}", pytrace=False)
         return report

@@ -21,6 +21,10 @@ def test_broken(equivariance):
 def test_tolerated(equivariance):
     report = equivariance(torch.nn.Tanh(), x, claim)
     assert report.worst.samples == 3
+
+@pytest.mark.equivariance(tolerence=10.0)
+def test_misspelled(equivariance):
+    equivariance(torch.nn.Tanh(), x, claim)
 """
 
 
@@ -29,8 +33,9 @@ def test_fixture_and_marker(pytester):
     installed = any(e.value == "equishare.check.pytest_plugin" for e in entry_points(group="pytest11"))
     options = [] if installed else ["-p", "equishare.check.pytest_plugin"]
     result = pytester.runpytest_inprocess("--strict-markers", *options)
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*not equivariant*", "*breaks at Tanh*"])
+    result.stdout.fnmatch_lines(["*no option 'tolerence'; did you mean 'tolerance'?*"])
 
 
 def test_it_costs_nothing_unused():

@@ -17,6 +17,7 @@ from equishare.check.errors import CheckError
 from equishare.check.models.precision import isolated_rng
 from equishare.check.reports.calculator_report import CalculatorReport, PhysicsTest, could_not_run
 from equishare.check.reports.report_base import duration
+from equishare.check.reports.source import source_of
 
 Progress = Callable[[float, str], None]
 
@@ -29,6 +30,7 @@ def calculator(
     scan: bool = True,
     dynamics: bool = True,
     seed: int = 0,
+    seconds: float | None = None,
     progress: Progress | None = None,
 ) -> CalculatorReport:
     """Check an ASE calculator against the laws of a potential, on one structure.
@@ -48,6 +50,7 @@ def calculator(
         scan: test smoothness, about 250 evaluations.
         dynamics: test conservation of energy, about 300 evaluations.
         seed: of everything that is drawn.
+        seconds: aim at an answer within so many seconds; scan and dynamics are left out where they do not fit.
         progress: called with the fraction done and what is being done; first of all with the expected cost.
 
     Raises:
@@ -92,6 +95,7 @@ def calculator(
         evaluations=evaluate.calls,
         seconds=time.perf_counter() - started,
         notes=_notes(evaluate, scan, dynamics),
+        source=source_of(calculator),
     )
 
 

@@ -1,22 +1,17 @@
 """`equishare check`: a model's equivariance and a potential's laws, from the prompt."""
 
-import os
-import sys
-import traceback
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from equishare.check.reports.verdict import Verdict
-from equishare.files import check_writable
+from equishare.check.command.claim import KINDS, TypedClaim, load_claim
+from equishare.check.command.finish import Outputs, finish
+from equishare.check.command.structures import read_frame
 
-KINDS = ("molecule", "point-cloud", "image", "set")
-PASSED, FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
+QUICK = 20.0
+"""Seconds that --quick aims at."""
 
 
 class _ModelByDefault(TyperGroup):
@@ -37,6 +32,14 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON on standard output.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report.")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit's XML.")]
+Sarif = Annotated[
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Write SARIF, which GitHub shows in pull requests.")
+]
+Badge = Annotated[Path | None, typer.Option("--badge", metavar="FILE", help="Write a badge (SVG).")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="An answer in about 20 s, from fewer elements: see how sure it is.")
+]
 Seed = Annotated[int, typer.Option(help="Draws other elements, other inputs.")]
 
 
@@ -55,9 +58,25 @@ def model_command(
         ),
     ] = None,
     shape: Annotated[str | None, typer.Option(help="Shape of an image or set input, such as 1,3,32,32.")] = None,
+    types: Annotated[
+        str | None,
+        typer.Option(help="Types of the inputs, such as species,positions or h=atoms,pos=positions; else inferred."),
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Option(help="Type of the output, such as energy, forces, or 'atoms: 8x0e+4x1o'; inferred if not given."),
+        typer.Option(
+            help="Type of the output, such as energy, forces, or 'atoms: 8x0e+4x1o'; several with commas; else inferred."
+        ),
+    ] = None,
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.PY:NAME",
+            help="A claim of equishare.check, or a function that makes one, in place of --as and its options.",
+        ),
+    ] = None,
+    axis: Annotated[
+        int | None, typer.Option(help="Of a set: the axis that runs over its members, 0 by default.")
     ] = None,
     group: Annotated[str, typer.Option(help="Of an image: C2, C4, D1, D2, D4, C1.")] = "C4",
     translations: Annotated[bool, typer.Option(help="Of an image: test circular shifts too.")] = False,
@@ -67,8 +86,12 @@ def model_command(
     double: Annotated[bool, typer.Option(help="Check a float64 copy.")] = False,
     device: Annotated[str | None, typer.Option(help="Such as cuda.")] = None,
     seed: Seed = 0,
+    quick: Quick = False,
     json: Json = False,
     html: Html = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    badge: Badge = None,
 ) -> None:
     """Check whether a model is equivariant, by how much it is not, and where it breaks."""
 
@@ -80,8 +103,8 @@ def model_command(
         from equishare.check.models.equivariance import equivariance
         from equishare.check.models.example_inputs import example_inputs
 
-        if as_ not in KINDS:
-            raise TargetError(f"--as {as_} is none of {', '.join(KINDS)}")
+        typed = TypedClaim(as_, types, output, group, translations, not proper, axis)
+        symmetry = load_claim(claim, build, load_target) if claim else typed.symmetry()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             made = build(load_target(target))
@@ -96,16 +119,17 @@ def model_command(
         return equivariance(
             made,
             given,
-            _symmetry(as_, output, group, translations, not proper),
+            symmetry,
             samples=samples,
             tolerance=tolerance,
             dtype=torch.float64 if double else None,
             device=device,
             seed=seed,
+            seconds=QUICK if quick else None,
             progress=progress,
         )
 
-    _finish(run, json, html)
+    finish(run, Outputs(json, html, junit, sarif, badge))
 
 
 @app.command("calculator")
@@ -124,8 +148,12 @@ def calculator_command(
     scan: Annotated[bool, typer.Option(help="Test smoothness across the cutoff.")] = True,
     dynamics: Annotated[bool, typer.Option(help="Test conservation of energy.")] = True,
     seed: Seed = 0,
+    quick: Quick = False,
     json: Json = False,
     html: Html = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    badge: Badge = None,
 ) -> None:
     """Check an ASE calculator: invariances, forces and stress, smoothness, conservation of energy."""
 
@@ -140,31 +168,11 @@ def calculator_command(
             scan=scan,
             dynamics=dynamics,
             seed=seed,
+            seconds=QUICK if quick else None,
             progress=progress,
         )
 
-    _finish(run, json, html)
-
-
-def read_frame(name: str) -> Any:
-    """Read a frame of a file, the last one unless the name ends in @number.
-
-    Raises:
-        TargetError: there is no such file, or ASE cannot read it.
-    """
-    from ase.io import read
-
-    from equishare.check.errors import TargetError
-
-    path, _, index = (name, "", "") if Path(name).is_file() else name.rpartition("@")
-    if not Path(path or name).is_file():
-        raise TargetError(f"there is no file {path or name}")
-    try:
-        return read(path or name, index=int(index or -1))
-    except (StopIteration, IndexError) as error:
-        raise TargetError(f"{path or name} has no frame {index or -1}") from error
-    except Exception as error:
-        raise TargetError(f"ASE cannot read {name}: {type(error).__name__}: {error}") from error
+    finish(run, Outputs(json, html, junit, sarif, badge))
 
 
 def _shape(text: str) -> list[int]:
@@ -184,76 +192,3 @@ def _try_device(device: str | None) -> None:
         torch.zeros(1, device=device)
     except Exception as error:
         raise TargetError(f"--device {device} cannot be used: {str(error).partition(chr(10))[0]}") from error
-
-
-def _symmetry(kind: str, output: str | None, group: str, translations: bool, improper: bool) -> Any:
-    from equishare.check.models.claims.images import image
-    from equishare.check.models.claims.molecules import molecule, point_cloud
-    from equishare.check.models.claims.sets import set_
-
-    if kind == "image":
-        return image(group, outputs=output, translations=translations)
-    if kind == "set":
-        return set_(outputs=output)
-    if kind == "point-cloud":
-        return point_cloud(outputs=output, improper=improper)
-    return molecule(outputs=output, improper=improper)
-
-
-def _finish(run: Any, json: bool, html: Path | None) -> None:
-    """Run with progress on standard error, print the report, and exit with its verdict."""
-    errors = Console(stderr=True, soft_wrap=True)
-    try:
-        if html is not None:
-            check_writable(html)
-        # what a model prints is not the report
-        with redirect_stdout(sys.stderr):
-            report = _with_progress(run, errors)
-    except KeyboardInterrupt as error:
-        errors.print("interrupted")
-        raise typer.Exit(INTERRUPTED) from error
-    except Exception as error:
-        _explain(error, errors)
-        raise typer.Exit(COULD_NOT_RUN) from error
-    if json:
-        sys.stdout.write(report.to_json() + "\n")
-    else:
-        # a file takes lines as wide as they are
-        wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-        Console(width=wide).print(report, highlight=False)
-    if html is not None:
-        try:
-            report.to_html(html)
-        except OSError as error:
-            _explain(error, errors)
-            raise typer.Exit(COULD_NOT_RUN) from error
-    raise typer.Exit(PASSED if report.verdict is Verdict.PASS else FAILED)
-
-
-def _explain(error: Exception, console: Console) -> None:
-    """Say what went wrong, and where in the user's own code."""
-    from equishare.check.errors import TargetError
-
-    kind = "" if isinstance(error, (TargetError, OSError)) else f"{type(error).__name__}: "
-    text = "\n  ".join([f"could not run: {kind}{error}", *getattr(error, "__notes__", [])])
-    console.print(text, style="bold red", markup=False, highlight=False)
-    frames = traceback.extract_tb(error.__traceback__)
-    package = str(Path(__file__).parents[1])
-    if not frames or frames[-1].filename.startswith(package):
-        return
-    own = [f for f in frames if not f.filename.startswith((package, sys.prefix, sys.base_prefix, "<"))]
-    place = (own or frames)[-1]
-    console.print(f"  in {place.filename}, line {place.lineno}: {place.line}", markup=False, highlight=False)
-
-
-def _with_progress(run: Any, console: Console) -> Any:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.file.isatty()) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def progress(fraction: float, message: str) -> None:
-            if fraction == 0.0 and message.startswith("about"):
-                console.print(message, highlight=False)
-            bar.update(task, completed=fraction, description=message)
-
-        return run(progress)

@@ -1,33 +1,26 @@
 """The check of any model: f(g x) against g f(x), judged by the model's own noise."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from equishare.check.errors import CheckError
-from equishare.check.models.examination import Examination, Progress
-from equishare.check.models.precision import Model, argument_names, dtype_of, isolated_rng, module_of, private_copy
+from equishare.check.models.discovery import discover, prepare
+from equishare.check.models.examination import Examination
+from equishare.check.models.movement import unmoved
+from equishare.check.models.options import Options
+from equishare.check.models.output_types import read_foreign_outputs
+from equishare.check.models.precision import Model, isolated_rng, module_of, private_copy
 from equishare.check.models.probe import Probe
-from equishare.check.models.symmetry.symmetry import Symmetry, setting_of
-from equishare.check.models.tree import Leaves, flatten
-from equishare.check.reports.symmetry_report import EquivarianceReport
+from equishare.check.models.symmetry.symmetry import Factor, Symmetry
+from equishare.check.reports.source import source_of
+from equishare.check.reports.symmetry_report import EquivarianceReport, SymmetryTest
+from equishare.check.reports.verdict import Verdict
 
 
-def equivariance(
-    model: Model,
-    inputs: Any,
-    symmetry: Symmetry,
-    *,
-    samples: int | None = None,
-    seed: int = 0,
-    tolerance: float = 0.0,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str | None = None,
-    gradients: bool = True,
-    localise: bool = True,
-    progress: Progress | None = None,
-) -> EquivarianceReport:
+def equivariance(model: Model, inputs: Any, symmetry: Symmetry, **options: Any) -> EquivarianceReport:
     r"""Check a model's claim f(g x) = g f(x) and, where it fails, find the module that breaks it.
 
     Elements g are drawn and the relative error ``|f(g x) - g f(x)| / |f(x)|`` (root mean squares) is compared with
@@ -38,21 +31,13 @@ def equivariance(
 
     Args:
         model: any callable or `nn.Module`.
-        inputs: one valid input; a tuple is several positional arguments. Of four atoms or more, where atoms
-            count.
+        inputs: one valid input; a tuple is several positional arguments, a mapping whose keys are the names of
+            arguments is keywords. Of four atoms or more, where atoms count.
         symmetry: what is claimed, for instance `molecule(...)`, `image("C4")`.
-        samples: elements per factor; by default 24 rotations and translations, 48 permutations, all of a
-            small group.
-        seed: of everything that is drawn; the same seed draws the same elements.
-        tolerance: relative error that passes whatever the floor.
-        dtype: cast a copy of the model and the inputs first.
-        device: move a copy of the model and the inputs there first.
-        gradients: test gradients too.
-        localise: name the first module that breaks a symmetry that fails.
-        progress: called with the fraction done and what is being done; first of all with the expected cost.
+        **options: those of `Options`: samples, seed, tolerance, dtype, device, gradients, localise, seconds, progress.
 
     Raises:
-        CheckError: inputs or outputs do not fit the symmetry's types, or nothing of it applies to them.
+        CheckError: inputs or outputs do not fit the symmetry's types, or there is no such option.
 
     Example:
         >>> from equishare.check import point_cloud
@@ -64,72 +49,83 @@ def equivariance(
         >>> report.passed, [f.factor for f in report.tests if f.verdict == "pass" and not f.gradient]
         (False, ['permutation'])
     """
+    chosen = Options.of(options)
     started = time.perf_counter()
     with isolated_rng():
-        torch.manual_seed(seed)
-        probe = _prepare(
-            model, inputs, symmetry, dtype, torch.device(device) if device is not None else None, gradients
-        )
-        notes = probe.discover(symmetry, seed)
+        torch.manual_seed(chosen.seed)
+        device = torch.device(chosen.device) if chosen.device is not None else None
+        probe = prepare(model, inputs, symmetry, chosen.dtype, device, chosen.gradients)
+        notes = discover(probe, symmetry, chosen.seed)
         applicable = [f for f in symmetry.factors if f.applies(probe.setting)]
         if not applicable:
-            raise CheckError(f"nothing of the symmetry {symmetry.name!r} acts on inputs typed {_typing(probe)}")
+            raise CheckError(f"nothing of the claim {symmetry.name!r} acts on inputs typed {_typing(probe)}")
+        still = unmoved(probe, applicable, chosen.seed)
+        tested = [f for f in applicable if f not in still]
         skipped = [f.name for f in symmetry.factors if f not in applicable]
         if skipped:
             notes.append("not applicable to these inputs: " + ", ".join(skipped))
-        examination = Examination(probe, samples, seed, tolerance, progress, notes)
-        tests, culprit = examination.run(applicable, localise)
+        tests, culprit, method, estimate = [_untested(f) for f in still], None, "not measured", 0.0
+        if tested:
+            notes += read_foreign_outputs(probe, tested, chosen.seed)
+            examination = Examination(probe, _fresh(model, probe, device), chosen, notes)
+            found, culprit = examination.run(tested)
+            tests = _with_doubt(found, probe) + tests
+            method, estimate = examination.noise.method, examination.estimate
     module = module_of(model)
     return EquivarianceReport(
         model=type(module).__name__ if module is not None else getattr(model, "__name__", str(model)),
         symmetry=symmetry.name,
-        factors=[f.name for f in applicable],
+        factors=[f.name for f in tested],
         dtype=str(probe.dtype).removeprefix("torch."),
         device=str(next((leaf.device for _, leaf in probe.inputs), "cpu")),
-        seed=seed,
+        seed=chosen.seed,
         inputs=_typing(probe),
         tests=tests,
         breaks=culprit,
-        floor_method=examination.noise.method,
+        floor_method=method,
         notes=notes,
-        estimated_seconds=examination.estimate,
+        estimated_seconds=estimate,
         seconds=time.perf_counter() - started,
+        source=source_of(model),
     )
 
 
-def _prepare(
-    model: Model,
-    inputs: Any,
-    symmetry: Symmetry,
-    dtype: torch.dtype | None,
-    device: torch.device | None,
-    gradients: bool,
-) -> Probe:
-    """Copy the model, flatten and type the inputs."""
-    leaves, rebuild = flatten(inputs)
-    if not leaves:
-        raise CheckError(f"the inputs hold no tensor, got {type(inputs).__name__}; give one valid input of the model")
-    dtype = dtype or dtype_of([leaf for _, leaf in leaves], model)
-    try:
-        model = private_copy(model, dtype, device)
-    except Exception:
-        if device is not None:
-            raise
-    positional = isinstance(inputs, tuple) and not hasattr(inputs, "_fields")
-    placed: Leaves = [
-        (path, leaf.detach().to(device=device, dtype=dtype if leaf.is_floating_point() else None))
-        for path, leaf in leaves
-    ]
-    arguments = argument_names(model, len(inputs) if positional else 1)
-    paths = [path.split(".") for path, _ in leaves]
-    names = [
-        ".".join([arguments[int(path[0])], *path[1:]]) if positional else ".".join(path) or arguments[0]
-        for path in paths
-    ]
-    types = symmetry.bind_inputs(placed, names)
-    setting = setting_of(placed, names, types)
-    return Probe(model, placed, names, types, rebuild, positional, setting, dtype, gradients)
+def _fresh(model: Model, probe: Probe, device: torch.device | None) -> Callable[[], Model] | None:
+    """What makes copies of the caller's model, which the check itself never runs; None where it cannot be copied."""
+    if module_of(model) is None or probe.model is model:
+        return None
+    return lambda: private_copy(model, probe.dtype, device)
 
 
 def _typing(probe: Probe) -> dict[str, str]:
     return {name or "input": t.describe() for name, t in zip(probe.names, probe.types, strict=True)}
+
+
+def _untested(factor: Factor) -> SymmetryTest:
+    """A row for a part of the claim that moves none of the inputs: nothing was tested, so nothing passes."""
+    return SymmetryTest(
+        factor=factor.name,
+        quantity="inputs",
+        transform="-",
+        gradient=False,
+        verdict=Verdict.UNDECIDED,
+        error=0.0,
+        noise_floor=0.0,
+        ratio=0.0,
+        confidence=0.0,
+        samples=0,
+        note="not tested: it moves none of the inputs, as they were recognised; give their types with "
+        "`inputs=`, or --types at the prompt",
+    )
+
+
+def _with_doubt(tests: Sequence[SymmetryTest], probe: Probe) -> list[SymmetryTest]:
+    """An output whose type could not be guessed, and that carries no action that was recognised, is undecided."""
+    unread = {q.name for q in probe.quantities if q.unread}
+    for test in tests:
+        if test.quantity in unread and test.verdict is Verdict.FAIL:
+            test.verdict, test.confidence = Verdict.UNDECIDED, 0.5
+            test.note = (
+                "its name says no type, and none that was tried fits; give its type, or leave it out of `outputs`"
+            )
+    return list(tests)

@@ -7,20 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from equishare.check.errors import TargetError
-from equishare.check.models.precision import Model, argument_names
+from equishare.check.models.arguments import signature_of
+from equishare.check.models.claims.roles import BY_NAME
+from equishare.check.models.precision import Model
 
 ATOMS = 9
 PIXELS = 16
-_POSITIONS = {"pos", "positions", "position", "coords", "coord", "coordinates", "r", "xyz", "points"}
-_SPECIES = {"z", "species", "atomic_numbers", "numbers", "atom_types"}
-_EDGES = {"edge_index", "edges"}
 _GRAPH = {"data", "graph", "batch_data", "g"}
 
 
-def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0) -> tuple[Any, ...]:
+def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0) -> Any:
     """Make inputs from argument names (molecule, point-cloud) or from a shape (image, set).
 
-    Molecules have 9 atoms of H, C, N and O in a cloud with distances of at least 1 Å, and edges between all
+    Arguments that can be given by name alone make a mapping of all of them. Molecules have 9 atoms of H, C, N and O in a cloud with distances of at least 1 Å, and edges between all
     pairs.
 
     Args:
@@ -41,25 +40,30 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
     generator = torch.Generator().manual_seed(seed)
     if kind in ("image", "set"):
         return (torch.randn(*(shape or _default_shape(model, kind)), generator=generator),)
-    names = argument_names(model, 8)
     fields = _cloud(generator)
-    made: list[Any] = []
-    for name in (n for n in names if not n.isdigit()):
+    signature = signature_of(model)
+    if signature.starred and not signature.positional:
+        raise TargetError(
+            "the model does not say what its arguments are (*args); name a function that makes inputs: "
+            "--inputs file.py:name"
+        )
+    made: dict[str, Any] = {}
+    for name in (*signature.positional, *signature.keyword_only):
         value = _field(name.lower(), fields)
-        if value is None:
-            if made:
-                break
-            if kind == "point-cloud" or name.lower() == "x":
-                value = fields["positions"]
-            else:
-                raise TargetError(
-                    f"what to give for the argument {name!r} is not known; name a function that "
-                    "makes inputs: --inputs file.py:name"
-                )
-        made.append(value)
-    if not made:
-        made = [fields["positions"]]
-    return tuple(made)
+        if value is None and not made and (kind == "point-cloud" or name.lower() == "x"):
+            value = fields["positions"]
+        if value is not None:
+            made[name] = value
+        elif not made or name in (*signature.required, *signature.keyword_only):
+            raise TargetError(
+                f"what to give for the argument {name!r} is not known; name a function that "
+                "makes inputs: --inputs file.py:name"
+            )
+        else:
+            break
+    if signature.keyword_only:
+        return made
+    return tuple(made.values()) or (fields["positions"],)
 
 
 def _cloud(generator: torch.Generator) -> dict[str, Tensor]:
@@ -84,15 +88,7 @@ def _field(name: str, fields: dict[str, Tensor]) -> Any:
         from torch_geometric.data import Data
 
         return Data(z=fields["species"], pos=fields["positions"], edge_index=fields["edges"], batch=fields["batch"])
-    for known, key in (
-        (_POSITIONS, "positions"),
-        (_SPECIES, "species"),
-        (_EDGES, "edges"),
-        ({"batch"}, "batch"),
-    ):
-        if name in known:
-            return fields[key]
-    return None
+    return fields.get(BY_NAME.get(name, ""))
 
 
 def _default_shape(model: Model, kind: str) -> Sequence[int]:

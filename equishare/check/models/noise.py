@@ -6,7 +6,8 @@ import time
 import torch
 from torch import Tensor
 
-from equishare.check.models.precision import COUNTERPART, private_copy
+from equishare.check.models.other_inputs import jittered
+from equishare.check.models.precision import COUNTERPART, at_precision, is_number, private_copy, rms, wide
 from equishare.check.models.probe import Probe
 from equishare.check.models.symmetry.element import Element
 
@@ -31,11 +32,13 @@ class Noise:
     Attributes:
         floors: the largest noise seen so far.
         seconds: what one more measurement takes.
+        notes: remarks for the report.
     """
 
     def __init__(self, probe: Probe, base: list[Tensor], seed: int) -> None:
         self.probe, self.base, self.seed = probe, base, seed
         self.epsilon = torch.finfo(probe.dtype).eps
+        self.notes: list[str] = []
         self.coarse = [0.0] * len(base)
         self.other = self._cast_probe()
         # the last digit of the output itself; where the floor is an estimate and no bound, a few of them
@@ -54,7 +57,7 @@ class Noise:
         if self.other is not None and probe.dtype == torch.float64:
             # one difference may be small by chance, which a bound forgives and an estimate does not
             for number in range(JITTERED_RUNS):
-                leaves = probe.jittered(0.01, seed + number)
+                leaves = jittered(probe, 0.01, seed + number)
                 self.measure(None, probe.observe(leaves=leaves), leaves)
 
     def _cast_probe(self) -> Probe | None:
@@ -67,10 +70,16 @@ class Noise:
             observed = other.observe()
         except Exception:
             return None
-        usable = len(observed) == len(self.base) and all(
-            o.dtype == dtype and o.shape == b.shape for o, b in zip(observed, self.base, strict=True)
-        )
-        return other if usable else None
+        if len(observed) != len(self.base):
+            return None
+        for o, b in zip(observed, self.base, strict=True):
+            if o.shape != b.shape or (is_number(b) and o.dtype != at_precision(b, dtype).dtype):
+                return None
+            if bool(torch.isfinite(b).all()) and not bool(torch.isfinite(o).all()):
+                name = str(dtype).removeprefix("torch.")
+                self.notes.append(f"the {name} copy gives NaN or infinity at the same input: it is no measure of noise")
+                return None
+        return other
 
     def measure(self, g: Element | None, mine: list[Tensor], leaves: list[Tensor] | None = None) -> list[float]:
         """Raise the floors to the noise seen at g x, where the model returned `mine` (x: inputs or `leaves`).
@@ -90,19 +99,35 @@ class Noise:
         # an estimate and no bound, and inputs and expected outputs are rounded in float64 too: hence the 10
         scale = 10 * self.epsilon / torch.finfo(torch.float32).eps if narrower else 1.0
         for i, (a, b) in enumerate(zip(mine, theirs, strict=True)):
-            difference = rms(a.to(torch.float64) - b.to(torch.float64))
+            difference = rms(wide(a) - wide(b))
             if difference == difference:
                 self.coarse[i] = max(self.coarse[i], difference if narrower else 0.0)
                 self.seen[i].append(scale * difference)
                 self.floors[i] = max(self.floors[i], scale * difference)
             if g is not None and not narrower:
                 expected = self.probe.quantities[i].expected(self.wide_base[i], g)
-                systematic[i] = rms(b.to(torch.float64) - expected) if expected.shape == b.shape else 0.0
+                systematic[i] = rms(wide(b) - expected) if expected.shape == b.shape else 0.0
         return systematic
 
     def typical(self, i: int) -> float:
         """The median of the noise seen so far: one rounding that tips over a threshold does not move it."""
         return max(self.least[i], statistics.median(self.seen[i])) if self.seen[i] else self.floors[i]
+
+    def confirm(self, i: int, g: Element, mine: list[Tensor]) -> float:
+        """Raise the floor of one quantity to its scatter under Monte Carlo arithmetic at x and at g x, and return it.
+
+        A float64 model's scaled difference from float32 misses what is large near an edge alone: the error of a root
+        or an arc cosine there grows as the square root of epsilon.
+        """
+        for element, values in ((None, self.base), (g, mine)):
+            for run in range(STOCHASTIC_RUNS):
+                perturbed = self.probe.observe(
+                    element, stochastic=self.seed + run, gradients=len(mine) == len(self.base)
+                )
+                difference = rms(wide(values[i]) - wide(perturbed[i]))
+                if difference == difference:
+                    self.floors[i] = max(self.floors[i], difference)
+        return self.floors[i]
 
     def _scatter(self, g: Element | None, mine: list[Tensor]) -> None:
         runs = STOCHASTIC_RUNS if g is None else RUNS_ELSEWHERE
@@ -110,15 +135,10 @@ class Noise:
         for run in range(runs):
             perturbed = self.probe.observe(g, stochastic=self.seed + run, gradients=gradients)
             for i, (a, b) in enumerate(zip(mine, perturbed, strict=True)):
-                difference = rms(a.to(torch.float64) - b.to(torch.float64))
+                difference = rms(wide(a) - wide(b))
                 if difference == difference:
                     self.floors[i] = max(self.floors[i], difference)
 
     def single_precision_inside(self, i: int, error: float) -> bool:
         """Whether a float64 model's error is what float32 rounding would give it, all of the model or a small part."""
         return 1e-3 * self.coarse[i] <= error <= self.coarse[i]
-
-
-def rms(x: Tensor) -> float:
-    """Root mean square of a tensor, 0 for an empty one."""
-    return float(x.to(torch.float64).square().mean().sqrt()) if x.numel() else 0.0

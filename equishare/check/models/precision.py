@@ -1,14 +1,12 @@
-"""Running a model at another precision, or with rounding errors made visible, to measure its noise floor."""
+"""Copies of a model at another precision; real and complex numbers alike."""
 
 import copy
-import inspect
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 Model = Callable[..., Any]
 
@@ -20,60 +18,32 @@ COUNTERPART = {
 }
 """The other precision that a model is compared with."""
 
-# results of these are exact, or are constants: rounding does not touch them
-# fmt: off
-_EXACT = {
-    "clone", "copy", "_to_copy", "index", "index_select", "gather", "cat", "stack", "where", "neg", "abs",
-    "max", "min", "amax", "amin", "relu", "zeros", "ones", "full", "arange", "sign", "zeros_like",
-    "ones_like", "full_like", "scalar_tensor", "sort", "topk", "round", "floor", "ceil",
-    "threshold_backward", "embedding", "maximum", "minimum", "max_pool2d_with_indices", "constant_pad_nd",
-    "flip", "roll", "new_zeros", "new_ones", "empty", "empty_like", "masked_fill", "clamp", "scatter",
-    "repeat",
-}
-# fmt: on
+_COMPLEX = {torch.float64: torch.complex128, torch.float16: torch.complex32}
 
 
-class StochasticArithmetic(TorchDispatchMode):
-    """Monte Carlo arithmetic: every rounded result is multiplied by 1 + u, |u| up to two units of rounding.
+def is_number(x: Tensor) -> bool:
+    """Whether a tensor holds real or complex numbers, which have a precision, and no integers."""
+    return x.is_floating_point() or x.is_complex()
 
-    The scatter of a model's outputs over a few runs is the size of its rounding errors (Parker 1997). It
-    works on any torch code without casting it, at the price of a few times the work.
 
-    Args:
-        dtype: the precision whose rounding is imitated; tensors of a lower one are left alone, so that a
-            truncation hidden in a model does not pass as noise.
-        seed: of the perturbations.
+def at_precision(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Cast real numbers to `dtype`, and complex ones to pairs of them.
 
     Example:
-        >>> with StochasticArithmetic(torch.float32, seed=0):
-        ...     y = torch.ones(3) / 3
-        >>> 0 < (y - 1 / 3).abs().max().item() < 1e-7
-        True
+        >>> at_precision(torch.ones(1, dtype=torch.complex64), torch.float64).dtype
+        torch.complex128
     """
+    return x.to(_COMPLEX.get(dtype, torch.complex64) if x.is_complex() else dtype)
 
-    def __init__(self, dtype: torch.dtype, seed: int) -> None:
-        super().__init__()
-        self.epsilon = torch.finfo(dtype).eps
-        self.seed = seed
-        self.generators: dict[torch.device, torch.Generator] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        name = func._schema.name.rpartition("::")[2]
-        if name in _EXACT or any(r.alias_info is not None for r in func._schema.returns):
-            return result
-        for tensor in result if isinstance(result, (tuple, list)) else (result,):
-            if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.numel():
-                self._perturb(tensor)
-        return result
+def wide(x: Tensor) -> Tensor:
+    """Return any numbers in double precision: what is compared must not be rounded once more."""
+    return at_precision(x, torch.float64)
 
-    def _perturb(self, tensor: Tensor) -> None:
-        if tensor.device not in self.generators:
-            self.generators[tensor.device] = torch.Generator(tensor.device).manual_seed(self.seed)
-        noise = torch.rand(
-            tensor.shape, generator=self.generators[tensor.device], dtype=torch.float32, device=tensor.device
-        )
-        tensor.copy_(tensor + tensor * ((2 * noise - 1) * self.epsilon).to(tensor.dtype))
+
+def rms(x: Tensor) -> float:
+    """Root mean square of a tensor, of its moduli if it is complex; 0 for an empty one."""
+    return float(wide(x).abs().square().mean().sqrt()) if x.numel() else 0.0
 
 
 def module_of(model: Model) -> nn.Module | None:
@@ -95,33 +65,25 @@ def private_copy(model: Model, dtype: torch.dtype | None = None, device: torch.d
         return model
     copied = copy.deepcopy(module)
     copied = copied.to(device=device) if device is not None else copied
-    copied = copied.to(dtype) if dtype is not None else copied
+    if dtype is not None:
+        # Module.to would make complex parameters real
+        copied = copied._apply(lambda t: at_precision(t, dtype) if is_number(t) else t)
     return copied if module is model else getattr(copied, model.__name__)
 
 
 def dtype_of(tensors: Iterable[Tensor], model: Model) -> torch.dtype:
-    """The floating dtype that a model works in: its parameters' first, else the inputs'."""
+    """The real dtype that a model works in: its parameters' first, else the inputs'."""
     module = module_of(model)
     candidates = [*(module.parameters() if module is not None else ()), *tensors]
-    return next((t.dtype for t in candidates if t.is_floating_point()), torch.get_default_dtype())
+    found = next((t.dtype for t in candidates if is_number(t)), torch.get_default_dtype())
+    return found.to_real()
 
 
 def cast(tensors: Iterable[Tensor], dtype: torch.dtype) -> list[Tensor]:
-    """Cast the floating tensors of a list; integers stay."""
-    return [t.to(dtype) if t.is_floating_point() else t for t in tensors]
+    """Cast the real and complex tensors of a list; integers stay."""
+    return [at_precision(t, dtype) if is_number(t) else t for t in tensors]
 
 
 def isolated_rng() -> AbstractContextManager:
     """Keep the caller's random number generators as they are, whatever the model draws."""
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-
-
-def argument_names(model: Model, count: int) -> list[str]:
-    """Names of a model's first positional arguments, as far as it tells them."""
-    module = model.forward if isinstance(model, nn.Module) else model
-    try:
-        parameters = inspect.signature(module).parameters.values()
-    except (TypeError, ValueError):
-        return [str(i) for i in range(count)]
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "self"]
-    return [names[i] if i < len(names) else str(i) for i in range(count)]

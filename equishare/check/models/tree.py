@@ -16,7 +16,7 @@ def flatten(tree: Any) -> tuple[Leaves, Rebuild]:
     """Split a nest of tensors into (path, tensor) pairs and a function that puts new tensors back.
 
     Knows tuples (named ones too), lists, mappings, dataclasses, PyG `Data`, escnn's `GeometricTensor`,
-    numpy arrays and floats. Whatever else is found stays where it is.
+    numpy arrays, floats and complex numbers. Whatever else is found stays where it is.
 
     Example:
         >>> leaves, rebuild = flatten({"a": torch.ones(2), "b": (torch.zeros(1), "text")})
@@ -28,7 +28,7 @@ def flatten(tree: Any) -> tuple[Leaves, Rebuild]:
     leaves: Leaves = []
 
     def walk(node: Any, path: str) -> Callable[[list[Tensor]], Any]:
-        if isinstance(node, (Tensor, np.ndarray, np.floating, float)):
+        if isinstance(node, (Tensor, np.ndarray, np.inexact, float, complex)):
             return _leaf(node, path, leaves)
         children, assemble = _children(node)
         if assemble is None:

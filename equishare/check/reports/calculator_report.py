@@ -1,14 +1,16 @@
 """What a check of a calculator found."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from equishare.check.reports.curves import Curve, figure
-from equishare.check.reports.report_base import COLOURS, Report, finite, fragment
+from equishare.check.reports.report_base import COLOURS, Report, Row, finite
+from equishare.check.reports.source import Source
+from equishare.check.reports.template import fragment
 from equishare.check.reports.verdict import Verdict, judge
 
 
@@ -61,6 +63,7 @@ class CalculatorReport(Report):
         evaluations: how often the calculator was called.
         seconds: what that took.
         notes: what was left out, and why.
+        source: where the calculator is written.
     """
 
     calculator: str
@@ -72,6 +75,8 @@ class CalculatorReport(Report):
     evaluations: int = 0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    source: Source | None = None
+    subject: ClassVar[str] = "physics"
 
     @property
     def verdict(self) -> Verdict:
@@ -83,12 +88,26 @@ class CalculatorReport(Report):
         """The tests that fail."""
         return [t for t in self.tests if t.verdict is Verdict.FAIL]
 
+    def rows(self) -> list[Row]:
+        """Return the tests."""
+        return [
+            Row(
+                t.name,
+                f"{t.name}, {t.quantity}",
+                t.verdict,
+                f"error {t.error:.1e} {t.unit}, noise {t.floor:.1e}, tolerance {t.tolerance:.0e}"
+                + (f"; {t.note}" if t.note else ""),
+            )
+            for t in self.tests
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; infinities and NaN become None."""
         tests = [t.to_dict() for t in self.tests]
         return {
             "verdict": self.verdict.value,
-            **finite({k: v for k, v in vars(self).items() if k != "tests"}),
+            **finite({k: v for k, v in vars(self).items() if k not in ("tests", "source")}),
+            "source": vars(self.source) if self.source is not None else None,
             "tests": tests,
         }
 

@@ -1,15 +1,20 @@
-"""What all reports have in common: text, JSON, self-contained HTML."""
+"""What all reports have in common: text, JSON, self-contained HTML, and what continuous integration reads."""
 
 import io
 import json
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from jinja2 import Environment, PackageLoader
 from rich.console import Console, ConsoleOptions, RenderResult
 
+from equishare.check.reports.badge import badge
+from equishare.check.reports.junit import junit
+from equishare.check.reports.sarif import sarif
+from equishare.check.reports.source import Source
+from equishare.check.reports.template import fragment
 from equishare.check.reports.verdict import Verdict
 from equishare.files import write_text
 
@@ -49,16 +54,40 @@ def text_of(report: Any) -> str:
     return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
 
-def fragment(template: str, report: "Report", **more: Any) -> str:
-    """Fill one of the checker's templates."""
-    environment = Environment(
-        loader=PackageLoader("equishare.check.reports", "templates"), autoescape=True, trim_blocks=True
-    )
-    return environment.get_template(template).render(report=report, **more)
+def _kept(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        write_text(path, text)
+    return text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a report, as continuous integration shows it.
+
+    Attributes:
+        rule: what is demanded, such as "rotation".
+        name: of the row: the rule and the quantity.
+        verdict: of the row.
+        message: what was found, in one line.
+        source: the code that breaks it, where that is known.
+    """
+
+    rule: str
+    name: str
+    verdict: Verdict
+    message: str
+    source: Source | None = None
 
 
 class Report(ABC):
     """The result of a check, for people, for programs, for browsers; rich prints it as a table."""
+
+    subject: ClassVar[str]
+    """What is checked, in a word: "equivariance", "physics"."""
+    seconds: float
+    """What the check took."""
+    source: Source | None
+    """Where the code is that was checked, or None."""
 
     @property
     @abstractmethod
@@ -69,6 +98,10 @@ class Report(ABC):
     @abstractmethod
     def title(self) -> str:
         """What was checked."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """Return what was tested, one row each."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -89,16 +122,24 @@ class Report(ABC):
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, and write it to a file if one is given."""
         text = json.dumps(self.to_dict(), indent=2)
-        if path is not None:
-            write_text(path, text + "\n")
+        _kept(text + "\n", path)
         return text
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return a page that needs nothing else, and write it to a file if one is given."""
-        text = fragment("page.html.jinja", self, fragment=self.to_html_fragment())
-        if path is not None:
-            write_text(path, text)
-        return text
+        return _kept(fragment("page.html.jinja", self, fragment=self.to_html_fragment()), path)
+
+    def to_junit(self, path: str | Path | None = None) -> str:
+        """Return the report as JUnit's XML, and write it to a file if one is given."""
+        return _kept(junit(self), path)
+
+    def to_sarif(self, path: str | Path | None = None) -> str:
+        """Return the report as a SARIF log, and write it to a file if one is given."""
+        return _kept(sarif(self), path)
+
+    def to_badge(self, path: str | Path | None = None) -> str:
+        """Return a badge (SVG) with the verdict, and write it to a file if one is given."""
+        return _kept(badge(self), path)
 
     def __str__(self) -> str:
         return text_of(self)

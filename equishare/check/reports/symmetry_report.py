@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -10,7 +10,9 @@ from rich.text import Text
 
 from equishare.check.models.culprit.search import Culprit
 from equishare.check.models.symmetry.element import Element
-from equishare.check.reports.report_base import COLOURS, Report, finite, fragment
+from equishare.check.reports.report_base import COLOURS, Report, Row, finite
+from equishare.check.reports.source import Source
+from equishare.check.reports.template import fragment
 from equishare.check.reports.verdict import Verdict
 
 TOGETHER = "all together"
@@ -78,6 +80,7 @@ class EquivarianceReport(Report):
         notes: what was not tested, and other remarks.
         estimated_seconds: the cost stated before the start.
         seconds: what it took.
+        source: where the model is written.
     """
 
     model: str
@@ -93,6 +96,8 @@ class EquivarianceReport(Report):
     notes: list[str] = field(default_factory=list)
     estimated_seconds: float = 0.0
     seconds: float = 0.0
+    source: Source | None = None
+    subject: ClassVar[str] = "equivariance"
 
     @property
     def verdict(self) -> Verdict:
@@ -120,11 +125,29 @@ class EquivarianceReport(Report):
         """Dotted path of the first module that breaks the symmetry, or None."""
         return self.breaks.path if self.breaks is not None else None
 
+    def rows(self) -> list[Row]:
+        """Return the tests, with the code of the culprit."""
+        place = self.breaks.source if self.breaks is not None else None
+        blamed = f"; breaks at {self.breaks.path}: {self.breaks.reason}" if self.breaks is not None else ""
+        return [
+            Row(
+                t.factor,
+                f"{t.factor} of {t.quantity}",
+                t.verdict,
+                f"relative error {t.error:.1e}, noise floor {t.noise_floor:.1e}"
+                + (f"; {t.note}" if t.note else "")
+                + (blamed if t.verdict is not Verdict.PASS else ""),
+                place,
+            )
+            for t in self.tests
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
         breaks = None
         if self.breaks is not None:
             breaks = dict(vars(self.breaks), modules=[list(m) for m in self.breaks.modules])
+            breaks["source"] = vars(self.breaks.source) if self.breaks.source is not None else None
         return {
             "verdict": self.verdict.value,
             "error": finite(self.error),
@@ -132,7 +155,8 @@ class EquivarianceReport(Report):
             "culprit": self.culprit,
             "tests": [f.to_dict() for f in self.tests],
             "breaks": finite(breaks),
-            **{k: v for k, v in vars(self).items() if k not in ("tests", "breaks")},
+            **{k: v for k, v in vars(self).items() if k not in ("tests", "breaks", "source")},
+            "source": vars(self.source) if self.source is not None else None,
         }
 
     def to_html_fragment(self) -> str:

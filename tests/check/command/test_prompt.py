@@ -62,6 +62,57 @@ class Wordy(nn.Module):
     def forward(self, z, pos):
         return "energy"
 
+class Labels(nn.Module):
+    def forward(self, z, pos):
+        return torch.cdist(pos, pos).argmin(0)
+
+class KeywordOnly(nn.Module):
+    def forward(self, *, z, pos):
+        return torch.cdist(pos, pos).sum()
+
+class Starred(nn.Module):
+    def forward(self, *args):
+        z, pos = args
+        return torch.cdist(pos, pos).sum()
+
+class Insists(nn.Module):
+    def forward(self, z, pos):
+        assert pos.shape[0] == 7
+        return pos.sum()
+
+def crooked(feats, coors):
+    return feats + coors[..., :1] ** 3
+
+def crooked_inputs():
+    return torch.randn(1, 9, 16), torch.randn(1, 9, 3)
+
+def moves(z, pos):
+    return pos * 2 - pos.mean(0)
+
+def gram(a, b):
+    return a @ b.T
+
+def two_clouds():
+    return torch.randn(5, 3), torch.randn(6, 3)
+
+class Rows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.position = nn.Parameter(torch.randn(12, 8))
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+
+    def forward(self, x):
+        return self.layer(x + self.position)
+
+class SoundRows(Rows):
+    def forward(self, x):
+        return self.layer(x)
+
+def claim():
+    from equishare.check import Cartesian, Symmetry, geometric
+    return geometric({"a": Cartesian(1), "b": Cartesian(1)}, "invariant")
+
 value = 3
 """
 
@@ -115,12 +166,21 @@ def test_a_bad_model_exits_with_1_and_reports(models, tmp_path):
         (["calculator", "{}:bad", "{}"], "not an ASE calculator"),
         (["calculator", "{}:emt", "missing.xyz"], "there is no file"),
         (["calculator", "missing.safetensors", "{}"], "there is no file"),
+        (["{}:Labels"], "returned int64 [9]. Integers are compared only where their type is given"),
+        (["{}:Starred"], "does not say what its arguments are (*args); name a function"),
+        (["{}:Insists"], "AssertionError: no message in {}, line 69: assert pos.shape[0] == 7"),
+        (["{}:Good", "--types", "pos=positions,z=forces"], "this is the input z, typed vector per atom"),
+        (["{}:Good", "--types", "pos=positions,species"], "some types by name and some by place"),
+        (["{}:Good", "--types", "somewhere"], "'somewhere' is neither one of"),
+        (["{}:Good", "--axis", "1"], "type --as set too"),
+        (["{}:Good", "--claim", "{}:value"], "it should give a claim"),
+        (["{}:Good", "--junit", "no_such_folder/j.xml"], "cannot write no_such_folder/j.xml"),
     ],
 )
 def test_what_cannot_run_exits_with_2_and_says_why(models, arguments, message):
     result = run(*(a.format(models) for a in arguments), *(["model"] if arguments == ["model"] else []))
     assert result.exit_code == 2
-    assert message in " ".join(result.stderr.split())
+    assert message.format(models) in " ".join(result.stderr.split())
 
 
 def test_what_a_model_prints_is_not_the_report(models):
@@ -197,3 +257,59 @@ def test_python_m(models):
     command = [sys.executable, "-m", "equishare.check", f"{models}:Good", "--as", "molecule"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_another_axis_of_a_set(models):
+    arguments = ("--as", "set", "--shape", "1,12,8", "--axis", "1")
+    assert run(f"{models}:Rows", *arguments).exit_code == 1
+    assert run(f"{models}:SoundRows", *arguments).exit_code == 0
+
+
+def test_a_check_that_tested_nothing_exits_with_1(models):
+    result = run(f"{models}:gram", "--inputs", f"{models}:two_clouds", "--types", "invariant", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["verdict"] == "undecided"
+    assert run(f"{models}:crooked", "--inputs", f"{models}:crooked_inputs").exit_code == 1
+
+
+def test_types_by_name_and_by_place(models):
+    given = ("--inputs", f"{models}:two_clouds")
+    for types in ("a=vectors,b=vector", "vectors,vector"):
+        result = run(f"{models}:gram", *given, "--types", types, "--output", "atoms", "--json")
+        assert json.loads(result.stdout)["inputs"] == {"a": "vector per atom", "b": "vector"}
+        assert result.exit_code == 0, result.stdout
+
+
+def test_a_claim_from_a_file(models):
+    result = run(f"{models}:gram", "--inputs", f"{models}:two_clouds", "--claim", f"{models}:claim", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["factors"] == ["rotation", "reflection"]
+
+
+def test_the_output_can_be_typed(models):
+    assert run(f"{models}:moves").exit_code == 1
+    assert "as positions it would pass" in " ".join(run(f"{models}:moves").stdout.split())
+    assert run(f"{models}:moves", "--output", "positions").exit_code == 0
+
+
+def test_keywords_only(models):
+    result = run(f"{models}:KeywordOnly", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["inputs"] == {"z": "scalar per atom", "pos": "positions"}
+
+
+def test_files_for_continuous_integration(models, tmp_path):
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("junit", "sarif", "badge")}
+    run(f"{models}:bad", "--as", "image", *(part for kind, path in files.items() for part in (f"--{kind}", path)))
+    assert "<failure" in files["junit"].read_text()
+    assert json.loads(files["sarif"].read_text())["runs"][0]["results"]
+    assert "<svg" in files["badge"].read_text()
+
+
+def test_quick_says_how_sure_it_is(models, monkeypatch):
+    monkeypatch.setattr("equishare.check.command.prompt.QUICK", 0.0)
+    result = run(f"{models}:Good", "--quick", "--json")
+    assert result.exit_code == 0, result.output
+    (row,) = [t for t in json.loads(result.stdout)["tests"] if not t["gradient"]]
+    assert row["samples"] == 3
+    assert row["confidence"] == pytest.approx(1 - 0.9**3)

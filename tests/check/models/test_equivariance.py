@@ -266,7 +266,7 @@ def test_mistakes_of_the_caller_are_explained():
         equivariance(lambda x: x, "text", point_cloud())
     with pytest.raises(ValueError, match="shape `outputs` like"):
         equivariance(lambda x: {"a": x}, (points(),), point_cloud(outputs={"b": "forces"}))
-    with pytest.raises(ValueError, match="nothing of the symmetry"):
+    with pytest.raises(ValueError, match="nothing of the claim"):
         equivariance(lambda x: x, (points(),), molecule((Cartesian(),)).__class__("none", (), (Cartesian(),)))
     with pytest.raises(ValueError, match="7 atoms"):
         equivariance(lambda z, r: r, (torch.ones(6), points()), molecule(("species", "positions")))

@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from equishare.check.models.arguments import argument_names
 from equishare.check.models.precision import (
-    StochasticArithmetic,
-    argument_names,
     isolated_rng,
     module_of,
     private_copy,
 )
+from equishare.check.models.stochastic_arithmetic import StochasticArithmetic
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

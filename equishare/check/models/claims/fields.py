@@ -1,15 +1,14 @@
 """Claims of layers on which a group of `equishare.groups` acts."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from equishare.check.models.symmetry import factors
 from equishare.check.models.symmetry.field import Field
+from equishare.check.models.symmetry.readings import Readings
 from equishare.check.models.symmetry.represented import Represented
-from equishare.check.models.symmetry.symmetry import Symmetry
-from equishare.check.models.symmetry.transform import Transform
+from equishare.check.models.symmetry.symmetry import Setting, Symmetry
 
 
 def group(representation_in: Any, representation_out: Any, *, fibre: int | None = None, space: int = 0) -> Symmetry:
@@ -38,9 +37,9 @@ def group(representation_in: Any, representation_out: Any, *, fibre: int | None 
         )
     axis = 1 if fibre is None else fibre
 
-    def output(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
+    def output(path: str, tensor: Tensor, setting: Setting) -> Readings:
         pooled = tensor.dim() < 2 + space
-        return Represented(representation_out, axis) if pooled else Field(representation_out, space, axis)
+        return Readings((Represented(representation_out, axis) if pooled else Field(representation_out, space, axis),))
 
     return Symmetry(
         f"fields of {representation_in.group}",

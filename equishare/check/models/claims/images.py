@@ -1,6 +1,6 @@
 """Claims of models of images."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -8,7 +8,8 @@ from equishare.check.errors import CheckError
 from equishare.check.models.symmetry import factors
 from equishare.check.models.symmetry.cartesian import Cartesian
 from equishare.check.models.symmetry.image import Image
-from equishare.check.models.symmetry.symmetry import Spec, Symmetry
+from equishare.check.models.symmetry.readings import Readings
+from equishare.check.models.symmetry.symmetry import Setting, Spec, Symmetry
 from equishare.check.models.symmetry.transform import Transform
 
 _PLANAR = {
@@ -45,11 +46,19 @@ def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, trans
     turns, mirrors = _PLANAR[group]
     chosen = [factors.planar(turns, mirrors)] if group != "C1" else []
     chosen += [factors.shift()] * translations
-    return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_image, _infer_image, _parse_image)
+    return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_images, _infer_output, _parse_image)
 
 
-def _infer_image(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
+def _by_shape(tensor: Tensor) -> Transform:
     return Image() if tensor.dim() >= 3 and min(tensor.shape[-2:]) > 1 else Cartesian()
+
+
+def _infer_images(names: Sequence[str], tensors: Sequence[Tensor], given: list[Transform | None]) -> list[Transform]:
+    return [t or _by_shape(tensor) for t, tensor in zip(given, tensors, strict=True)]
+
+
+def _infer_output(path: str, tensor: Tensor, setting: Setting) -> Readings:
+    return Readings((_by_shape(tensor),))
 
 
 def _parse_image(text: str) -> Transform:

@@ -30,12 +30,13 @@ ROLES: Mapping[str, Transform] = {
     "batch": _ATOM,
     "edges": Index(),
     "edge_scalars": Cartesian(along="edges"),
+    "pairs": Cartesian(along="atoms", axis=(0, 1)),
     "edge_vectors": Cartesian(1, along="edges"),
 }
 """Spellings of types for molecules and point clouds, beside e3nn irreps ("8x0e+4x1o", "atoms: 8x0e+4x1o")."""
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
-    "positions": ("pos", "position", "coords", "coord", "coordinates", "r", "xyz", "points"),
+    "positions": ("pos", "position", "coors", "coords", "coord", "coordinates", "r", "xyz", "points"),
     "species": (
         "z",
         "atomic_numbers",

@@ -1,13 +1,14 @@
 """Claims of models of sets."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from equishare.check.errors import CheckError
 from equishare.check.models.symmetry import factors
 from equishare.check.models.symmetry.cartesian import Cartesian
-from equishare.check.models.symmetry.symmetry import Spec, Symmetry
+from equishare.check.models.symmetry.readings import Readings
+from equishare.check.models.symmetry.symmetry import Setting, Spec, Symmetry
 from equishare.check.models.symmetry.transform import Transform
 
 
@@ -31,16 +32,19 @@ def set_(inputs: Spec = None, outputs: Spec = None, *, axis: int = 0) -> Symmetr
             raise CheckError(f"a type for sets is 'members', 'invariant' or a Transform; got {text!r}")
         return members if text == "members" else Cartesian()
 
-    def output(path: str, tensor: Tensor, sizes: Mapping[str, int]) -> Transform:
-        runs = -tensor.dim() <= axis < tensor.dim() and tensor.shape[axis] == sizes.get("members")
-        return members if runs else Cartesian()
+    def infer(names: Sequence[str], tensors: Sequence[Tensor], given: list[Transform | None]) -> list[Transform]:
+        return [t or members for t in given]
+
+    def output(path: str, tensor: Tensor, setting: Setting) -> Readings:
+        runs = -tensor.dim() <= axis < tensor.dim() and tensor.shape[axis] == setting.sizes.get("members")
+        return Readings((members, Cartesian()) if runs else (Cartesian(),))
 
     return Symmetry(
         "set",
         (factors.permutation("members"),),
         inputs,
         outputs,
-        lambda path, tensor, sizes: members,
+        infer,
         output,
         spelled,
     )

@@ -1,6 +1,7 @@
 """SymmetryTest the first module of a model that breaks a symmetry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from equishare.check.models.culprit.action import difference, residual
 from equishare.check.models.culprit.trace import Call, trace
 from equishare.check.models.noise import Noise
+from equishare.check.models.other_inputs import jittered
 from equishare.check.models.precision import module_of
 from equishare.check.models.probe import Probe
 from equishare.check.models.symmetry.element import Element
@@ -17,6 +19,7 @@ from equishare.check.models.symmetry.irreps import Irreps
 from equishare.check.models.symmetry.represented import Represented
 from equishare.check.models.symmetry.symmetry import Factor
 from equishare.check.models.symmetry.transform import Transform
+from equishare.check.reports.source import Source, source_of
 
 FRAMES = 4
 JITTER = 0.1
@@ -36,6 +39,7 @@ class Culprit:
         residual: how far its output is from any action of the group, relative.
         noise_floor: how far rounding alone moves that output, relative.
         modules: (path, residual, floor) of the modules that were measured on the way, in order of execution.
+        source: where the module's class is written.
     """
 
     path: str
@@ -44,9 +48,10 @@ class Culprit:
     residual: float
     noise_floor: float
     modules: list[tuple[str, float, float]] = field(default_factory=list)
+    source: Source | None = None
 
 
-def find_culprit(probe: Probe, noise: Noise, broken: tuple[Factor, Element] | None, seed: int) -> Culprit | None:
+def find_culprit(probe: Probe, noise: Noise, broken: tuple[Factor, Element], seed: int) -> Culprit | None:
     """Follow the calls of a failing model down to the module where the break begins.
 
     Starting at the model, of all calls that a module makes the first whose output carries no action of the
@@ -57,16 +62,33 @@ def find_culprit(probe: Probe, noise: Noise, broken: tuple[Factor, Element] | No
     Args:
         probe: the failing model.
         noise: its noise, with its copy at the other precision.
-        broken: the subgroup and element that it fails under; None for a model that is not deterministic.
+        broken: the subgroup and element that it fails under.
         seed: of the jittered inputs.
 
     Returns:
         The culprit, or None for a callable without modules.
     """
+    return _searched(probe, lambda: _Search(probe, noise, *broken, seed))
+
+
+def find_memory(probe: Probe, fresh: Probe | None, between: Sequence[list[Tensor]], seed: int) -> Culprit | None:
+    """Find the first module of a model that gives two answers to one question.
+
+    Args:
+        probe: the model and its inputs.
+        fresh: the same with a copy of the model that has evaluated nothing yet: the two are compared at another input;
+            None to compare the model with itself, before and after other inputs.
+        between: those other inputs; one that the model refuses is left out.
+        seed: of the other input.
+    """
+    return _searched(probe, lambda: _Repetition(probe, fresh, between, seed))
+
+
+def _searched(probe: Probe, make: Callable[[], "_Search"]) -> Culprit | None:
     if module_of(probe.model) is None:
         return None
     try:
-        search = _Repetition(probe, seed) if broken is None else _Search(probe, noise, *broken, seed)
+        search = make()
     except Exception as error:
         kind = type(module_of(probe.model)).__name__
         return Culprit(kind, kind, f"its modules could not be traced: {error}", float("nan"), 0.0)
@@ -87,7 +109,7 @@ class _Search:
         self.epsilon = torch.finfo(probe.dtype).eps
         frames = [
             [leaf for _, leaf in probe.inputs],
-            *(probe.jittered(JITTER, seed + i) for i in range(1, FRAMES)),
+            *(jittered(probe, JITTER, seed + i) for i in range(1, FRAMES)),
         ]
         self.element = element
         self.before = [trace(wide, None, leaves) for leaves in frames]
@@ -138,7 +160,7 @@ class _Search:
 
     def _culprit(self, call: Call, error: float, floor: float, reason: str) -> Culprit:
         kind = type(call.module).__name__
-        return Culprit(call.path or kind, kind, reason, error, floor, self.modules)
+        return Culprit(call.path or kind, kind, reason, error, floor, self.modules, source_of(call.module))
 
     def _compare(self, before: list[Call], after: list[Call], noisy: list[Call], side: str) -> tuple[float, float]:
         """Return residual and floor of the worst tensor of a call."""
@@ -187,12 +209,19 @@ class _Search:
 class _Repetition(_Search):
     """The search for the module that gives two answers to one question."""
 
-    def __init__(self, probe: Probe, seed: int) -> None:
+    def __init__(self, probe: Probe, fresh: Probe | None, between: Sequence[list[Tensor]], seed: int) -> None:
         self.probe = probe
         self.epsilon = torch.finfo(probe.dtype).eps
-        first = trace(probe)
-        trace(probe, None, probe.jittered(0.01, seed))
-        self.before, self.after = [first], [trace(probe)]
+        if fresh is not None:
+            close = jittered(probe, 0.01, seed)
+            first, second = trace(fresh, None, close), trace(probe, None, close)
+        else:
+            first = trace(probe)
+            for leaves in between:
+                with suppress(Exception):  # a model may refuse another size
+                    probe.observe(leaves=leaves, gradients=False)
+            second = trace(probe)
+        self.before, self.after = [first], [second]
         self.noisy = [first]
         self.modules, self.mistyped = [], None
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equishare.check.models.precision import module_of
+from equishare.check.models.precision import is_number, module_of
 from equishare.check.models.probe import Probe
 from equishare.check.models.symmetry.element import Element
 from equishare.check.models.tree import tensors
@@ -33,8 +33,9 @@ class Call:
 
 
 def _keep(tree: Any) -> list[Tensor]:
-    """Clone at once: residual streams are often added to in place."""
-    return [t.detach().clone() for t in tensors(tree) if t.is_floating_point()]
+    """Clone at once: residual streams are often added to in place. Complex numbers become pairs of real ones."""
+    numbers = [t.detach() for t in tensors(tree) if is_number(t)]
+    return [torch.stack([t.real, t.imag]) if t.is_complex() else t.clone() for t in numbers]
 
 
 def _is_generated(path: str, module: nn.Module) -> bool:

@@ -22,7 +22,7 @@ class Cartesian(Transform):
         rank: number of Cartesian axes, the last ones.
         pseudo: multiply by det R, as for an axial vector.
         along: the index set of axis `axis` ("atoms", "edges", ...), or None for a global quantity.
-        axis: the axis that runs along it.
+        axis: the axis that runs along it, or both axes of a matrix of pairs.
         moves: translations are added (positions).
 
     Raises:
@@ -37,7 +37,7 @@ class Cartesian(Transform):
     rank: int = 0
     pseudo: bool = False
     along: str | None = None
-    axis: int = 0
+    axis: int | tuple[int, ...] = 0
     moves: bool = False
 
     def apply(self, x: Shaped[Tensor, "..."], g: Element) -> Shaped[Tensor, "..."]:
@@ -68,4 +68,7 @@ class Cartesian(Transform):
             else ("pseudo" if self.pseudo else "") + kinds.get(self.rank, f"rank-{self.rank} tensor")
         )
         kind = "invariant" if kind == "scalar" and self.along is None else kind
-        return kind + (f" per {self.along.removesuffix('s')}" if self.along and not self.moves else "")
+        if not self.along or self.moves:
+            return kind
+        pairs = isinstance(self.axis, tuple) and len(self.axis) == 2
+        return f"{kind} per pair of {self.along}" if pairs else f"{kind} per {self.along.removesuffix('s')}"

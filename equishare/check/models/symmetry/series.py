@@ -1,7 +1,7 @@
 """The elements that a check tries one after another."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from equishare.check.models.symmetry.element import Element
@@ -27,6 +27,11 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def first(self, count: int) -> "Series":
+        """Return the series with its first elements alone."""
+        kept = list(self.numbers)[:count]
+        return replace(self, numbers=kept, exhaustive=self.exhaustive and len(kept) == len(self))
 
     def starting_with(self, number: int | None, length: int) -> "Series":
         """Return a shorter series, with one number first."""

@@ -13,11 +13,13 @@ from equishare.check.models.symmetry.cartesian import Cartesian
 from equishare.check.models.symmetry.element import Element
 from equishare.check.models.symmetry.image import Image
 from equishare.check.models.symmetry.index import Index
+from equishare.check.models.symmetry.readings import Readings
 from equishare.check.models.symmetry.transform import Transform
 from equishare.check.models.tree import Leaves
 
 Spec = Any  # a Transform, its spelling, or a tuple or mapping of them shaped like the inputs or outputs
-Infer = Callable[[str, Tensor, Mapping[str, int]], Transform | None]
+InferInputs = Callable[[Sequence[str], Sequence[Tensor], list[Transform | None]], list[Transform]]
+InferOutput = Callable[[str, Tensor, "Setting"], Readings]
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class Setting:
         positions: the first leaf that translations move, or None.
         batch: which structure each atom belongs to, or None; permutations stay within structures.
         image: rows and columns of the first image, or None.
+        atoms_axis: the axis of the positions that runs over the atoms, or None.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     positions: Tensor | None = None
     batch: Tensor | None = None
     image: tuple[int, int] | None = None
+    atoms_axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ class Symmetry:
         inputs: types of the inputs, shaped like them; leaves that are left out are inferred from name and
             shape.
         outputs: types of the outputs; with a mapping, outputs that are left out are not tested.
-        infer_input: gives the type of a leaf that is not in `inputs`.
-        infer_output: gives the type of an output where `outputs` is None, or None for "do not test".
+        infer_inputs: types the leaves that are not in `inputs`, all together.
+        infer_output: says what an output may be where `outputs` is None.
         parse: turns a spelling such as "forces" or "8x0e+4x1o" into a Transform.
     """
 
@@ -91,37 +95,41 @@ class Symmetry:
     factors: tuple[Factor, ...]
     inputs: Spec = None
     outputs: Spec = None
-    infer_input: Infer = lambda path, tensor, sizes: Cartesian()
-    infer_output: Infer = lambda path, tensor, sizes: Cartesian()
+    infer_inputs: InferInputs = lambda names, tensors, given: [t or Cartesian() for t in given]
+    infer_output: InferOutput = lambda path, tensor, setting: Readings((Cartesian(),))
     parse: Callable[[str], Transform] = lambda text: _no_spelling(text)
 
-    def bind_inputs(self, leaves: Leaves, names: Sequence[str]) -> list[Transform]:
-        """Type every input leaf; `names` are what reports call them."""
-        sizes: dict[str, int] = {}
-        types: list[Transform | None] = []
-        for (path, tensor), name in zip(leaves, names, strict=True):
-            found = self._lookup(self.inputs, path, name)
-            types.append(found)
-            _learn_sizes(sizes, found, tensor, name)
-        # what the user typed, then what names tell, fixes the sizes that shapes alone are judged by
-        for number, ((_, tensor), name) in enumerate(zip(leaves, names, strict=True)):
-            if types[number] is None:
-                found = self.infer_input(name, tensor, sizes)
-                types[number] = found
-                _learn_sizes(sizes, found, tensor, name)
-        return [t or Cartesian() for t in types]
+    def given(self, leaves: Leaves, names: Sequence[str]) -> list[Transform | None]:
+        """Return the types that the claim itself gives to the inputs; `names` are what reports call them."""
+        return [self._lookup(self.inputs, path, name) for (path, _), name in zip(leaves, names, strict=True)]
 
-    def bind_outputs(self, leaves: Leaves, setting: Setting) -> list[Transform | None]:
-        """Type every output leaf; None is not tested."""
+    def bind_inputs(self, leaves: Leaves, names: Sequence[str]) -> list[Transform]:
+        """Type every input leaf: as given, else as inferred from all names and shapes together.
+
+        Raises:
+            CheckError: two inputs disagree about the number of atoms, edges or members.
+        """
+        types = self.infer_inputs(names, [tensor for _, tensor in leaves], self.given(leaves, names))
+        sizes: dict[str, int] = {}
+        for (_, tensor), name, transform in zip(leaves, names, types, strict=True):
+            _learn_sizes(sizes, transform, tensor, name)
+        return types
+
+    def bind_outputs(self, leaves: Leaves, setting: Setting) -> list[Readings]:
+        """Say what every output leaf is or may be; one without options is not tested.
+
+        Raises:
+            CheckError: the claim names outputs, but none that the model returns.
+        """
         if self.outputs is None:
-            return [self.infer_output(path, tensor, setting.sizes) for path, tensor in leaves]
+            return [self.infer_output(path, tensor, setting) for path, tensor in leaves]
         types = [self._lookup(self.outputs, path, path) for path, _ in leaves]
         if not any(types):
             raise CheckError(
-                f"the symmetry types outputs {self.outputs!r}, but the model returned "
-                f"{[p for p, _ in leaves]}; shape `outputs` like what the model returns"
+                f"the claim types outputs {self.outputs!r}, but the model returned {describe_leaves(leaves)}; "
+                "shape `outputs` like what the model returns"
             )
-        return types
+        return [Readings((t,) if t else (), settled=True) for t in types]
 
     def _lookup(self, spec: Spec, path: str, name: str) -> Transform | None:
         """Find a leaf's type in a spec by walking down its path."""
@@ -146,30 +154,48 @@ def _no_spelling(text: str) -> Transform:
     raise CheckError(f"this symmetry has no spelling {text!r}; give a Transform")
 
 
+def describe_leaves(leaves: Leaves) -> str:
+    """List tensors for a message: name, kind of number, shape.
+
+    Example:
+        >>> describe_leaves([("", torch.zeros(2, dtype=torch.long))])
+        'int64 [2]'
+    """
+    return ", ".join(f"{p + ': ' if p else ''}{str(t.dtype)[6:]} {list(t.shape)}" for p, t in leaves) or "nothing"
+
+
 def _learn_sizes(sizes: dict[str, int], transform: Transform | None, tensor: Tensor, name: str) -> None:
     """Note how long an index set is, and refuse two lengths."""
-    along, axis = getattr(transform, "along", None), getattr(transform, "axis", 0)
+    along, axes = getattr(transform, "along", None), getattr(transform, "axis", 0)
     if along is None:
         return
-    if not -tensor.dim() <= axis < tensor.dim():
-        raise CheckError(f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}")
-    size = tensor.shape[axis]
-    if sizes.setdefault(along, size) != size:
-        raise CheckError(f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}")
+    for axis in axes if isinstance(axes, tuple) else (axes,):
+        if not -tensor.dim() <= axis < tensor.dim():
+            raise CheckError(
+                f"{name} should run along {along} on axis {axis}, but has shape {tuple(tensor.shape)}; "
+                "give it another type"
+            )
+        size = tensor.shape[axis]
+        if sizes.setdefault(along, size) != size:
+            raise CheckError(
+                f"{name} has {size} {along} (shape {tuple(tensor.shape)}), other inputs have {sizes[along]}; "
+                "give its type, or inputs that fit together"
+            )
 
 
 def setting_of(leaves: Leaves, names: Sequence[str], types: Sequence[Transform]) -> Setting:
     """Read sizes, positions, batch and image size off the typed inputs."""
     sizes: dict[str, int] = {}
-    positions = batch = image = None
+    positions = batch = image = atoms_axis = None
     for (_, tensor), name, transform in zip(leaves, names, types, strict=True):
         _learn_sizes(sizes, transform, tensor, name)
         if isinstance(transform, Cartesian) and transform.moves and positions is None:
             positions = tensor.detach()
+            atoms_axis = transform.axis if isinstance(transform.axis, int) and transform.along == "atoms" else None
         if name.rpartition(".")[2] == "batch" and not tensor.is_floating_point():
             batch = tensor
         if isinstance(transform, Index) and transform.of not in sizes:
             sizes[transform.of] = int(tensor.max()) + 1 if tensor.numel() else 0
         if isinstance(transform, Image) and image is None:
             image = (tensor.shape[transform.axes[0]], tensor.shape[transform.axes[1]])
-    return Setting(sizes, positions, batch, image)
+    return Setting(sizes, positions, batch, image, atoms_axis)

@@ -28,7 +28,13 @@ class Transform(ABC):
         """Name the action, for reports."""
 
 
-def permute(x: Shaped[Tensor, "..."], g: Element, along: str | None, axis: int) -> Shaped[Tensor, "..."]:
-    """Reorder an axis of x if the element permutes the index set that the axis runs over."""
+def permute(
+    x: Shaped[Tensor, "..."], g: Element, along: str | None, axis: int | tuple[int, ...]
+) -> Shaped[Tensor, "..."]:
+    """Reorder an axis of x, or several, if the element permutes the index set that they run over."""
     permutation = g.permutations.get(along) if along else None
-    return x if permutation is None else x.index_select(axis, permutation.to(x.device))
+    if permutation is None:
+        return x
+    for one in axis if isinstance(axis, tuple) else (axis,):
+        x = x.index_select(one, permutation.to(x.device))
+    return x

@@ -53,8 +53,19 @@ def test_outputs_are_inferred_or_left_out():
         "2": (1, 3, 3),
     }
     leaves = [(name, torch.ones(shape)) for name, shape in shapes.items()]
-    found = [t and t.describe() for t in molecule().bind_outputs(leaves, setting)]
-    assert found == ["invariant", "vector per atom", "matrix", None, "scalar per atom", "vector", "matrix"]
+    found = molecule().bind_outputs(leaves, setting)
+    likeliest = [r.options[0].describe() for r in found]
+    assert likeliest == [
+        "invariant",
+        "vector per atom",
+        "matrix",
+        "scalar per atom",
+        "scalar per atom",
+        "vector",
+        "matrix",
+    ]
+    assert [r.settled for r in found] == [True, True, True, False, False, False, False]
+    assert [r.foreign for r in found] == [False, False, False, True, False, False, False]
 
 
 def test_specifications_follow_the_nest():
@@ -63,7 +74,7 @@ def test_specifications_follow_the_nest():
     types = claim.bind_inputs(leaves, [p for p, _ in leaves])
     assert isinstance(types[1], Index)
     out = claim.bind_outputs([("0", torch.ones(1)), ("1", torch.ones(3)), ("2", torch.ones(1))], Setting({"atoms": 4}))
-    assert [t and t.describe() for t in out] == ["invariant", "vector", None]
+    assert [[t.describe() for t in r.options] for r in out] == [["invariant"], ["vector"], []]
 
 
 def test_permutations_stay_within_structures():

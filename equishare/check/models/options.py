@@ -1,0 +1,74 @@
+"""What a check of a model can be told."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from equishare.check.errors import CheckError
+
+Progress = Callable[[float, str], None]
+
+
+def _silent(fraction: float, message: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `equivariance`.
+
+    Attributes:
+        samples: elements for each factor; by default 24 rotations and translations, 48 permutations, all of a
+            small group.
+        seed: of everything that is drawn; the same seed draws the same elements.
+        tolerance: relative error that passes whatever the floor.
+        dtype: cast a copy of the model and the inputs first.
+        device: move a copy of the model and the inputs there first.
+        gradients: test gradients too.
+        localise: name the first module that breaks a symmetry that fails.
+        seconds: aim at an answer within so many seconds, from fewer elements where that takes it.
+        progress: called with the fraction done and what is being done; first of all with the expected cost.
+    """
+
+    samples: int | None = None
+    seed: int = 0
+    tolerance: float = 0.0
+    dtype: torch.dtype | None = None
+    device: torch.device | str | None = None
+    gradients: bool = True
+    localise: bool = True
+    seconds: float | None = None
+    progress: Progress = _silent
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> "Options":
+        """Take options by name; None for `progress` is silence.
+
+        Raises:
+            CheckError: there is no such option.
+
+        Example:
+            >>> Options.of({"seed": 3}).seed
+            3
+            >>> Options.of({"tolerence": 1e-6})
+            Traceback (most recent call last):
+            equishare.check.errors.CheckError: there is no option 'tolerence'; did you mean 'tolerance'?
+        """
+        return Options(**known_options(given, [f.name for f in fields(Options)]))
+
+
+def known_options(given: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return the options that are set, or refuse a name that is none.
+
+    Raises:
+        CheckError: there is no such option.
+    """
+    for name in given:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+            raise CheckError(f"there is no option {name!r}; {hint}")
+    return {name: value for name, value in given.items() if not (name == "progress" and value is None)}

@@ -18,40 +18,40 @@ from unittest import mock
 import numpy as np
 import torch
 from measuring import machine, read, write
-from torch import Tensor
 
-from equishare.potential import AtomGraph, Prediction
-from equishare.training.config_file import merge, validate
+from equishare.potential import AtomGraph
+from equishare.training.config.config_file import merge, validate
 from equishare.training.fit import fit
-from equishare.training.loss import batch_loss
-from equishare.training.module import PotentialModule
+from equishare.training.objective import Objective
 from equishare.training.soap import SOAP
+from equishare.training.state import TrainingState
 
 
-def adamw(module: PotentialModule) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(module.potential.parameters(), amsgrad=True, weight_decay=0.0)
+def adamw(state: TrainingState) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(state.potential.parameters(), amsgrad=True, weight_decay=0.0)
 
 
-def soap(module: PotentialModule) -> torch.optim.Optimizer:
-    return SOAP(module.potential.parameters())
+def soap(state: TrainingState) -> torch.optim.Optimizer:
+    return SOAP(state.potential.parameters())
 
 
-def phases(
-    first: float, last: float, share: float
-) -> Callable[[PotentialModule, AtomGraph], tuple[Tensor, Prediction]]:
-    """The loss with one weight of the energy, and another in the last share of the budget."""
+Step = Callable[[TrainingState, Objective, AtomGraph], None]
+TAKE_STEP: Step = TrainingState.take_step
 
-    def loss(module: PotentialModule, batch: AtomGraph) -> tuple[Tensor, Prediction]:
-        done = module.budget.fraction(module.global_step, module.seconds)
-        weights = module.optimisation.model_copy(update={"energy_weight": last if done > 1 - share else first})
-        prediction = module.potential(batch, **module.derive)
-        return batch_loss(prediction, batch, weights, module.potential.scale), prediction
 
-    return loss
+def phases(first: float, last: float, share: float) -> Step:
+    """A step with one weight of the energy, and another in the last share of the budget."""
+
+    def step(state: TrainingState, objective: Objective, batch: AtomGraph) -> None:
+        weight = last if state.fraction > 1 - share else first
+        objective.weights = objective.weights.model_copy(update={"energy_weight": weight})
+        TAKE_STEP(state, objective, batch)
+
+    return step
 
 
 EPOCHS = 175
-LOSSES = {
+STEPS = {
     "energy weight 0.03, then 1 in the last third": phases(0.03, 1.0, 1 / 3),
     "energy weight 0.1, then 10 in the last fifth": phases(0.1, 10.0, 0.2),
 }
@@ -78,7 +78,7 @@ VARIANTS = {
     "energy weight 0.1": ({"optimisation": {"energy_weight": 0.1}}, soap),
     "energy weight 0.3": ({"optimisation": {"energy_weight": 0.3}}, soap),
     "energy weight 10": ({"optimisation": {"energy_weight": 10.0}}, soap),
-    **{name: ({}, soap) for name in LOSSES},
+    **{name: ({}, soap) for name in STEPS},
     "32 channels": ({"model": {"channels": 32}}, soap),
     "96 channels": ({"model": {"channels": 96}}, soap),
     "1 layer": ({"model": {"layers": 1}}, soap),
@@ -98,8 +98,8 @@ def measure(name: str, files: list[str], seed: int) -> dict[str, float]:
     common = {"data": {"train": files, "valid": 0.8, "test": 0.0}, "budget": {"epochs": EPOCHS}}
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(PotentialModule, "configure_optimizers", optimiser),
-        mock.patch.object(PotentialModule, "_loss", LOSSES.get(name, PotentialModule._loss)),
+        mock.patch.object(TrainingState, "make_optimiser", optimiser),
+        mock.patch.object(TrainingState, "take_step", STEPS.get(name, TAKE_STEP)),
     ):
         settings = merge(merge(common, {"run": {"out": f"{folder}/run", "seed": seed}}), changes)
         run = fit(validate(settings, name))

@@ -5,7 +5,7 @@ A symmetric layer is an ordinary layer whose weights are shared. Subpackages loa
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -22,12 +22,16 @@ _SUBPACKAGES = (
     "training",
 )
 
-__all__ = ["__version__", *_SUBPACKAGES]
+_FUNCTIONS = {"train": "training.from_python"}
+
+__all__ = ["__version__", *_FUNCTIONS, *_SUBPACKAGES]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return import_module(f"equishare.{name}")
+    if name in _FUNCTIONS:
+        return getattr(import_module(f"equishare.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'equishare' has no attribute {name!r}")
 
 

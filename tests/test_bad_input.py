@@ -160,8 +160,8 @@ CASES = {
     "slice that is none": (lambda f: ["train", f"{good(f)}@first"], ["first"]),
     "slice without frames": (lambda f: ["train", f"{good(f)}@50:60"], ["frames.xyz"]),
     "pickle posing as frames": (lambda f: ["train", pickled(f, "frames.pckl")], ["frames.pckl"]),
-    "wrong energy key": (lambda f: ["train", good(f), "--energy-key", "enrgy"], ["enrgy", "energy"]),
-    "wrong forces key": (lambda f: ["train", good(f), "--forces-key", "grad"], ["grad"]),
+    "wrong energy key": (lambda f: ["train", good(f), "--key", "energy=enrgy"], ["enrgy", "energy"]),
+    "wrong forces key": (lambda f: ["train", good(f), "--key", "forces=grad"], ["grad"]),
     "ambiguous energies": (
         lambda f: ["train", two_energies(f)],
         ["dft_energy", "REF_energy", "--key energy=dft_energy"],

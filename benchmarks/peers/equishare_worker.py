@@ -11,7 +11,7 @@ if __name__ == "__main__":
     ahead.start("float32")
     with large_imports():
         import equishare.training.fit
-        import equishare.training.report  # noqa: F401
+        import equishare.training.report.page  # noqa: F401
 
 import torch
 import worker
@@ -29,10 +29,10 @@ class Equishare(worker.Program):
         from equishare.potential import ModelConfig, Potential
         from equishare.training.budget import Budget
         from equishare.training.config import OptimisationConfig
-        from equishare.training.data_module import BatchLoader
-        from equishare.training.labelled_graphs import labelled_graph, statistics
+        from equishare.training.data.batches import BatchLoader
+        from equishare.training.data.labelled_graphs import labelled_graph, statistics
         from equishare.training.loss import batch_loss
-        from equishare.training.module import PotentialModule
+        from equishare.training.state import TrainingState
 
         labelled = [Frame(atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces()) for atoms in frames]
         graphs = [labelled_graph(frame, worker.CUTOFF) for frame in labelled]
@@ -40,8 +40,8 @@ class Equishare(worker.Program):
         taken = found.scale, found.shift, found.neighbours, found.spacing
         potential = Potential(ModelConfig.preset("default"), energies, *taken)
         options = OptimisationConfig()
-        module = PotentialModule(potential, options, Budget(1, None, 1), [])
-        optimiser = module.configure_optimizers()
+        state = TrainingState(potential, options, Budget(1, None, 1))
+        optimiser = state.optimiser
         batches = _endless(BatchLoader(graphs, worker.BATCH, seed=0))
 
         def step(_: int) -> None:
@@ -50,7 +50,7 @@ class Equishare(worker.Program):
             batch_loss(potential(batch), batch, options, potential.scale).backward()
             torch.nn.utils.clip_grad_norm_(potential.parameters(), options.gradient_clip)
             optimiser.step()
-            module.average_weights()
+            state.averaged.update()
 
         return step, sum(p.numel() for p in potential.parameters())
 

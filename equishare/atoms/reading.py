@@ -14,7 +14,7 @@ from equishare.atoms.frame import Frame
 from equishare.atoms.labels import read_labels
 from equishare.atoms.source import FrameReadError, Source
 
-__all__ = ["read_frames", "read_structures", "read_unlabelled"]
+__all__ = ["frames_of", "read_frames", "read_structures", "read_unlabelled"]
 
 Path = str | os.PathLike[str]
 
@@ -49,6 +49,21 @@ def read_frames(sources: Path | Sequence[Path], keys: Mapping[str, str] | None =
         atoms.calc = None
         frames.append(Frame(atoms, file=file, index=index, **labels))
     return frames
+
+
+def frames_of(images: Sequence[Atoms], keys: Mapping[str, str] | None = None) -> list[Frame]:
+    """Frames of structures in memory, whose labels are in their calculators' results, ``info`` and ``arrays``; of copies.
+
+    Raises:
+        LabelError: as `read_frames`.
+
+    >>> from equishare.datasets import load
+    >>> frames_of(load("ethanol")[3:5])[1].forces.shape
+    (9, 3)
+    """
+    said = read_labels(images, [f"@{index}" for index in range(len(images))], keys or {})
+    pairs = enumerate(zip(images, said, strict=True))
+    return [Frame(atoms.copy(), index=index, **labels) for index, (atoms, labels) in pairs]
 
 
 def read_structures(source: Path) -> list[Atoms]:

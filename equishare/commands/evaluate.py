@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from equishare.atoms.frame import Frame
-    from equishare.training.evaluate import Evaluation
+    from equishare.training.evaluation.evaluate import Evaluation
 
 
 def evaluate(
@@ -21,10 +21,9 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Write the frames with predictions, as extended XYZ.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time. [default: by their size]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
-    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
+    ] = None,
 ) -> None:
     """Evaluate a potential on labelled frames, and write its predictions.
 
@@ -37,17 +36,17 @@ def evaluate(
         from rich.console import Console
 
         from equishare.atoms.reading import read_frames
+        from equishare.commands.keys import parse_keys
+        from equishare.devices import choose_device
         from equishare.files import check_writable
         from equishare.potential import load
-        from equishare.training.calibration import calibrations
-        from equishare.training.evaluate import evaluate as measure
-        from equishare.training.initial import choose_device
-        from equishare.training.predictions import write_predictions
+        from equishare.training.evaluation.calibration import calibrations
+        from equishare.training.evaluation.evaluate import evaluate as measure
+        from equishare.training.evaluation.predictions import write_predictions
 
     if out is not None:
         check_writable(out)
-    given = {"energy": energy_key, "forces": forces_key, "stress": stress_key, "dipole": dipole_key}
-    keys = {name: key for name, key in given.items() if key is not None}
+    keys = parse_keys(key)
     potential = load(model, device=choose_device(device))
     frames = read_frames(files, keys)
     evaluation = measure(potential, frames, batch_size)
@@ -63,8 +62,8 @@ def evaluate(
 def _show(console: "Console", evaluation: "Evaluation", frames: "list[Frame]", out: Path | None) -> None:
     from rich.table import Table
 
-    from equishare.training.calibration import calibrations
-    from equishare.training.summary import error_table, number, uncertainty_table
+    from equishare.training.evaluation.calibration import calibrations
+    from equishare.training.report.tables import error_table, number, uncertainty_table
 
     console.print(error_table({"all frames": evaluation}))
     if evaluation.elements:

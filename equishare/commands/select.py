@@ -24,12 +24,12 @@ def select(
         from rich.console import Console
 
         from equishare.atoms.reading import read_unlabelled
+        from equishare.devices import choose_device
         from equishare.files import check_writable
         from equishare.potential import load
-        from equishare.training.initial import choose_device
+        from equishare.training.report.tables import selection_table
         from equishare.training.selection import select as choose
         from equishare.training.selection import write_selection
-        from equishare.training.summary import selection_table
 
     check_writable(out)
     potential = load(model, device=choose_device(device))

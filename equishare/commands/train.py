@@ -81,10 +81,9 @@ def train(
         int | None, typer.Option(help="Members of a committee that tells how uncertain predictions are; 0: none.")
     ] = None,
     e0: Annotated[str | None, typer.Option(help="Energies of the isolated atoms in eV: H=-13.6,O=-430.1.")] = None,
-    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in the files.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Name of the forces.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Name of the stress or virial.")] = None,
-    dipole_key: Annotated[str | None, typer.Option(help="Name of the dipole.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
+    ] = None,
 ) -> None:
     """Train a potential, and report how good it is.
 
@@ -100,9 +99,10 @@ def train(
     with large_imports():
         from rich.console import Console
 
+        from equishare.commands.keys import parse_keys
         from equishare.training.fit import fit
-        from equishare.training.report import write_report
-        from equishare.training.summary import print_errors, print_next
+        from equishare.training.report.page import write_report
+        from equishare.training.report.tables import print_errors, print_next
 
     options: dict[str, Any] = {
         "data": {
@@ -110,10 +110,7 @@ def train(
             "valid": _part(valid),
             "test": _part(test),
             "reference_energies": _energies(e0),
-            "energy_key": energy_key,
-            "forces_key": forces_key,
-            "stress_key": stress_key,
-            "dipole_key": dipole_key,
+            "keys": parse_keys(key) or None,
         },
         "model": {
             "preset": preset and preset.value,
@@ -142,7 +139,7 @@ def train(
 
 def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":
     """Options over the file over the defaults."""
-    from equishare.training.config_file import merge, read_yaml, validate
+    from equishare.training.config.config_file import merge, read_yaml, validate
 
     values = read_yaml(file) if file else {}
     # a budget or a preset at the prompt replaces what the file says of it
@@ -157,19 +154,11 @@ def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":
 
 def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["TrainConfig", "RunFolder"]:
     """The configuration of a run, with another budget or device if they are given."""
-    from equishare.training.config_file import merge, read_yaml, validate
-    from equishare.training.run_folder import RunFolder
+    from equishare.training.config.settings import resumed
 
-    sections = ("data", "model", "uncertainty", "pretraining")
-    fixed = [f"{section}.{key}" for section in sections for key in given[section]]
-    fixed += [f"run.{key}" for key in given["run"] if key != "device"] + (["--config"] if file else [])
-    if fixed:
-        raise typer.BadParameter(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")
-    folder = RunFolder.existing(run)
-    values = read_yaml(folder.config)
-    if given["budget"]:
-        values["budget"] = {}
-    return validate(merge(values, given), str(folder.config)), folder
+    if file:
+        raise typer.BadParameter("a run is resumed with its own settings; leave out --config")
+    return resumed(run, given)
 
 
 def _part(text: str | None) -> float | list[str] | None:

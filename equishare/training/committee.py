@@ -13,8 +13,8 @@ from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Committee, Potential, collate
 from equishare.potential.config import ModelConfig
 from equishare.training.config import OptimisationConfig
-from equishare.training.data_module import batches_by_size
-from equishare.training.evaluate import ATOMS_PER_BATCH, evaluate_graphs
+from equishare.training.data.batches import batches_by_size
+from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, evaluate_graphs
 
 ATOMS = 20_000
 """Training atoms, about, from which the posterior is made: more change little."""

@@ -1,4 +1,4 @@
-"""What is fixed before the first step: the complete configuration, the device, the first weights."""
+"""What is fixed before the first step: the complete configuration and the first weights."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import torch
 from ase.data import atomic_numbers
 
 from equishare.atoms.source import Source
+from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential
 from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
-from equishare.training.data_module import frames_per_batch
-from equishare.training.labelled_graphs import statistics
-from equishare.training.prepare import PreparedData
+from equishare.training.data.batches import frames_per_batch
+from equishare.training.data.labelled_graphs import statistics
+from equishare.training.data.prepare import IN_MEMORY, PreparedData
 
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
@@ -43,7 +42,8 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
     paths = {}
     for part in ("train", "valid", "test"):
         value = getattr(data, part)
-        paths[part] = value if isinstance(value, float) else [Source.absolute(source) for source in value]
+        fixed = isinstance(value, float) or value == [IN_MEMORY]
+        paths[part] = value if fixed else [Source.absolute(source) for source in value]
     return config.model_copy(
         update={
             "data": data.model_copy(update=paths),
@@ -55,23 +55,6 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
     )
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; ``auto``: a GPU where there is one.
-
-    Raises:
-        EquishareError: if it is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    device = torch.device(name)
-    if device.type == "cuda":
-        index = device.index or 0
-        if index >= torch.cuda.device_count():
-            raise EquishareError(f"there is no device {name}; PyTorch sees {torch.cuda.device_count()} GPUs; try cpu")
-        device = torch.device("cuda", index)
-    return device
-
-
 def check_labels(config: TrainConfig, data: PreparedData) -> None:
     """Make sure that there is something to learn the wanted outputs from.
 
@@ -80,7 +63,7 @@ def check_labels(config: TrainConfig, data: PreparedData) -> None:
     """
     if config.model.dipole and not data.has("dipole"):
         raise EquishareError(
-            "model.dipole is on, but no training frame has a dipole; name it with --dipole-key, or leave it off"
+            "model.dipole is on, but no training frame has a dipole; name it with --key dipole=COLUMN, or leave it off"
         )
 
 
@@ -104,7 +87,7 @@ def initial_potential(
             spacing=pretrained.spacing if pretrained else found.spacing,
             min_distance=closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else None,
         )
-    potential = potential.to(DTYPES[config.run.dtype])
+    potential = potential.to(choose_dtype(config.run.dtype))
     if pretrained is not None:
         potential.net.load_state_dict(pretrained.net.state_dict())
         _centre(potential, data, graphs)

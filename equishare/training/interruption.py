@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends training in good order, the second ends the process."""
+"""Ctrl-C, SIGTERM and a terminal that goes away: the first ends training in good order, the second ends the process."""
 
 import os
 import signal
@@ -6,16 +6,16 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
 from rich.console import Console
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-class Interruption(Callback):
+class Interruption:
     """Listen for signals inside a ``with`` block; the handlers that were there come back after it.
 
-    Files are written beside their place and renamed, so that the second signal leaves them whole.
+    A signal that is ignored, as ``nohup`` has it, stays ignored. Files are written beside their place and renamed, so that the
+    second signal leaves them whole.
     """
 
     def __init__(self, console: Console) -> None:
@@ -30,8 +30,10 @@ class Interruption(Callback):
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.getsignal(number) for number in SIGNALS}
-            self._listen()
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            self._before = {number: known for number, known in handlers.items() if known is not signal.SIG_IGN}
+            for number in self._before:
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -40,22 +42,10 @@ class Interruption(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        """Take the signals back from Lightning, which has a handler of its own for SIGTERM."""
-        if self._before:
-            self._listen()
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Stop after this batch if a signal came."""
-        if self.requested:
-            trainer.should_stop = True
-
-    def _listen(self) -> None:
-        for number in SIGNALS:
-            signal.signal(number, self._handle)
-
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             os._exit(128 + number)
         self.signal = number
+        if number == getattr(signal, "SIGHUP", None):
+            self.console.quiet = True  # the terminal is gone: a write to it would fail
         self.console.print("Stopping after this step: saving and reporting. Once more to quit at once.")

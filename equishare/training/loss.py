@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equishare.potential import AtomGraph, Prediction
 from equishare.training.config import OptimisationConfig
-from equishare.training.evaluate import Evaluation
+from equishare.training.evaluation.evaluate import Evaluation
 
 
 def mean_square(predicted: Tensor, label: Tensor, unit: float | Tensor = 1.0) -> Tensor:

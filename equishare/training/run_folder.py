@@ -169,7 +169,7 @@ class RunFolder:
         with self.metrics.open(encoding="utf-8", newline="") as stream:
             return [
                 {
-                    key: None if not value else int(value) if key in ("epoch", "step") else float(value)
+                    key: None if not value else int(value) if value.isdigit() else float(value)
                     for key, value in row.items()
                 }
                 for row in csv.DictReader(stream)

@@ -15,8 +15,8 @@ from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.files import replacing
 from equishare.potential import AtomGraph, Potential, collate, from_atoms
-from equishare.training.data_module import batches_by_size
-from equishare.training.evaluate import ATOMS_PER_BATCH
+from equishare.training.data.batches import batches_by_size
+from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH
 
 # a residual that is smaller than this part of its uncertainty is rounding
 _NOTHING = 1e-6

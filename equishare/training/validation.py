@@ -3,17 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-
 from equishare.potential import AtomGraph, save
-from equishare.training.budget import Budget
-from equishare.training.evaluate import evaluate_graphs
+from equishare.training.config import OptimisationConfig
+from equishare.training.evaluation.evaluate import evaluate_graphs
 from equishare.training.loss import evaluation_loss
-from equishare.training.module import DivergedError, PotentialModule
-from equishare.training.physics import expected_seconds, seconds_allowed
+from equishare.training.objective import DivergedError
+from equishare.training.report.physics import expected_seconds, seconds_allowed
 from equishare.training.run_folder import RunFolder
+from equishare.training.state import TrainingState
 
 Row = dict[str, Any]
 
@@ -21,7 +21,16 @@ PLOT_SECONDS = 8.0
 """What the report's pictures take, on a slow core."""
 
 
-class Validation(Callback):
+@dataclass(frozen=True)
+class Work:
+    """Atoms in training, in a validation, and in all predictions that follow training."""
+
+    train: int
+    valid: int
+    final: int
+
+
+class Validation:
     """Evaluate at the end of epochs, as often as it costs a tenth of the time at most.
 
     With a budget in epochs the interval comes from counts alone, so that a run can be reproduced; with a budget in time it
@@ -31,8 +40,8 @@ class Validation(Callback):
         graphs: Labelled validation graphs.
         names: Of the validation frames.
         folder: Where the models and the table go.
-        train_atoms: Atoms in the training frames.
-        final_atoms: Atoms that are predicted after training.
+        weights: Of the loss, by which the best is chosen.
+        work: How many atoms are predicted.
         on_row: Told of every validation, and whether it is the best so far.
     """
 
@@ -41,14 +50,14 @@ class Validation(Callback):
         graphs: Sequence[AtomGraph],
         names: Sequence[str],
         folder: RunFolder,
-        train_atoms: int,
-        final_atoms: int,
+        weights: OptimisationConfig,
+        work: Work,
         on_row: Callable[[Row, bool], None],
     ) -> None:
         self.graphs, self.names = graphs, names
         self.folder = folder
-        self.train_atoms, self.final_atoms = train_atoms, final_atoms
-        self.valid_atoms = sum(len(graph.numbers) for graph in graphs)
+        self.weights = weights
+        self.work = work
         self.on_row = on_row
         self.rows: list[Row] = []
         self.best = math.inf
@@ -64,65 +73,80 @@ class Validation(Callback):
         self.rows = list(self.folder.read_metrics())[: state["rows"]]
         self.best, self.last_seconds, self.duration = state["best"], state["last_seconds"], state["duration"]
 
-    def on_train_epoch_end(self, trainer: Trainer, module: PotentialModule) -> None:  # type: ignore[override]
-        """Validate if it is time."""
-        if module.epoch_complete and self._due(module, trainer.current_epoch + 1, share=1 / 200):
-            self.validate(module, trainer.current_epoch + 1)
+    def warm_up(self, state: TrainingState) -> None:
+        """Compile what a validation compiles, so that its duration can be trusted."""
+        evaluate_graphs(state.averaged.potential, self.graphs[:1], self.names[:1])
 
-    def on_train_batch_end(self, trainer: Trainer, module: PotentialModule, *_: Any) -> None:  # type: ignore[override]
-        """Validate inside a long epoch."""
-        timed = module.budget.epochs is None
-        if timed and not module.epoch_complete and self.rows and self._due(module, 0, share=1 / 20):
-            self.validate(module, trainer.current_epoch + 1)
+    def after_step(self, state: TrainingState) -> None:
+        """Validate if it is time: at the end of an epoch, or on the way through a long one."""
+        inside = state.steps_into_epoch > 0
+        if inside and (state.budget.epochs is not None or not self.rows):
+            return
+        if self._due(state, share=1 / 20 if inside else 1 / 200):
+            self.validate(state)
 
-    def on_train_end(self, trainer: Trainer, module: PotentialModule) -> None:  # type: ignore[override]
+    def at_end(self, state: TrainingState) -> None:
         """Judge what came last."""
-        if module.global_step and (not self.rows or self.rows[-1]["step"] < module.global_step):
-            self.validate(module, max(1, trainer.current_epoch + (not module.epoch_complete)))
+        if state.step and (not self.rows or self.rows[-1]["step"] < state.step):
+            self.validate(state)
 
-    def validate(self, module: PotentialModule, epoch: int) -> None:
+    def validate(self, state: TrainingState) -> None:
         """Evaluate the averaged weights, keep them, and tell of it."""
         begun = time.monotonic()
-        evaluation = evaluate_graphs(module.averaged, self.graphs, self.names)
-        loss = evaluation_loss(evaluation, module.optimisation, module.potential.scale)
+        evaluation = evaluate_graphs(state.averaged.potential, self.graphs, self.names)
+        loss = evaluation_loss(evaluation, self.weights, state.potential.scale)
+        epoch = epochs_passed(state.step, state.budget.steps_per_epoch)
         if not math.isfinite(loss):
             worst = ", ".join(frame.name for frame in evaluation.frames if not math.isfinite(frame.energy))
             raise DivergedError(
-                f"the validation loss became {loss} in epoch {epoch} ({worst or 'forces'}); look at the frames with "
+                f"the validation loss became {loss} after {epoch:g} epochs ({worst or 'forces'}); look at the frames with "
                 "`equishare inspect`; if they are sound, train with a lower optimisation.learning_rate"
             )
         metrics = evaluation.metrics()
         row: Row = {
             "epoch": epoch,
-            "step": module.global_step,
-            "seconds": round(module.seconds, 2),
-            "learning_rate": module.learning_rate,
-            "train_loss": module.take_mean_loss(),
+            "step": state.step,
+            "seconds": round(state.seconds, 2),
+            "learning_rate": state.learning_rate,
+            "train_loss": state.take_mean_loss(),
             "valid_loss": loss,
         }
         row |= {f"valid_{name}": value for name, value in metrics.items() if name != "n_frames"}
         self.rows.append(row)
         self.folder.write_metrics(self.rows)
         is_best = loss < self.best
-        about = {"epoch": epoch, "step": module.global_step, "valid": metrics}
+        about = {"epoch": epoch, "step": state.step, "valid": metrics}
         if is_best:
             self.best = loss
-            save(module.averaged, self.folder.model, about)
-        save(module.averaged, self.folder.last, about)
-        self.last_seconds, self.duration = module.seconds, time.monotonic() - begun
+            save(state.averaged.potential, self.folder.model, about)
+        save(state.averaged.potential, self.folder.last, about)
+        self.last_seconds, self.duration = state.seconds, time.monotonic() - begun
         # a frame alone costs about twice what it costs in a batch
-        check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(module.budget.max_time))
-        module.budget.reserve = PLOT_SECONDS + check + self.duration * self.final_atoms / self.valid_atoms
+        check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(state.budget.max_time))
+        state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid
         self.on_row(row, is_best)
 
-    def _due(self, module: PotentialModule, epoch: int, share: float) -> bool:
-        budget: Budget = module.budget
+    def _due(self, state: TrainingState, share: float) -> bool:
+        budget = state.budget
         if budget.epochs is not None:
-            return not self.rows or epoch % self.interval(budget.epochs) == 0
+            return not self.rows or state.epoch % self.interval(budget.epochs) == 0
         pause = max(share * (budget.max_time or 0.0), 10 * self.duration)
-        return module.seconds - self.last_seconds >= pause
+        return state.seconds - self.last_seconds >= pause
 
     def interval(self, epochs: int) -> int:
         """Epochs between validations: a prediction costs about a third of a training step."""
-        cost = self.valid_atoms / (3 * self.train_atoms)
+        cost = self.work.valid / (3 * self.work.train)
         return max(1, math.ceil(epochs / 200), math.ceil(10 * cost))
+
+
+def epochs_passed(step: int, steps_per_epoch: int) -> int | float:
+    """Epochs, cut to two digits after the point inside of one; to four inside of the first.
+
+    >>> epochs_passed(24, 8), epochs_passed(25, 8), epochs_passed(1, 1000)
+    (3, 3.12, 0.001)
+    """
+    whole, rest = divmod(step, steps_per_epoch)
+    if not rest:
+        return whole
+    digits = 100 if whole else 10_000
+    return int(step / steps_per_epoch * digits) / digits

@@ -7,7 +7,7 @@ from ase.build import bulk, molecule
 
 from equishare.atoms.frame import Frame
 from equishare.potential import ModelConfig, Potential
-from equishare.training.config_file import merge, validate
+from equishare.training.config.config_file import merge, validate
 
 SMALL = ModelConfig(channels=4, l_density=1, l_features=1, body_order=3, n_basis=4, n_hidden=4, cutoff=3.0)
 

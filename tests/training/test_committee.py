@@ -9,9 +9,9 @@ from equishare.errors import EquishareError
 from equishare.potential import collate, load
 from equishare.training.committee import _precision, add_committee, check_members
 from equishare.training.config import OptimisationConfig
-from equishare.training.evaluate import evaluate_graphs
+from equishare.training.data.labelled_graphs import labelled_graph
+from equishare.training.evaluation.evaluate import evaluate_graphs
 from equishare.training.fit import fit
-from equishare.training.labelled_graphs import labelled_graph
 
 
 @pytest.fixture

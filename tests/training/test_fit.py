@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,12 +14,13 @@ import yaml
 from equishare.errors import EquishareError
 from equishare.potential import load, read_header
 from equishare.training.budget import default_learning_rate
-from equishare.training.checkpointing import CheckpointError
-from equishare.training.config_file import merge, to_yaml, validate
-from equishare.training.evaluate import evaluate
+from equishare.training.checkpoint import CheckpointError, read_checkpoint
+from equishare.training.config.config_file import merge, to_yaml, validate
+from equishare.training.evaluation.evaluate import evaluate
 from equishare.training.fit import fit
-from equishare.training.module import DivergedError, PotentialModule
+from equishare.training.objective import DivergedError, Objective
 from equishare.training.run_folder import RunFolder, RunFolderError
+from equishare.training.state import TrainingState
 
 
 def rows_without_time(folder):
@@ -67,25 +68,60 @@ def test_the_written_config_repeats_the_run(uninterrupted, tmp_path):
     assert same_weights(again.folder.last, uninterrupted.folder.last)
 
 
+def before_step(monkeypatch, number, act):
+    """Do something before a step of the training."""
+    original = TrainingState.take_step
+
+    def step(self, objective, batch):
+        if self.step == number:
+            act()
+        original(self, objective, batch)
+
+    monkeypatch.setattr(TrainingState, "take_step", step)
+
+
+def kill():
+    raise RuntimeError("killed")
+
+
 @pytest.mark.parametrize("step", [7, 12])
 def test_a_killed_run_resumes_exactly(uninterrupted, tmp_path, monkeypatch, step, tiny):
-    original = PotentialModule.training_step
-
-    def killed(self, batch, batch_idx):
-        if self.global_step == step:
-            raise RuntimeError("killed")
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(PotentialModule, "training_step", killed)
     config = tiny(run={"out": str(tmp_path / "run")})
-    with pytest.raises(RuntimeError, match="killed"):
-        fit(config)
-    monkeypatch.setattr(PotentialModule, "training_step", original)
-    folder = RunFolder.existing(tmp_path / "run")
-    resumed = fit(config, resume=folder)
+    with monkeypatch.context() as patch:
+        before_step(patch, step, kill)
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(config)
+    resumed = fit(config, resume=RunFolder.existing(tmp_path / "run"))
     assert rows_without_time(resumed.folder) == rows_without_time(uninterrupted.folder)
     assert same_weights(resumed.folder.last, uninterrupted.folder.last)
     assert same_weights(resumed.folder.model, uninterrupted.folder.model)
+
+
+@pytest.mark.parametrize("step", [1, 6])  # inside the first epoch of four steps, and inside the second
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_reports_and_loses_no_step(uninterrupted, tmp_path, monkeypatch, number, step, tiny):
+    config = tiny(run={"out": str(tmp_path / "run")})
+    with monkeypatch.context() as patch:
+        before_step(patch, step, lambda: signal.raise_signal(number))
+        stopped = fit(config)
+    assert stopped.interrupted == number
+    assert stopped.evaluations["valid"].n_frames > 0
+    assert stopped.folder.read_metrics()[-1]["step"] == step + 1
+    assert read_checkpoint(stopped.folder.checkpoint)["training"]["step"] == step + 1
+    resumed = fit(config, resume=RunFolder.existing(tmp_path / "run"))
+    assert rows_without_time(resumed.folder) == rows_without_time(uninterrupted.folder)
+    assert same_weights(resumed.folder.last, uninterrupted.folder.last)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path, monkeypatch, tiny):
+    """As nohup has it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        before_step(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGHUP))
+        assert fit(tiny(run={"out": str(tmp_path / "run")})).interrupted is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_finished_run_needs_a_larger_budget(uninterrupted):
@@ -146,35 +182,60 @@ def test_loss_that_is_no_number_stops_with_the_frames(tmp_path, tiny):
         fit(config)
 
 
-@pytest.mark.slow
-def test_time_budget_is_kept(tmp_path, tiny):
-    begun = time.monotonic()
-    run = fit(tiny(budget={"epochs": None, "max_time": 6.0}, run={"out": str(tmp_path / "run")}))
-    assert time.monotonic() - begun < 8.0
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of the training's own: every look at it takes 0.05 s, and `clock.passed` can be moved."""
+    clock = SimpleNamespace(passed=0.0)
+
+    def monotonic():
+        clock.passed += 0.05
+        return clock.passed
+
+    for module in ("fit", "state", "validation", "checkpoint"):
+        monkeypatch.setattr(f"equishare.training.{module}.time", SimpleNamespace(monotonic=monotonic))
+    return clock
+
+
+def test_time_budget_is_kept(tmp_path, tiny, clock):
+    """The last prediction is made in time, the rate falls to its end, and no epoch is shown twice."""
+    run = fit(tiny(budget={"epochs": None, "max_time": 200.0}, run={"out": str(tmp_path / "run")}))
+    assert 0.5 * 200.0 < run.seconds <= 200.0
     rows = run.folder.read_metrics()
     rates = [row["learning_rate"] for row in rows]
     assert rates[-1] == pytest.approx(0.01 * default_learning_rate(rows[-1]["step"]), rel=0.2)
-    assert rates == sorted(rates, reverse=True)
+    falling = rates[rates.index(max(rates)) :]
+    assert len(falling) > 5
+    assert falling == sorted(falling, reverse=True)
+    epochs = [row["epoch"] for row in rows]
+    assert epochs == sorted(set(epochs))
 
 
-def test_compiling_is_not_on_the_budgets_clock(tmp_path, tiny, monkeypatch):
-    passed, calls, loss, step = [], [], PotentialModule._loss, PotentialModule.training_step
+def test_long_epochs_are_validated_on_the_way_and_shown_once(tmp_path, tiny, clock):
+    config = tiny(optimisation={"batch_size": 1}, budget={"epochs": None, "max_time": 100.0})
+    run = fit(validate(merge(config.model_dump(by_alias=True), {"run": {"out": str(tmp_path / "run")}})))
+    epochs = [row["epoch"] for row in run.folder.read_metrics()]
+    assert any(epoch % 1 for epoch in epochs)
+    assert epochs == sorted(set(epochs))
 
-    def slow_first_loss(module, batch):
-        if not calls:
-            time.sleep(2.0)
+
+def test_compiling_is_not_on_the_budgets_clock(tmp_path, tiny, clock, monkeypatch):
+    calls, passed, original = [], [], Objective.__call__
+
+    def slow_at_first(self, batch):
+        clock.passed += 1000.0 * (not calls)
         calls.append(batch)
-        return loss(module, batch)
+        return original(self, batch)
 
-    def recorded_step(module, batch, batch_idx):
-        result = step(module, batch, batch_idx)
-        passed.append(module.seconds - module.budget.begun)
-        return result
-
-    monkeypatch.setattr(PotentialModule, "_loss", slow_first_loss)
-    monkeypatch.setattr(PotentialModule, "training_step", recorded_step)
+    monkeypatch.setattr(Objective, "__call__", slow_at_first)
+    step = TrainingState.take_step
+    monkeypatch.setattr(
+        TrainingState,
+        "take_step",
+        lambda self, *given: passed.append(self.seconds - self.budget.begun) or step(self, *given),
+    )
     fit(tiny(budget={"epochs": 1}, run={"out": str(tmp_path / "run")}))
-    assert passed[0] < 2.0
+    assert len(calls) == len(passed) + 1
+    assert passed[0] < 1000.0
 
 
 def test_a_folder_in_use_is_not_overwritten(uninterrupted, tiny):
@@ -186,16 +247,6 @@ def test_data_that_cannot_be_used_leaves_no_folder(tmp_path, tiny):
     with pytest.raises(EquishareError):
         fit(tiny(data={"train": "nowhere.xyz"}, run={"out": str(tmp_path / "run")}))
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_ends_in_order(tmp_path, number, tiny):
-    timer = threading.Timer(2.5, os.kill, (os.getpid(), number))
-    timer.start()
-    run = fit(tiny(budget={"epochs": 100_000}, run={"out": str(tmp_path / "run")}))
-    assert run.interrupted == number
-    assert run.evaluations["valid"].n_frames > 0
-    assert load(run.folder.last).species == ("H", "C", "O")
 
 
 @pytest.mark.gpu

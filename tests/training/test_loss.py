@@ -6,8 +6,8 @@ import torch
 
 from equishare.potential import collate
 from equishare.training.config import OptimisationConfig
-from equishare.training.evaluate import evaluate
-from equishare.training.labelled_graphs import labelled_graph
+from equishare.training.data.labelled_graphs import labelled_graph
+from equishare.training.evaluation.evaluate import evaluate
 from equishare.training.loss import batch_loss, evaluation_loss
 
 WEIGHTS = OptimisationConfig(

@@ -1,0 +1,182 @@
+"""Everything that can be set about a training run, validated: one pydantic model, one section a matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from ase.data import atomic_numbers
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+from equishare.atoms.properties import PROPERTIES
+from equishare.potential.config import PRESETS, ModelConfig, PresetName
+from equishare.training.config.durations import format_duration, parse_duration
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Files = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+class DataConfig(_Section):
+    """Where the frames come from and how they are divided."""
+
+    train: Files = Field(
+        default_factory=lambda: ["ethanol"],
+        description="files of frames (anything ASE reads, 'frames.xyz@:100' takes a slice), or a bundled data set",
+    )
+    valid: Fraction | Files = Field(0.05, description="fraction of the frames, or files, to choose the best model by")
+    test: Fraction | Files = Field(0.05, description="fraction of the frames, or files, to judge the model by; 0: none")
+    keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="names in the files of properties that are not found by themselves: {energy: REF_energy}",
+    )
+    reference_energies: dict[str, float] | None = Field(
+        None, description="E0 in eV by element; else from isolated atoms in the files, else by least squares"
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _known_properties(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = [name for name in value if name not in PROPERTIES]
+        if unknown:
+            raise ValueError(f"expected names of {', '.join(PROPERTIES)}, got {', '.join(unknown)}")
+        return value
+
+    @field_validator("reference_energies")
+    @classmethod
+    def _known_elements(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        unknown = [symbol for symbol in value or {} if symbol not in atomic_numbers or symbol == "X"]
+        if unknown:
+            raise ValueError(f"expected chemical symbols such as H or C, got {', '.join(unknown)}")
+        return value
+
+
+class ModelChoice(ModelConfig):
+    """A preset, and what differs from it."""
+
+    # under an alias, for ModelConfig.preset is a method
+    preset_name: PresetName = Field("default", alias="preset", description="small, default or accurate")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        preset = values.get("preset", "default")
+        return {**PRESETS[preset], **values} if preset in PRESETS else values
+
+    @property
+    def architecture(self) -> ModelConfig:
+        """The shape of the network, as it is stored in a model file."""
+        return ModelConfig(**self.model_dump(exclude={"preset_name"}))
+
+
+class OptimisationConfig(_Section):
+    """The loss and how it is made small; every default of the fit lives here."""
+
+    batch_size: int | None = Field(None, ge=1, description="frames a step; absent: as many as hold batch_atoms")
+    batch_atoms: int = Field(75, ge=1, description="atoms a step on average, where batch_size is absent")
+    learning_rate: float | None = Field(
+        None, gt=0, description="highest learning rate of SOAP; absent: as suits the number of steps, 0.04 at most"
+    )
+    final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
+    warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
+    gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept")
+    energy_weight: float = Field(1.0, ge=0, description="weight of ((E error) / (atoms^p · scale))^2")
+    forces_weight: float = Field(1.0, ge=0, description="weight of (force component error / scale)^2")
+    stress_weight: float = Field(0.1, ge=0, description="weight of ((stress error · volume) / (atoms^p · scale))^2")
+    dipole_weight: float = Field(0.1, ge=0, description="weight of (dipole component error in e·Å)^2 / atoms^(2p)")
+    size_exponent: float = Field(0.5, ge=0, le=1, description="p: 1 counts errors an atom, 0 errors a structure")
+
+
+class UncertaintyConfig(_Section):
+    """Whether the potential tells how uncertain it is."""
+
+    committee: int = Field(
+        0, ge=0, description="members whose spread of forces tells their uncertainty: more, less noise; 0: none"
+    )
+
+
+class PretrainingConfig(_Section):
+    """Fitting many frames of a cheap method first."""
+
+    source: str | None = Field(
+        None,
+        description="xtb: draw frames and label them with GFN2-xTB; or a file of frames labelled by a cheap method",
+    )
+    frames: int = Field(3000, ge=25, description="frames to draw")
+    temperatures: list[float] = Field(
+        default_factory=lambda: [300.0, 600.0, 900.0, 1200.0],
+        min_length=1,
+        description="of the dynamics that draws them, in K",
+    )
+    share: float = Field(0.4, gt=0, lt=1, description="part of the budget that pretraining takes, drawing included")
+
+    @field_validator("temperatures")
+    @classmethod
+    def _positive(cls, value: list[float]) -> list[float]:
+        if not all(temperature > 0 for temperature in value):
+            raise ValueError(f"expected temperatures above 0 K, got {value}")
+        return value
+
+
+class BudgetConfig(_Section):
+    """How long to train: by time or by epochs; if neither is given, a time that suits the size of the data."""
+
+    max_time: Seconds | None = Field(None, description="everything from start to report, such as 30m")
+    epochs: int | None = Field(None, ge=1, description="passes over the training frames; makes runs reproducible")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> BudgetConfig:
+        if self.max_time is not None and self.epochs is not None:
+            raise ValueError("give max_time or epochs, not both")
+        return self
+
+
+class RunConfig(_Section):
+    """Where and on what a run runs."""
+
+    out: str | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
+    seed: int = Field(0, ge=0, description="of the split, the first weights and the order of the frames")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>")
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of the weights")
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ValueError("expected auto, cpu, cuda or cuda:<n>")
+        return value
+
+
+class TrainConfig(_Section):
+    """A training run, complete.
+
+    >>> config = TrainConfig.model_validate({"model": {"preset": "small"}, "budget": {"max_time": "30m"}})
+    >>> config.model.channels, config.budget.max_time
+    (32, 1800.0)
+    """
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelChoice = Field(default_factory=ModelChoice)
+    optimisation: OptimisationConfig = Field(default_factory=OptimisationConfig)
+    uncertainty: UncertaintyConfig = Field(default_factory=UncertaintyConfig)
+    pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)
+    budget: BudgetConfig = Field(default_factory=BudgetConfig)
+    run: RunConfig = Field(default_factory=RunConfig)

@@ -1,0 +1,1 @@
+"""Training data: read, divided, turned into graphs and batches."""

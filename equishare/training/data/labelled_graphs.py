@@ -1,0 +1,105 @@
+"""Frames as graphs with labels, and what a potential must know of them before it is fitted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from equishare.atoms.frame import Frame
+from equishare.errors import EquishareError
+from equishare.potential import AtomGraph, GraphError, from_atoms
+
+
+def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float32) -> AtomGraph:
+    """Graph of a frame with its labels; what is not labelled is NaN.
+
+    Raises:
+        GraphError: if the frame has no graph; the message names it.
+
+    >>> from equishare.atoms import read_frames
+    >>> (frame,) = read_frames("ethanol@7")
+    >>> labelled_graph(frame, cutoff=5.0).forces.shape
+    torch.Size([9, 3])
+    """
+    try:
+        graph = from_atoms(frame.atoms, cutoff, dtype, frame.neighbours(cutoff))
+    except GraphError as error:
+        raise GraphError(f"{frame.name}: {error}") from error
+    shapes = {"forces": (len(frame.atoms), 3), "stress": (3, 3), "dipole": (3,)}
+    energy = np.nan if frame.energy is None else frame.energy
+    graph.energy = torch.tensor([energy], dtype=torch.float64)
+    for name, shape in shapes.items():
+        value = frame.label(name)
+        tensor = torch.full(shape, torch.nan, dtype=dtype) if value is None else torch.tensor(value, dtype=dtype)
+        graph[name] = tensor if name == "forces" else tensor.unsqueeze(0)
+    return graph
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a potential takes from its training frames.
+
+    Attributes:
+        scale: RMS of the force components in eV/Å; without forces, the scatter of the energy an atom in eV; never zero.
+        shift: mean interaction energy in eV of each element.
+        neighbours: mean number of neighbours within the cutoff.
+        spacing: mean distance in Å of an atom to its nearest neighbour, of the atoms that have one.
+    """
+
+    scale: float
+    shift: dict[str, float]
+    neighbours: float
+    spacing: float
+
+
+def statistics(
+    frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
+) -> Statistics:
+    r"""Scale, shift, neighbours and spacing of training frames.
+
+    The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
+    compositions leave it open.
+
+    Raises:
+        EquishareError: if no frame has an energy or forces.
+    """
+    elements = list(reference_energies)
+    compositions, targets, forces = [], [], []
+    for frame in frames:
+        if frame.forces is not None:
+            forces.append(frame.forces.ravel())
+        if frame.energy is not None and np.isfinite(frame.energy):
+            symbols = frame.atoms.get_chemical_symbols()
+            compositions.append([symbols.count(element) for element in elements])
+            targets.append(frame.energy - sum(reference_energies[symbol] for symbol in symbols))
+    if not targets and not forces:
+        raise EquishareError(
+            "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
+        )
+    counts, target = np.reshape(compositions, (-1, len(elements))).astype(float), np.asarray(targets, dtype=float)
+    solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
+    components = np.concatenate(forces) if forces else np.zeros(0)
+    components = components[np.isfinite(components)]
+    if components.size and components.any():
+        scale = float(np.sqrt(np.mean(components**2)))
+    else:
+        scale = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
+    edges = sum(graph.edge_index.shape[1] for graph in graphs)
+    return Statistics(
+        scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
+        shift=dict(zip(elements, solution.tolist(), strict=True)),
+        neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),
+        spacing=_spacing(graphs),
+    )
+
+
+def _spacing(graphs: Sequence[AtomGraph]) -> float:
+    nearest = []
+    for graph in graphs:
+        lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
+        shortest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
+        nearest.append(shortest.scatter_reduce(0, graph.edge_index[1], lengths, "amin"))
+    found = torch.cat(nearest) if nearest else torch.zeros(0)
+    found = found[torch.isfinite(found)]
+    return float(found.double().mean()) if len(found) else 1.0

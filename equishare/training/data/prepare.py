@@ -1,0 +1,96 @@
+"""From the data section of a configuration to frames that are divided, checked and have reference energies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from equishare.atoms.e0 import ReferenceEnergies, reference_energies
+from equishare.atoms.frame import Frame, split_isolated
+from equishare.atoms.inspection import Inspection, inspect
+from equishare.atoms.reading import read_frames
+from equishare.atoms.splits import Split, split_frames
+from equishare.errors import EquishareError
+from equishare.training.config import TrainConfig
+
+IN_MEMORY = "(frames given in Python)"
+"""What a configuration says of frames that no file holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Frames to fit, choose and judge by, with what is known of them."""
+
+    split: Split
+    reference: ReferenceEnergies
+    inspection: Inspection
+
+    def names(self, part: str) -> list[str]:
+        """Names of the frames of ``train``, ``valid`` or ``test``."""
+        return [frame.name for frame in getattr(self.split, part)]
+
+    def has(self, label: str) -> bool:
+        """Whether any training frame has this label."""
+        return any(frame.label(label) is not None for frame in self.split.train)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Frames that are in memory: to train on, and to validate and test by (or the fractions of the first for that)."""
+
+    train: Sequence[Frame]
+    valid: Sequence[Frame] | float
+    test: Sequence[Frame] | float
+
+
+def prepare(config: TrainConfig, given: Parts | None = None) -> PreparedData:
+    """Read, divide and inspect the frames of a configuration, or those given in place of its files.
+
+    Raises:
+        EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
+    """
+    parts, cutoff = given or _read_parts(config), config.model.cutoff
+    generator = np.random.default_rng(config.run.seed)
+    split = split_frames(parts.train, parts.valid, parts.test, generator=generator, cutoff=cutoff)
+    held_out = [part for part in (parts.valid, parts.test) if not isinstance(part, float)]
+    isolated = [frame for part in (parts.train, *held_out) for frame in split_isolated(part, cutoff)[0]]
+    known = (*split_isolated(parts.train, cutoff)[0], *split.train)
+    inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff)
+    inspection.raise_if_errors()
+    reference = reference_energies(split.train, isolated, config.data.reference_energies)
+    return PreparedData(split, reference, inspection)
+
+
+def _read_parts(config: TrainConfig) -> Parts:
+    data = config.data
+    if data.train == [IN_MEMORY]:
+        raise EquishareError(
+            "the frames of this run came from Python, and no file holds them: continue it there with "
+            "equishare.train(frames, resume=...)"
+        )
+    frames = read_frames(data.train, data.keys)
+    valid, test = (
+        part if isinstance(part, float) else read_frames(part, data.keys) for part in (data.valid, data.test)
+    )
+    return Parts(frames, valid, test)
+
+
+def data_name(config: TrainConfig) -> str:
+    """A short name of the training data, for the run folder."""
+    if config.data.train == [IN_MEMORY]:
+        return "frames"
+    name = os.path.basename(config.data.train[0]).partition("@")[0]
+    return os.path.splitext(name)[0] or "run"
+
+
+def fingerprint(frames: Sequence[Frame]) -> str:
+    """A hash of geometries and labels: a checkpoint continues on the same frames only."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        for array in (frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.energy, frame.forces):
+            digest.update(np.ascontiguousarray(np.nan if array is None else array).tobytes())
+    return digest.hexdigest()

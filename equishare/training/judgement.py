@@ -1,0 +1,68 @@
+"""The last act of a run: the best potential is judged, and its file says on what it was trained and how well it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from equishare.atoms.frame import Frame
+from equishare.potential import load, save
+from equishare.potential.domain import Domain
+from equishare.training.committee import ATOMS, add_committee
+from equishare.training.config import TrainConfig
+from equishare.training.data.graph_parts import GraphParts, atoms_in
+from equishare.training.data.prepare import PreparedData
+from equishare.training.evaluation.evaluate import Evaluation, evaluate_graphs
+from equishare.training.run_folder import RunFolder
+from equishare.training.state import TrainingState
+from equishare.training.validation import Work
+
+
+def judge(
+    config: TrainConfig, folder: RunFolder, data: PreparedData, graphs: GraphParts, state: TrainingState
+) -> dict[str, Evaluation]:
+    """Errors of the best potential on a sample of the training frames and on all held-out ones; written into its file."""
+    best = load(folder.model, device=state.potential.device)
+    if config.uncertainty.committee:
+        options = config.uncertainty.committee, config.optimisation, config.run.seed
+        add_committee(best, graphs.train, graphs.valid, *options)
+    names = data.names("train")
+    sample = [graphs.train[index] for index in graphs.sample]
+    evaluations = {"train": evaluate_graphs(best, sample, [names[index] for index in graphs.sample], uncertainty=False)}
+    for part in ("valid", "test"):
+        if getattr(graphs, part):
+            evaluations[part] = evaluate_graphs(best, getattr(graphs, part), data.names(part))
+    about = {
+        "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
+        "domain": domain(data).model_dump(),
+        # names without folders: a file to share tells nothing of its maker's machine
+        "files": sorted({os.path.basename(frame.file) for frame in data.split.train}),
+        "pretraining": config.pretraining.source and os.path.basename(config.pretraining.source),
+        "steps": state.step,
+        "seconds": round(state.seconds),
+    }
+    save(best, folder.model, about)
+    return evaluations
+
+
+def work(graphs: GraphParts, members: int) -> Work:
+    """Atoms to predict in a run; a committee predicts its members' forces too, and is made of the training frames."""
+    train, valid, test = (atoms_in(part) for part in (graphs.train, graphs.valid, graphs.test))
+    sample = atoms_in([graphs.train[index] for index in graphs.sample])
+    if not members:
+        return Work(train, valid, valid + test + sample)
+    # a backward pass is about two thirds of a prediction; three energies in float64 are about two predictions
+    return Work(train, valid, round((2 * valid + test) * (1 + 0.7 * members)) + sample + 2 * min(train, ATOMS))
+
+
+def domain(data: PreparedData) -> Domain:
+    """Ranges of the training frames, by which molecular dynamics knows that it has left them."""
+    frames: Sequence[Frame] = data.split.train
+    nothing = [np.full((len(frame.atoms), 3), np.nan) for frame in frames]
+    forces = [none if frame.forces is None else frame.forces for frame, none in zip(frames, nothing, strict=True)]
+    energies = [
+        np.nan if frame.energy is None else frame.energy - data.reference.total(frame.atoms) for frame in frames
+    ]
+    return Domain.of([frame.atoms for frame in frames], forces, energies)

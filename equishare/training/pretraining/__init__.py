@@ -1,0 +1,1 @@
+"""Pretraining on frames of a cheap method."""

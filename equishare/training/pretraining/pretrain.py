@@ -1,0 +1,127 @@
+"""Pretraining on many frames labelled by a cheap method, before the fit to the frames that count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ase.io
+from rich.console import Console
+
+from equishare.errors import EquishareError
+from equishare.files import replacing
+from equishare.potential import Potential, load
+from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
+from equishare.training.data.prepare import PreparedData
+from equishare.training.pretraining.sampling import sample
+from equishare.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from equishare.training.run import Run
+
+SAMPLING_SHARE = 0.3
+"""Part of the time of pretraining that drawing its frames may take."""
+
+
+class PretrainingError(EquishareError):
+    """Pretraining cannot be used for the frames that follow."""
+
+
+def pretrain(
+    config: TrainConfig,
+    data: PreparedData,
+    folder: RunFolder,
+    fit: Callable[..., Run],
+    console: Console,
+    started: float,
+) -> Potential:
+    """The potential that the training starts from: a run of its own in the folder's ``pretraining``, made or continued.
+
+    Frames are drawn around the training frames by GFN2-xTB, or come from a file. The network, its scale and its
+    normalisation are what is handed on; the E0s and shifts of the cheap method are not.
+
+    Args:
+        config: Of the whole training, complete.
+        data: The frames that count.
+        folder: Of the whole training.
+        fit: What makes a run (`equishare.training.fit.fit`).
+        console: Where to say what happens.
+        started: `time.monotonic` when the whole training began.
+
+    Raises:
+        SamplingError: if nothing can be drawn.
+        PretrainingError: if the frames hold other elements.
+        KeyboardInterrupt: if a signal ended it; the training can be resumed.
+    """
+    inner = folder.pretraining
+    options = config.pretraining
+    resumable = inner.checkpoint.exists() and inner.config.exists()
+    if not folder.checkpoint.exists():
+        console.print("Pretraining", style="bold", highlight=False)
+        if not resumable and options.source == "xtb":
+            _draw(config, data, folder, console, started)
+        source = str(folder.sampled) if options.source == "xtb" else str(options.source)
+        run = fit(
+            _inner_config(config, source, data, inner, time.monotonic() - started),
+            resume=inner if resumable else None,
+            console=console,
+        )
+        if run.interrupted is not None:
+            console.print(f"To continue:\n  equishare train --resume {folder.path}", highlight=False)
+            raise KeyboardInterrupt
+        console.print()
+    potential = load(inner.model)
+    if potential.species != tuple(data.reference.values):
+        raise PretrainingError(
+            f"the frames to pretrain on hold {', '.join(potential.species)}, those to train on "
+            f"{', '.join(data.reference.values)}; both need the same elements"
+        )
+    return potential
+
+
+def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: Console, started: float) -> None:
+    """Write the frames of the cheap method beside the run."""
+    import torch
+
+    options, whole = config.pretraining, config.budget.max_time
+    frames = sample(
+        [frame.atoms for frame in data.split.train],
+        options.frames,
+        options.temperatures,
+        seed=config.run.seed,
+        seconds=None if whole is None else SAMPLING_SHARE * options.share * whole,
+        workers=torch.get_num_threads(),
+        console=console,
+    )
+    with replacing(folder.sampled) as beside:
+        ase.io.write(beside, frames, format="extxyz")
+    console.print(
+        f"Drew {len(frames):,} frames at {', '.join(f'{t:g}' for t in options.temperatures)} K with GFN2-xTB in "
+        f"{time.monotonic() - started:.0f} s.",
+        highlight=False,
+    )
+
+
+def _inner_config(
+    config: TrainConfig, source: str, data: PreparedData, inner: RunFolder, seconds: float
+) -> TrainConfig:
+    """The configuration of the run within the run: other frames, and its share of the budget."""
+    options, whole = config.pretraining, config.budget
+    if whole.max_time is not None:
+        # the time that drawing took is its own; a floor, for the file may be long to read
+        budget = BudgetConfig(
+            max_time=max(options.share * whole.max_time - seconds, 0.2 * options.share * whole.max_time)
+        )
+    else:
+        steps = (whole.epochs or 1) * len(data.split.train) * options.share / (1 - options.share)
+        budget = BudgetConfig(epochs=max(1, round(steps / max(options.frames, 1))))
+    return config.model_copy(
+        update={
+            "data": DataConfig(train=[source], valid=0.05, test=0.0),
+            "pretraining": PretrainingConfig(),
+            "budget": budget,
+            "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),
+            "run": config.run.model_copy(update={"out": str(inner.path)}),
+        }
+    )

@@ -1,0 +1,147 @@
+"""The report of a training: one HTML file that needs nothing else, and its pictures as PNG."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+
+import equishare
+from equishare.atoms.frame import Frame
+from equishare.files import write_text
+from equishare.potential import Potential, load
+from equishare.training.config.config_file import to_yaml
+from equishare.training.config.durations import format_duration
+from equishare.training.evaluation.calibration import calibrations
+from equishare.training.evaluation.evaluate import Evaluation
+from equishare.training.report import plots
+from equishare.training.report.figures import to_png, to_svg
+from equishare.training.report.physics import check, seconds_allowed
+from equishare.training.report.tables import commands, labelled_forces_rms, number
+from equishare.training.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from equishare.check.reports.calculator_report import CalculatorReport
+
+TITLES = {"train": "Training (sample)", "valid": "Validation", "test": "Test"}
+
+
+@dataclass(frozen=True)
+class _Picture:
+    name: str
+    svg: str
+
+
+def write_report(run: Run) -> Path:
+    """Check the trained potential, and write ``report.html`` and ``plots/*.png`` into the run folder.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    potential = load(run.folder.model, device=run.device)
+    judged = run.evaluations.get("test", run.evaluations["valid"])
+    frame = _typical(run, judged)
+    physics, seconds = check(potential, frame.atoms, seconds_allowed(run.config.budget.max_time))
+    pictures = {}
+    run.folder.plots.mkdir(exist_ok=True)
+    for name, title, figure in _figures(run, judged, physics):
+        to_png(figure, run.folder.plots / f"{name}.png")
+        pictures[name] = _Picture(name, to_svg(figure, title))
+    environment = Environment(
+        loader=PackageLoader("equishare.training.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": _typeset,
+        "milli": lambda value: _typeset(None if value is None else 1000 * value),
+    }
+    text = environment.get_template("report.html.jinja").render(
+        **_facts(run, judged, potential),
+        pictures=pictures,
+        physics=physics,
+        frame=frame.name,
+        md_milliseconds=1000 * seconds,
+        md_atoms=len(frame.atoms),
+        steps_per_second=1 / seconds,
+    )
+    write_text(run.folder.report, text)
+    return run.folder.report
+
+
+def _typeset(value: float | None) -> str:
+    """Three digits, with a true minus."""
+    return number(value).replace("-", "−") if value is not None else "–"
+
+
+def _typical(run: Run, judged: Evaluation) -> Frame:
+    """The held-out frame whose error is the median: neither the best nor the worst."""
+    frames = run.data.split.test or run.data.split.valid
+    errors = [abs(f.energy_error) if np.isnan(f.forces_rmse) else f.forces_rmse for f in judged.frames]
+    order = np.argsort(np.nan_to_num(errors), kind="stable")
+    return frames[int(order[len(order) // 2])]
+
+
+def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterator[tuple[str, str, Figure]]:
+    rows = run.folder.read_metrics()
+    yield "learning_loss", "Loss", plots.learning_curve(rows, "valid_loss", "Loss")
+    if rows[-1]["valid_forces_rmse"] is not None:
+        title = "Force RMSE, meV/Å"
+        yield "learning_forces", title, plots.learning_curve(rows, "valid_forces_rmse", title, 1000.0)
+    if rows[-1]["valid_energy_rmse_per_atom"] is not None:
+        title = "Energy RMSE, meV/atom"
+        yield "learning_energy", title, plots.learning_curve(rows, "valid_energy_rmse_per_atom", title, 1000.0)
+    if judged.energy_rmse is not None:
+        yield "energy_parity", "Predicted against labelled energy", plots.energy_parity(judged)
+    if judged.forces_rmse is not None:
+        yield "forces_parity", "Predicted against labelled forces", plots.forces_parity(judged)
+        yield "element_errors", "Force error by element", plots.element_errors(judged)
+    yield "frame_errors", "Error by frame", plots.frame_errors(judged)
+    if found := calibrations(judged):
+        yield "calibration", "RMS error against predicted uncertainty", plots.calibration(found)
+    for test in physics.tests:
+        if test.curve is not None:
+            curve = test.curve
+            name = "check_" + "_".join(test.name.lower().split())
+            yield name, curve.title, plots.check_curve(curve.title, curve.x_label, curve.x, curve.series)
+
+
+def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]:
+    rows = run.folder.read_metrics()
+    best = min(rows, key=lambda row: row["valid_loss"] or 0.0)
+    spread = labelled_forces_rms(judged)
+    return {
+        "title": run.folder.path.name,
+        "version": equishare.__version__,
+        "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        "interrupted": run.interrupted is not None,
+        "duration": format_duration(round(run.seconds) or 1),
+        "held_out": "test" if "test" in run.evaluations else "validation",
+        "errors": judged,
+        "relative": None if judged.forces_rmse is None or not spread else 100 * judged.forces_rmse / spread,
+        "evaluations": {TITLES[name]: evaluation for name, evaluation in run.evaluations.items()},
+        "worst": judged.worst(5),
+        "committee": potential.committee,
+        "calibrations": calibrations(judged),
+        "epochs": rows[-1]["epoch"],
+        "steps": int(rows[-1]["step"] or 0),
+        "best_epoch": best["epoch"],
+        "parameters": sum(parameter.numel() for parameter in potential.parameters()),
+        "config": run.config,
+        "yaml": to_yaml(run.config),
+        "step_milliseconds": run.step_milliseconds,
+        "step_atoms": run.step_atoms,
+        "device": str(run.device),
+        "reference": run.data.reference,
+        "findings": run.data.inspection.findings,
+        "parts": run.data.inspection.summary["parts"],
+        "commands": commands(run),
+    }

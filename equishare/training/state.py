@@ -1,0 +1,145 @@
+"""A fit under way: weights, their average, the optimiser, and how far it is."""
+
+import time
+from collections import deque
+from typing import Any
+
+import torch
+
+from equishare.potential import AtomGraph, Potential
+from equishare.training.averaging import AveragedWeights
+from equishare.training.budget import Budget, default_learning_rate, learning_rate_factor
+from equishare.training.config import OptimisationConfig
+from equishare.training.objective import DivergedError, Objective
+from equishare.training.soap import SOAP
+
+
+class TrainingState:
+    """Everything that a step changes, and that a checkpoint therefore keeps.
+
+    Args:
+        potential: What to fit, on its device.
+        options: Of the optimiser.
+        budget: What the learning rate follows.
+        started: `time.monotonic` when the run began; None: now.
+    """
+
+    def __init__(
+        self, potential: Potential, options: OptimisationConfig, budget: Budget, started: float | None = None
+    ) -> None:
+        self.potential = potential
+        self.averaged = AveragedWeights(potential, options.ema_decay)
+        self.options = options
+        self.budget = budget
+        self.started = time.monotonic() if started is None else started
+        self.step = 0
+        self.step_seconds: deque[float] = deque(maxlen=1000)
+        self._weights = [weight for weight in potential.parameters() if weight.requires_grad]
+        self.optimiser = self.make_optimiser()
+        self._loss_sum, self._loss_count = 0.0, 0
+        self._resumed_at = 0.0
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/potential.md."""
+        return SOAP(self.potential.parameters(), lr=self.learning_rate)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began, those before a resumption included."""
+        return time.monotonic() - self.started
+
+    @property
+    def fraction(self) -> float:
+        """Part of the budget that is used, 0 to 1."""
+        return self.budget.fraction(self.step, self.seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget is used."""
+        return self.fraction >= 1
+
+    @property
+    def epoch(self) -> int:
+        """Number of complete epochs, which is that of the epoch under way, counted from zero."""
+        return self.step // self.budget.steps_per_epoch
+
+    @property
+    def steps_into_epoch(self) -> int:
+        """Steps made in the epoch under way."""
+        return self.step % self.budget.steps_per_epoch
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate at this moment of the budget."""
+        done, options = (self.step, self.seconds), self.options
+        highest = options.learning_rate or default_learning_rate(self.budget.steps(*done))
+        return highest * learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
+
+    def warm_up(self, objective: Objective, batch: AtomGraph) -> None:
+        """Compile what a step compiles; no weight changes."""
+        self._differentiate(objective, batch)
+        self.optimiser.zero_grad()
+
+    def start_clock(self) -> None:
+        """Let the budget count from now on: a run that goes on has used no more of it than when it stopped."""
+        self.budget.begun += self.seconds - self._resumed_at
+
+    def take_step(self, objective: Objective, batch: AtomGraph) -> None:
+        """One step of the optimiser and of the average.
+
+        Raises:
+            DivergedError: if the loss is not a finite number; the message names the frames.
+        """
+        begun = time.monotonic()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate
+        self.optimiser.zero_grad()
+        try:
+            value = self._differentiate(objective, batch)
+        except DivergedError as error:
+            where = f"in epoch {self.epoch + 1}, step {self.step + 1}, at a learning rate of {self.learning_rate:.2g}"
+            raise DivergedError(f"{where}: {error}") from error
+        torch.nn.utils.clip_grad_norm_(self._weights, self.options.gradient_clip)
+        self.optimiser.step()
+        self.averaged.update()
+        self.step += 1
+        self._loss_sum += value
+        self._loss_count += 1
+        self.step_seconds.append(time.monotonic() - begun)
+
+    def _differentiate(self, objective: Objective, batch: AtomGraph) -> float:
+        """Differentiate by the weights alone: the gradient by the positions, which a plain call computes too, is not used."""
+        loss = objective(batch)
+        value = loss.item()
+        loss.backward(inputs=self._weights)
+        return value
+
+    def take_mean_loss(self) -> float:
+        """Mean training loss since this was last asked."""
+        mean = self._loss_sum / self._loss_count if self._loss_count else float("nan")
+        self._loss_sum, self._loss_count = 0.0, 0
+        return mean
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: tensors and plain values."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "begun": self.budget.begun,
+            "reserve": self.budget.reserve,
+            "loss": [self._loss_sum, self._loss_count],
+            "potential": self.potential.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; time goes on from where it was."""
+        self.step = state["step"]
+        self._resumed_at = state["seconds"]
+        self.started -= state["seconds"]
+        self.budget.begun, self.budget.reserve = state["begun"], state["reserve"]
+        self._loss_sum, self._loss_count = state["loss"]
+        self.potential.load_state_dict(state["potential"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["DataFinding", "Level"]
+__all__ = ["DataFinding", "Level", "Remark"]
 
 Level = Literal["error", "warning", "info"]
 
@@ -33,3 +33,11 @@ class DataFinding:
             "advice": self.advice,
             "frames": list(self.frames),
         }
+
+
+class Remark(NamedTuple):
+    """What the reader of a frame has to say: how grave, what it did, what to do if that was wrong."""
+
+    level: Level
+    text: str
+    advice: str = ""

@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
+from equishare.atoms.findings import Remark
 from equishare.atoms.neighbours import Neighbours, is_sound, neighbour_list
 from equishare.atoms.properties import PROPERTIES, LabelError
 
@@ -33,7 +34,7 @@ class Frame:
         file: Where it comes from.
         index: Its place in that file.
         keys: The names in the file of its labels and conditions.
-        remarks: What the file says that could not be used.
+        remarks: What was decided when it was read.
         not_finite: Labels that hold NaN or infinity in the file.
 
     Raises:
@@ -51,7 +52,7 @@ class Frame:
     file: str
     index: int
     keys: Mapping[str, str]
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     not_finite: frozenset[str]
     _kept: dict[Any, Any] = field(init=False, repr=False)
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from equishare.atoms.findings import Remark
 from equishare.atoms.properties import PROPERTIES, LabelError, Property
 
-__all__ = ["read_labels"]
+__all__ = ["READER", "read_labels"]
 
+READER = "equishare_reader"  # key of info under which a reader of files leaves a remark
 _PREFIXES = ("", "ref_", "dft_", "qm_", "xtb_")
 _NUMBERS = {
     key for row in PROPERTIES.values() if not (row.shape or row.per_atom) for key in (*row.keys, *row.force_keys)
@@ -93,7 +95,7 @@ class _Search:
     def labels(self, image: _Image) -> dict[str, Any]:
         values: dict[str, Any] = {}
         keys: dict[str, str] = {}
-        remarks: list[str] = []
+        remarks: list[Remark] = []
         for row in PROPERTIES.values():
             try:
                 key = self._key(row, image, remarks)
@@ -101,13 +103,16 @@ class _Search:
             except LabelError as error:
                 if row.energy_unit or row.name in self.given:
                     raise
-                remarks.append(f"{row.name} left out: {str(error).replace(f'{image.name}: ', '')}")
+                text, _, advice = str(error).removeprefix(f"{image.name}: ").partition("; ")
+                remarks.append(Remark("warning", f"the {row.name} is left out: {text}", advice))
                 continue
             if key is not None and value is not None:
                 values[row.name], keys[row.name] = value, key
+        if READER in image.whole:
+            remarks.append(Remark("info", image.atoms.info.pop(READER)))
         return {**values, "keys": keys, "remarks": tuple(remarks), "weight": _weight(image)}
 
-    def _key(self, row: Property, image: _Image, remarks: list[str]) -> str | None:
+    def _key(self, row: Property, image: _Image, remarks: list[Remark]) -> str | None:
         given = self.given.get(row.name)
         if given is not None and image.has(given):
             return given
@@ -117,7 +122,8 @@ class _Search:
         if not candidates:
             return None
         if given is not None:
-            remarks.append(f"no {given!r}, the name given for the {row.name}: it is read from {candidates[0]!r}")
+            text = f"an isolated atom without {given!r}, the name given for the {row.name}: it is read from {candidates[0]!r}"
+            remarks.append(Remark("info", text))
         return _agreed(row, candidates, image, remarks)
 
     def _candidates(self, row: Property, image: _Image) -> list[str]:
@@ -140,7 +146,7 @@ def _spelt(names: Sequence[str], present: Mapping[str, Any]) -> list[str]:
     return sorted((k for k in present if str(k).lower() in spellings), key=lambda k: spellings.index(k.lower()))
 
 
-def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: list[str]) -> str | None:
+def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: list[Remark]) -> str | None:
     """The first of several keys, if the others say the same."""
     if len(candidates) == 1:
         return candidates[0]
@@ -151,7 +157,8 @@ def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: li
         if again is None or (value is not None and _same(value, again)):
             continue
         if value is not None and _of_forces(row, other) and abs(again - value) < _SMEARING * len(image.atoms):
-            remarks.append(f"{first} and {other} differ: {other} is taken, whose derivative the forces are")
+            text = f"{first} and {other} differ: {other} is taken, whose derivative the forces are"
+            remarks.append(Remark("info", text, f"--key {row.name}={first} takes the other"))
             return other
         seen = f"{first} = {_short(value)}, {other} = {_short(again)}" if value is not None else f"only {other}"
         raise LabelError(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ase import Atoms
 from ase.io import iread
 
-from equishare.atoms.extxyz import check_extxyz
-from equishare.atoms.formats import checked_format, reason
+from equishare.atoms.files.database import read_database
+from equishare.atoms.files.deepmd import read_deepmd
+from equishare.atoms.files.extxyz import checked_text
+from equishare.atoms.files.formats import checked_format, reason
+from equishare.atoms.files.lammps import read_binary_dump, read_data, read_dump
+from equishare.atoms.files.npz import read_npz
 from equishare.atoms.frame import Frame
 from equishare.atoms.labels import read_labels
 from equishare.atoms.source import FrameReadError, Source
@@ -25,7 +29,8 @@ def read_frames(sources: Path | Sequence[Path], keys: Mapping[str, str] | None =
     Labels and conditions are found in each frame under the usual names of the table of properties.
 
     Args:
-        sources: Paths, or names of bundled data sets, each with an optional ``@slice``; any format that ASE reads, compressed or not.
+        sources: Paths, or names of bundled data sets, each with an optional ``@slice``; any format that ASE reads, compressed or not, the
+            ``.npz`` of MD17 and sGDML, and folders of DeePMD-kit.
         keys: Names in the files of properties that are not to be found by themselves: ``{"energy": "REF_energy"}``. A stress whose
             name contains 'virial' is converted, stress = -virial / volume.
 
@@ -84,15 +89,27 @@ def read_unlabelled(sources: Sequence[Path]) -> list[Frame]:
     return [Frame(atoms, file=file, index=index) for source in sources for file, index, atoms in _read_source(source)]
 
 
+# what ASE has no reader for, or one that says less or more than the file does
+_READERS: dict[str, Callable[[str, int | None], Iterator[Atoms]]] = {
+    "db": read_database,
+    "deepmd": read_deepmd,
+    "extxyz": lambda file, stop: iread(checked_text(file, stop), index=slice(0, stop), format="extxyz"),
+    "lammps-data": read_data,
+    "lammps-dump-binary": read_binary_dump,
+    "lammps-dump-text": read_dump,
+    "npz": read_npz,
+}
+
+
 def _read_source(given: Path) -> Iterator[tuple[str, int, Atoms]]:
     source = Source.of(given)
-    file_format = checked_format(source.file)
-    if file_format == "extxyz":
-        check_extxyz(source.file, source.stop)
     images: list[Atoms] = []
+    file_format = checked_format(source.file)
     try:
-        for atoms in iread(source.file, index=slice(0, source.stop), format=file_format, do_not_split_by_at_sign=True):
+        for atoms in _images(source.file, file_format, source.stop):
             images.append(atoms)
+    except FrameReadError:
+        raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
         before = f", or read the frames before it with {source.file}@:{len(images)}" if images else ""
         raise FrameReadError(
@@ -101,3 +118,9 @@ def _read_source(given: Path) -> Iterator[tuple[str, int, Atoms]]:
     if not images:
         raise FrameReadError(f"{source.file}: expected frames in the format {file_format}, found none")
     yield from ((source.file, index, images[index]) for index in source.indices(len(images)))
+
+
+def _images(file: str, file_format: str, stop: int | None) -> Iterator[Atoms]:
+    if file_format in _READERS:
+        return _READERS[file_format](file, stop)
+    return iread(file, index=slice(0, stop), format=file_format, do_not_split_by_at_sign=True)

@@ -105,7 +105,8 @@ def test_the_free_energy_belongs_to_the_forces(tmp_path):
     file.write_text(WATER.replace("energy=-14.2", "energy=-14.2 free_energy=-14.25 U=3"))
     (frame,) = read_frames(file)
     assert (frame.energy, frame.keys["energy"]) == (-14.25, "free_energy")
-    assert frame.remarks == ("energy and free_energy differ: free_energy is taken, whose derivative the forces are",)
+    (remark,) = frame.remarks
+    assert remark.text == "energy and free_energy differ: free_energy is taken, whose derivative the forces are"
     assert read_frames(file, {"energy": "energy"})[0].energy == -14.2
     assert read_frames(file, {"energy": "U"})[0].energy == 3.0
     file.write_text(WATER.replace("energy=-14.2", "energy=-14.2 free_energy=-15"))
@@ -121,7 +122,7 @@ def test_keys_are_found_in_each_frame(tmp_path):
     file.write_text(WATER.replace("energy", "REF_energy") + WATER + atom)
     frames = read_frames(file, {"energy": "REF_energy"})
     assert [f.energy for f in frames] == [-14.2, None, -13.6]
-    assert frames[2].remarks == ("no 'REF_energy', the name given for the energy: it is read from 'energy'",)
+    assert "without 'REF_energy', the name given for the energy: it is read from 'energy'" in frames[2].remarks[0].text
 
 
 def test_a_column_of_atoms_is_no_label_of_the_structure(tmp_path):
@@ -156,8 +157,8 @@ def test_what_nobody_asked_for_is_left_out_with_a_remark(tmp_path, text):
     assert frame.conditions == {}
     (remark,) = frame.remarks
     key = text.partition("=")[0]
-    assert "left out: expected" in remark
-    assert repr(key) in remark
+    assert "left out: expected" in remark.text
+    assert repr(key) in remark.text
     with pytest.raises(LabelError, match="expected"):
         read_frames(file, {{"mulliken_charges": "charges"}.get(key, key): key})
 

@@ -1,0 +1,97 @@
+"""Extended XYZ, walked through before ASE reads it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+from ase.data import chemical_symbols
+from ase.io.formats import open_with_compression
+
+from equishare.atoms.files.formats import reason
+from equishare.atoms.source import FrameReadError
+
+__all__ = ["checked_text"]
+
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+(\s|$))")
+_NUMBER = re.compile(r"\s*\d{1,3}(?=\s)")
+
+
+def checked_text(file: str, stop: int | None) -> io.StringIO:
+    """The text of an extended XYZ file up to a frame, in the form that ASE reads.
+
+    A mark of the byte order is dropped, exponents of Fortran (1.0D-3) become those of everyone, atomic numbers become symbols.
+    ASE would stop in silence at a blank line and lose what follows, so that a break is found here, and named by frame and line.
+
+    Raises:
+        FrameReadError: the text is not in UTF-8, or a frame is broken.
+    """
+    return io.StringIO("".join(_frames(_lines(file), file, stop)))
+
+
+def _lines(file: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line."""
+    number = 0
+    try:
+        with open_with_compression(file, "rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        wrong = error.object[error.start : error.start + 1].hex()
+        raise FrameReadError(
+            f"{file}: line {number} is not UTF-8 (byte 0x{wrong}), expected the text of an extended XYZ file; if it is in Latin-1, "
+            f"convert it: iconv -f latin1 -t utf-8 FILE > NEW"
+        ) from error
+    except (EOFError, OSError) as error:
+        raise FrameReadError(f"{file}: expected the text of an extended XYZ file: {reason(error)}") from error
+
+
+def _frames(lines: Iterator[tuple[int, str]], file: str, stop: int | None) -> Iterator[str]:
+    frame = 0
+    blank = None
+    for number, line in lines:
+        if frame == stop:
+            return
+        if not line.strip():
+            blank = blank or number
+            continue
+        if line.startswith("VEC"):
+            yield line
+            continue
+        if blank:
+            raise FrameReadError(f"{file}: line {blank} is blank, between frames {frame - 1} and {frame}; remove it")
+        try:
+            atoms = int(line)
+        except ValueError:
+            raise FrameReadError(
+                f"{file}: line {number} should open frame {frame} with its number of atoms, but "
+                f"reads {line.strip()[:40]!r}; is the frame before it complete?"
+            ) from None
+        if atoms < 1:
+            raise FrameReadError(f"{file}: frame {frame} (line {number}) says {atoms} atoms; expected 1 or more")
+        yield line
+        yield from _atoms(lines, atoms, (file, frame, number))
+        frame += 1
+
+
+def _atoms(lines: Iterator[tuple[int, str]], atoms: int, place: tuple[str, int, int]) -> Iterator[str]:
+    """The comment and the atoms of a frame."""
+    species_first = True
+    for count in range(atoms + 1):
+        _, line = next(lines, (0, ""))
+        if not line or (count and not line.strip()):
+            file, frame, opened = place
+            raise FrameReadError(
+                f"{file}: frame {frame} (line {opened}) says {atoms} atoms, but ends after {max(count - 1, 0)}; "
+                f"the file is cut short: remove that frame or read {file}@:{frame}"
+            )
+        if count == 0:
+            species_first = "Properties=" not in line or "Properties=species:S:1:" in line
+            yield line
+            continue
+        if "D" in line or "d" in line:
+            line = _FORTRAN.sub("e", line)
+        if species_first and (symbol := _NUMBER.match(line)) and 0 < (z := int(symbol.group())) < len(chemical_symbols):
+            line = chemical_symbols[z] + line[symbol.end() :]
+        yield line if line.endswith("\n") else line + "\n"

@@ -16,7 +16,7 @@ from measuring import machine, read, write
 from peers.worker import water_box
 
 from equishare.nn import backend
-from equishare.potential import ModelConfig, Potential, collate, from_atoms
+from equishare.potential import ModelConfig, Potential, Statistics, collate, from_atoms
 
 
 def measure(name: str, task: str, potential: Potential, graph, device: str) -> tuple[float, float]:
@@ -48,7 +48,9 @@ def main() -> None:
     rows = []
     print(f"{'milliseconds':44s} {names[0]:>8s} {names[1]:>8s} {'ratio':>7s}")
     for molecules in arguments.molecules:
-        potential = Potential(ModelConfig.preset("default"), {"H": -13.6, "O": -430.0}, neighbours=50.0)
+        potential = Potential(
+            ModelConfig.preset("default"), Statistics(reference_energies={"H": -13.6, "O": -430.0}, neighbours=50.0)
+        )
         potential = potential.to(arguments.device)
         graph = collate([from_atoms(water_box(molecules), potential.cutoff)]).to(arguments.device)
         for task in ("energy and forces", "gradient of a loss on forces"):

@@ -14,9 +14,9 @@ import ase.io
 import numpy as np
 import torch
 from ase.build import molecule
+from equishare.potential.frozen_potential import FrozenPotential
 
 from equishare.potential import ModelConfig, Potential, load
-from equishare.potential.frozen_potential import FrozenPotential
 from equishare.simulate import EquishareCalculator
 
 

@@ -93,7 +93,7 @@ def model(folder: Path) -> Path:
 
 def committee(folder: Path) -> Path:
     potential = load(model(folder))
-    potential.committee = Committee(potential.config.n_read, 2)
+    potential.committee = Committee(potential.energy.n_inputs, 2)
     save(potential, folder / "model.safetensors")
     return folder / "model.safetensors"
 
@@ -120,7 +120,7 @@ def foreign(folder: Path) -> Path:
 
 def newer(folder: Path) -> Path:
     file = model(folder)
-    file.write_bytes(file.read_bytes().replace(b"equishare-potential-2", b"equishare-potential-9"))
+    file.write_bytes(file.read_bytes().replace(b"equishare-potential-3", b"equishare-potential-9"))
     return file
 
 
@@ -190,7 +190,7 @@ CASES = {
     "no such model": (lambda f: ["eval", f / "m.safetensors", good(f)], ["m.safetensors"]),
     "damaged model": (lambda f: ["eval", damaged(f), good(f)], ["model.safetensors"]),
     "another project's model": (lambda f: ["eval", foreign(f), good(f)], ["no equishare potential"]),
-    "model of a newer format": (lambda f: ["eval", newer(f), good(f)], ["equishare-potential-9"]),
+    "model of a newer format": (lambda f: ["eval", newer(f), good(f)], ["format 9", "up to 3"]),
     "pickle posing as a model": (lambda f: ["eval", pickled(f, "model.safetensors"), good(f)], ["refused"]),
     "folder for a model": (lambda f: ["eval", f, good(f)], ["folder"]),
     "unknown element at prediction": (lambda f: ["eval", model(f), xyz(f, [bulk("Si")])], ["Si"]),

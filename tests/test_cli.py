@@ -121,7 +121,7 @@ def test_a_committee_is_in_the_run(uncertain):
     assert settings["model"]["repulsion"] == "zbl"
     header = read_header(uncertain / "model.safetensors")
     assert header.committee.members == 3
-    assert header.min_distance["O-O"] == 3.0
+    assert header.statistics.min_distance["O-O"] == 3.0
     assert (uncertain / "plots" / "calibration.png").exists()
     assert "<h2>Uncertainty</h2>" in (uncertain / "report.html").read_text()
 
@@ -198,7 +198,7 @@ def test_check_is_passed_through(capsys):
         (["train", "--e0", "Qq=1"], 1, "chemical symbols"),
         (["train", "--key", "energy=nothing"], 1, "nothing"),
         (["train", "--epochs", "0"], 1, "budget.epochs"),
-        (["train", "dry_ice@:20", "--dipole"], 1, "no training frame has a dipole"),
+        (["train", "dry_ice@:20", "--learn", "dipole"], 1, "no training frame has it"),
         (["eval", "nowhere.safetensors", "ethanol"], 1, "no model file"),
         (["eval", "odd.yaml", "ethanol"], 1, "not a readable"),
         (["eval", "full", "ethanol"], 1, "folder"),

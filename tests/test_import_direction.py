@@ -15,7 +15,7 @@ ALLOWED = {
     "ops": set(),
     "nn": {"groups", "sharing", "ops"},
     "gallery": {"groups", "sharing", "nn"},
-    "potential": {"groups", "sharing", "ops", "nn", "atoms"},
+    "potential": {"atoms", "groups", "sharing", "ops", "nn"},
     "check": {"groups"},
     "datasets": set(),
     "atoms": {"datasets"},

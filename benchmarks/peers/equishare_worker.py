@@ -47,7 +47,7 @@ class Equishare(worker.Program):
         def step(_: int) -> None:
             batch = next(batches)
             optimiser.zero_grad(set_to_none=True)
-            batch_loss(potential(batch), batch, options, potential.scale).backward()
+            batch_loss(potential(batch), batch, options, potential.statistics.scale).backward()
             torch.nn.utils.clip_grad_norm_(potential.parameters(), options.gradient_clip)
             optimiser.step()
             state.averaged.update()

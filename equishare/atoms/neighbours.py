@@ -47,19 +47,6 @@ class Neighbours(NamedTuple):
         near = np.einsum("ij,ij->i", self.vectors, self.vectors) < cutoff**2
         return self if near.all() else Neighbours(*(each[near] for each in self))
 
-    def forces(self, gradient: np.ndarray, n_atoms: int) -> np.ndarray:
-        """Forces in eV/Å of an energy with this derivative by the vectors."""
-        slope = gradient.astype(np.float64)
-        axes = [
-            np.bincount(self.receiver, along, n_atoms) - np.bincount(self.sender, along, n_atoms) for along in slope.T
-        ]
-        return np.stack(axes, axis=1).astype(np.float64, copy=False)  # counts are integers where there is no pair
-
-    def virial(self, gradient: np.ndarray) -> np.ndarray:
-        """Derivative of that energy by the strain in eV: stress times volume, symmetric."""
-        outer = np.einsum("ei,ej->ij", self.vectors, gradient, dtype=np.float64)
-        return (outer + outer.T) / 2
-
 
 def neighbour_list(atoms: Atoms, cutoff: float) -> Neighbours:
     """All pairs closer than the cutoff (Å), both ways, with images along the periodic directions; found by vesin.

@@ -73,7 +73,10 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")] = None,
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
-    dipole: Annotated[bool | None, typer.Option("--dipole/--no-dipole", help="Learn the dipole too.")] = None,
+    learn: Annotated[str | None, typer.Option(help="Properties to learn besides the energy, such as dipole.")] = None,
+    condition: Annotated[
+        str | None, typer.Option(help="What goes into the model with each structure: charge, spin, method.")
+    ] = None,
     repulsion: Annotated[
         Repulsion | None, typer.Option(help="Let nuclei repel each other where the data have no distances.")
     ] = None,
@@ -115,7 +118,8 @@ def train(
         "model": {
             "preset": preset and preset.value,
             "cutoff": cutoff,
-            "dipole": dipole,
+            "heads": learn and learn.split(","),
+            "conditions": condition and condition.split(","),
             "repulsion": repulsion and repulsion.value,
         },
         "uncertainty": {"committee": committee},

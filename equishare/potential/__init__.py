@@ -8,8 +8,10 @@ from equishare.potential.errors import ModelFileError, UnknownSpeciesError
 from equishare.potential.graph import AtomGraph, collate, from_atoms
 from equishare.potential.hessian import hessian
 from equishare.potential.model_file import Header, load, read_header, save
-from equishare.potential.potential import Potential, Prediction
+from equishare.potential.potential import Potential
+from equishare.potential.prediction import Prediction
 from equishare.potential.repulsion import ZBL
+from equishare.potential.statistics import Statistics
 
 __all__ = [
     "PRESETS",
@@ -23,6 +25,7 @@ __all__ = [
     "ModelFileError",
     "Potential",
     "Prediction",
+    "Statistics",
     "UnknownSpeciesError",
     "collate",
     "from_atoms",

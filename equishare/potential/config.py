@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from equishare.atoms.properties import conditions, outputs
 
 PresetName = Literal["small", "default", "accurate"]
 
@@ -20,15 +22,24 @@ class ModelConfig(BaseModel):
     cutoff: float = Field(5.0, gt=0, description="radius in Å within which two atoms are neighbours")
     n_basis: int = Field(8, ge=1, description="radial functions")
     n_hidden: int = Field(32, ge=1, description="width of the readout's hidden layer")
-    dipole: bool = Field(False, description="read out charges and atomic dipoles, and from them the dipole moment")
+    heads: tuple[str, ...] = Field((), description="properties to read out besides the energy, such as dipole")
+    conditions: tuple[str, ...] = Field(
+        (), description="properties of a structure that go into the network: charge, spin, method"
+    )
+    methods: tuple[str, ...] = Field((), description="names of the methods that labelled the data, where that goes in")
     repulsion: Literal["zbl"] | None = Field(
         None, description="zbl: nuclei repel each other at distances shorter than those of the data"
     )
 
-    @property
-    def n_read(self) -> int:
-        """What the linear maps at the end of the energy's readouts read: the channels of all layers but the last, its hidden ones."""
-        return self.channels * (self.layers - 1) + self.n_hidden
+    @field_validator("heads")
+    @classmethod
+    def _heads_in_the_table(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _in_the_table(names, [row.name for row in outputs() if not row.derived and row.name != "energy"])
+
+    @field_validator("conditions")
+    @classmethod
+    def _conditions_in_the_table(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _in_the_table(names, [row.name for row in conditions()])
 
     @classmethod
     def preset(cls, name: PresetName) -> "ModelConfig":
@@ -38,6 +49,13 @@ class ModelConfig(BaseModel):
         32
         """
         return cls(**PRESETS[name])
+
+
+def _in_the_table(names: tuple[str, ...], possible: list[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in possible]
+    if unknown:
+        raise ValueError(f"expected some of {', '.join(possible)}, got {', '.join(unknown)}")
+    return tuple(dict.fromkeys(names))
 
 
 PRESETS: dict[PresetName, dict[str, Any]] = {

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn import ChannelProduct, DensityConv, Edges, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
+from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear, RadialBasis, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
 from equishare.nn.e3.folding import Foldable
-from equishare.ops.edge_functions.operation import edge_functions
+from equishare.potential.conditions import Conditions
 from equishare.potential.config import ModelConfig
+from equishare.potential.operations import LayerOperations, Operations
 
 
 class DensityLayer(Foldable):
@@ -43,104 +43,76 @@ class DensityLayer(Foldable):
             self.mixes.append(IrrepsLinear(target, irreps_out))
         self.skip = IrrepsLinear(irreps_in, natural_irreps(channels, min(l_in, l_out)))
         self.species_scale = nn.Parameter(torch.ones(n_species, channels))
+        self.dim_out = (l_out + 1) ** 2
         with torch.no_grad():
             self.channel_mix.weight.copy_(torch.eye(channels) * channels**0.5)
             for mix in self.mixes:
                 mix.weight *= len(self.mixes) ** -0.5
 
-    def forward(
-        self,
-        features: Float[Tensor, "atoms dim channels"],
-        basis: Float[Tensor, "edges n_basis"],
-        harmonics: Float[Tensor, "edges components"],
-        edges: Edges,
-        species: Int[Tensor, "atoms"],
-        table: Float[Tensor, "species channels"] | None = None,
-    ) -> Float[Tensor, "atoms dim_out channels"]:
-        """Update the features of every atom; where they are ``table[species]``, giving the table too is faster."""
-        if table is None:
-            density = self.channel_mix(self.conv(features, basis, harmonics, edges))
-        else:
-            weight = self._of_weights("kinds", lambda: self.conv.kind_weight(table, self.channel_mix))
-            density = self.conv.of_kinds(weight, species, basis, harmonics, edges)
-        updated = self.mixes[0](density)
+    def forward(self, ops: LayerOperations, features: Any, table: Tensor | None = None) -> Any:
+        """Update the features of the atoms; where they are the rows of a table, one a species, giving it too is faster."""
+        density = ops.density(self, features, table)
+        updated = ops.linear(self.first_mix, density, ops.skip(self, features))
         power = density
-        for order, product in enumerate(self.products):
-            power = product(power, None, species) if order == 0 else product(power, density, species)
-            updated = updated + self.mixes[order + 1](power)
-        kept = self.skip(features) * self.species_scale.index_select(0, species).unsqueeze(1)
-        missing = updated.shape[1] - kept.shape[1]
-        return updated + (torch.nn.functional.pad(kept, (0, 0, 0, missing)) if missing else kept)
+        for order, (product, mix) in enumerate(self.powers):
+            power = ops.product(product, power, density if order else None)
+            updated = ops.linear(mix, power, updated)
+        return updated
+
+    @property
+    def first_mix(self) -> IrrepsLinear:
+        """The map of the density itself."""
+        return cast(IrrepsLinear, self.mixes[0])
+
+    @property
+    def powers(self) -> Iterable[tuple[ChannelProduct, IrrepsLinear]]:
+        """The products, one after the other, each with the map of what it gives."""
+        pairs = zip(self.products, list(self.mixes)[1:], strict=True)
+        return cast(Iterable[tuple[ChannelProduct, IrrepsLinear]], pairs)
+
+    def kind_weight(self, table: Tensor) -> Tensor:
+        """What sums over each species' neighbours are multiplied with, see `DensityConv.of_kinds`."""
+        return self._of_weights("kinds", lambda: self.conv.kind_weight(table, self.channel_mix))
 
 
 class DensityNet(nn.Module):
-    r"""Per-atom energies, and charges and atomic dipoles if wanted, from edge vectors.
+    r"""Features of atoms, layer after layer, from edge vectors, and how bonded each atom is.
 
-    .. math:: e_i = \gamma(\rho_i) \sum_t \mathrm{Readout}_t(x_i^{(t)}), \qquad
-              \rho_i = \sum_j f(r_{ij} / r_c), \quad \gamma(\rho) = 1 - e^{-\rho}
+    .. math:: \gamma(\rho_i) = 1 - e^{-\rho_i}, \qquad \rho_i = \sum_j f(r_{ij} / r_c)
 
-    An atom without neighbours has energy zero, reached smoothly. Energies are invariant and dipoles equivariant under
-    O(3), translations and permutations: exact.
+    What the heads read is multiplied with γ: of an atom without neighbours they read nothing, reached smoothly. Features are
+    equivariant and γ is invariant under O(3), translations and permutations: exact.
 
     Args:
         config: Shape of the network.
         n_species: Number of chemical elements.
         neighbours: Mean number of neighbours in the training data: keeps the variance of the densities near one.
         spacing: Mean distance in Å of an atom to its nearest neighbour in the training data: a little beyond it radial functions decay.
-
-    Shapes:
-        vectors ``[edges, 3]`` in Å (receiver to sender), species ``[atoms]`` in 0..n_species - 1.
+        l_last: Highest degree of the last layer's features, which the heads need.
     """
 
-    def __init__(self, config: ModelConfig, n_species: int, neighbours: float, spacing: float) -> None:
+    def __init__(self, config: ModelConfig, n_species: int, neighbours: float, spacing: float, l_last: int = 0) -> None:
         super().__init__()
-        self.config = config
-        channels = config.channels
         self.few_species = n_species <= neighbours
-        self.embedding = nn.Embedding(n_species, channels)
+        self.embedding = nn.Embedding(n_species, config.channels)
         self.harmonics = SphericalHarmonics(config.l_density)
         self.basis = RadialBasis(config.cutoff, config.n_basis, decay_length=1.2 * spacing)
-        l_last = 1 if config.dipole else 0
-        degrees = [0, *[config.l_features] * (config.layers - 1), l_last]
+        self.degrees = [0, *[config.l_features] * (config.layers - 1), l_last]
         self.layers = nn.ModuleList(
-            DensityLayer(config, l_in, l_out, n_species, max(neighbours, 1.0)) for l_in, l_out in pairwise(degrees)
+            DensityLayer(config, l_in, l_out, n_species, max(neighbours, 1.0)) for l_in, l_out in pairwise(self.degrees)
         )
-        widths = [None] * (config.layers - 1) + [config.n_hidden]
-        self.energies = nn.ModuleList(
-            Readout(natural_irreps(channels, degree), "0e", width)
-            for degree, width in zip(degrees[1:], widths, strict=True)
-        )
-        if config.dipole:
-            self.charge = Readout(natural_irreps(channels, l_last), "0e", config.n_hidden)
-            self.atomic_dipole = Readout(natural_irreps(channels, l_last), "1o")
+        self.conditions = Conditions(config) if config.conditions else None
 
-    def forward(
-        self, vectors: Float[Tensor, "edges 3"], species: Int[Tensor, "atoms"], edges: Edges, curvature: bool = True
-    ) -> tuple[
-        Float[Tensor, "atoms"],
-        Float[Tensor, "atoms"],
-        Float[Tensor, "atoms 3"] | None,
-        Tensor | None,
-        list[Float[Tensor, "atoms _"]],
-    ]:
-        """Return (energy, bonding γ, atomic dipole or None, charge or None, inputs of the energy's linear maps) of each atom.
-
-        The energy is not yet scaled by γ. Without `curvature` second derivatives by the vectors are wrong (see `edge_functions`).
-        """
-        basis, envelope, harmonics = edge_functions(vectors, self.basis.radial, self.harmonics.l_max, curvature)
-        coordination = torch.zeros_like(species, dtype=vectors.dtype).index_add(0, edges.receiver, envelope)
-        bonding = 1 - torch.exp(-coordination)
-        features = self.embedding(species).unsqueeze(1)
+    def forward(self, ops: Operations, given: dict[str, Any] | None = None) -> tuple[list[Any], Any]:
+        """(features after each layer, γ), from the conditions `given` with each structure where there are any."""
+        envelope = ops.edge_functions(self.basis.radial, self.harmonics.l_max)
+        bonding = 1 - ops.exp(-ops.at_receivers(envelope))
+        features = ops.embed(self.embedding.weight)
         table = self.embedding.weight if self.few_species else None
-        energy = torch.zeros_like(bonding)
-        inputs = []
-        for layer, readout in zip(self.layers, cast(Iterable[Readout], self.energies), strict=True):
-            features, table = layer(features, basis, harmonics, edges, species, table), None
-            read = readout.inputs(features)
-            energy = energy + readout.last(read).flatten()
-            inputs.append(read.squeeze(1))
-        if not self.config.dipole:
-            return energy, bonding, None, None, inputs
-        charge = self.charge(features).squeeze(1) * bonding
-        dipole = self.atomic_dipole(features) * bonding.unsqueeze(1)
-        return energy, bonding, dipole, charge, inputs
+        found: list[Any] = []
+        for layer in cast(Iterable[DensityLayer], self.layers):
+            features, table = ops.layer(layer, features, table), None
+            if self.conditions is not None and not found:
+                features = self.conditions(ops, features, bonding, given or {})
+            found.append(features)
+        return found, bonding

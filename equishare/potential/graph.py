@@ -9,7 +9,7 @@ from ase import Atoms
 from torch import Tensor
 from torch_geometric.data import Data
 
-from equishare.atoms.neighbours import GraphError, Neighbours, neighbour_list, settle
+from equishare.atoms.neighbours import GraphError, Neighbours, neighbour_list
 
 
 class AtomGraph(Data):
@@ -24,11 +24,10 @@ class AtomGraph(Data):
     edge_index     ``[2, edges]`` int64    PyG's order: row 0 sends, row 1 receives
     edge_shift     ``[edges, 3]``          integer cell shifts: r_ij = r_sender + shift @ cell - r_receiver
     batch          ``[atoms]`` int64       structure of each atom (in a batch)
-    energy         ``[graphs]`` float64    eV, where labelled (NaN: not labelled)
-    forces         ``[atoms, 3]``          eV/Å, where labelled (NaN: not labelled)
-    stress         ``[graphs, 3, 3]``      eV/Å^3, ASE's sign, where labelled (NaN: not labelled)
-    dipole         ``[graphs, 3]``         e·Å, where labelled (NaN: not labelled)
     ============== ======================= ==========================================================================
+
+    Labels and conditions are fields as well, by their names in `equishare.atoms.PROPERTIES`: ``[graphs, ...]`` or ``[atoms, ...]`` in the
+    unit of the table, NaN where there is no label; conditions are int64.
     """
 
     def __cat_dim__(self, key: str, value: object, *args: object, **kwargs: object) -> int:
@@ -56,18 +55,15 @@ class AtomGraph(Data):
         return vectors + torch.einsum("ei,eij->ej", self.edge_shift, cell)
 
 
-def from_atoms(
-    atoms: Atoms, cutoff: float, dtype: torch.dtype = torch.float32, neighbours: Neighbours | None = None
-) -> AtomGraph:
+def from_atoms(atoms: Atoms, cutoff: float, neighbours: Neighbours | None = None) -> AtomGraph:
     """Graph of one structure: every pair of atoms, and of periodic images, closer than the cutoff.
 
     Edges come sorted by receiver. A cell with periodic boundary conditions along some axes only is handled as ASE does; a molecule needs no
-    cell. Positions are moved around the origin in float64 (`settle`), so that edges are as sharp far away as near it.
+    cell. Geometry is in float64, whatever the type of the potential, so that edges are as sharp far from the origin as near it.
 
     Args:
         atoms: Structure, positions in Å.
         cutoff: Radius in Å.
-        dtype: Type of positions and cell.
         neighbours: The pairs within the cutoff, where they are known; None: found here.
 
     Raises:
@@ -78,15 +74,12 @@ def from_atoms(
     torch.Size([2, 6])
     """
     sender, receiver, shift, _ = neighbour_list(atoms, cutoff) if neighbours is None else neighbours
-    positions, crossed = settle(atoms, cutoff)
-    if crossed is not None:
-        shift = shift + crossed[sender] - crossed[receiver]
     return AtomGraph(
         numbers=torch.from_numpy(atoms.numbers.astype(np.int64)),
-        positions=torch.tensor(positions, dtype=dtype),
-        cell=torch.tensor(np.asarray(atoms.cell)[None], dtype=dtype),
+        positions=torch.tensor(atoms.positions, dtype=torch.float64),
+        cell=torch.tensor(np.asarray(atoms.cell)[None], dtype=torch.float64),
         edge_index=torch.from_numpy(np.stack([sender, receiver])),
-        edge_shift=torch.tensor(shift, dtype=dtype),
+        edge_shift=torch.tensor(shift, dtype=torch.float64),
         num_nodes=len(atoms),
     )
 

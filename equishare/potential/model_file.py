@@ -2,22 +2,24 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 import equishare
+from equishare.atoms.properties import PROPERTIES
 from equishare.files import replacing
 from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.errors import ModelFileError
+from equishare.potential.migrations import FORMAT, format_name, format_number, migrate
 from equishare.potential.potential import Potential
-
-FORMAT = "equishare-potential-2"
+from equishare.potential.statistics import Statistics
 
 
 class CommitteeHeader(BaseModel):
@@ -39,12 +41,7 @@ class Header(BaseModel):
     version: str
     units: dict[str, str]
     config: ModelConfig
-    reference_energies: dict[str, float]
-    scale: float
-    shift: dict[str, float]
-    neighbours: float
-    spacing: float
-    min_distance: dict[str, float] = {}
+    statistics: Statistics
     committee: CommitteeHeader | None = None
     metadata: dict[str, Any]
 
@@ -61,16 +58,11 @@ def save(potential: Potential, path: str | os.PathLike[str], metadata: dict[str,
         OSError: if the file cannot be written; a file that was there stays as it was.
     """
     header = Header(
-        format=FORMAT,
+        format=format_name(FORMAT),
         version=equishare.__version__,
-        units={"energy": "eV", "length": "Å", "forces": "eV/Å", "stress": "eV/Å^3", "dipole": "e·Å"},
+        units={"length": "Å"} | {row.name: row.unit for row in PROPERTIES.values() if row.unit},
         config=potential.config,
-        reference_energies=potential.reference_energies,
-        scale=potential.scale,
-        shift=potential.shift,
-        neighbours=potential.neighbours,
-        spacing=potential.spacing,
-        min_distance=potential.min_distance,
+        statistics=potential.statistics,
         committee=None
         if (own := potential.committee) is None
         else CommitteeHeader(**{name: getattr(own, name) for name in CommitteeHeader.model_fields}),
@@ -89,7 +81,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         FileNotFoundError: if there is no such file.
     """
     with _open(path) as file:
-        return _header(file.metadata(), path)
+        return _header(file.metadata(), path)[0]
 
 
 def load(
@@ -113,30 +105,22 @@ def load(
     ('H',)
     """
     with _open(path) as file:
-        header = _header(file.metadata(), path)
+        header, rename = _header(file.metadata(), path)
         try:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except safetensors.SafetensorError as error:
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
     with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten: the caller's numbers stay
-        potential = Potential(
-            header.config,
-            header.reference_energies,
-            header.scale,
-            header.shift,
-            neighbours=header.neighbours,
-            spacing=header.spacing,
-            min_distance=header.min_distance,
-        )
+        potential = Potential(header.config, header.statistics)
         if header.committee is not None:
             try:
-                potential.committee = Committee(potential.config.n_read, **header.committee.model_dump())
+                potential.committee = Committee(potential.energy.n_inputs, **header.committee.model_dump())
             except ValueError as error:
                 raise ModelFileError(f"the header of {path} is damaged: {error}") from error
     saved = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), torch.float32)
     potential = potential.to(device=device, dtype=dtype or saved)
     try:
-        potential.load_state_dict(weights)
+        potential.load_state_dict(rename(weights))
     except RuntimeError as error:
         raise ModelFileError(f"the weights in {path} do not fit its header: {error}") from error
     return potential.eval()
@@ -159,17 +143,27 @@ def _open(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _header(metadata: dict[str, str] | None, path: str | os.PathLike[str]) -> Header:
+def _header(
+    metadata: dict[str, str] | None, path: str | os.PathLike[str]
+) -> tuple[Header, Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]]:
+    """The header in the present format, and what renames the file's weights."""
     if not metadata or "equishare" not in metadata:
         raise ModelFileError(f"{path} is a .safetensors file, but holds no equishare potential")
     try:
         raw = json.loads(metadata["equishare"])
-        if raw.get("format") != FORMAT:
+        number = format_number(raw)
+        if number is not None and number > FORMAT:
             raise ModelFileError(
-                f"{path} has format {raw.get('format')!r}, this version reads {FORMAT!r}; "
-                f"it was written by equishare {raw.get('version')}, this is {equishare.__version__}: train again, or use the version "
-                "that wrote it"
+                f"{path} has format {number}, this version reads formats up to {FORMAT}; it was written by equishare "
+                f"{raw.get('version')}, this is {equishare.__version__}: install a version as new as that"
             )
-        return Header.model_validate(raw)
-    except (ValidationError, json.JSONDecodeError, AttributeError) as error:
+        if number == 1:
+            raise ModelFileError(
+                f"{path} has format 1, of before the first release; this version reads formats from 2 on: train again"
+            )
+        header, rename = migrate(raw)
+        return Header.model_validate(header), rename
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ModelFileError):
+            raise
         raise ModelFileError(f"the header of {path} is damaged: {error}") from error

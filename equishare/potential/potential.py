@@ -1,57 +1,30 @@
 """The fitted potential: energy from a network, forces and stress from its one derivative."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from ase import Atoms
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from torch import Tensor, nn
 
 from equishare.nn import Edges
 from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityNet
+from equishare.potential.derivatives import edge_forces, mean_square, virial
 from equishare.potential.errors import UnknownSpeciesError
+from equishare.potential.given import Given
 from equishare.potential.graph import AtomGraph, collate, from_atoms
+from equishare.potential.heads import HEADS, EnergyHead, State, highest_degree, make_heads
+from equishare.potential.operations import Operations
+from equishare.potential.prediction import Prediction
 from equishare.potential.repulsion import ZBL
+from equishare.potential.statistics import Statistics
+from equishare.potential.torch_operations import TorchOperations
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a potential says of a batch of structures.
-
-    ================== ===================== ==================================================
-    field              shape                 meaning
-    ================== ===================== ==================================================
-    energy             ``[graphs]``          total energy in eV, float64
-    interaction_energy ``[graphs]``          energy without the isolated atoms' in eV
-    node_energy        ``[atoms]``           energy of each atom in eV, float64; sums to energy
-    forces             ``[atoms, 3]``        eV/Å
-    stress             ``[graphs, 3, 3]``    eV/Å^3, ASE's sign; zero for a structure without cell
-    dipole             ``[graphs, 3]``       e·Å
-    charges            ``[atoms]``           partial charges in e; sum to zero in each structure
-    deviations         ``[graphs, members]`` energies of a committee's members relative to their mean in eV, not calibrated
-    energy_uncertainty ``[graphs]``          standard deviation in eV, calibrated
-    forces_uncertainty ``[atoms]``           standard deviation of a force component in eV/Å, calibrated
-    ================== ===================== ==================================================
-    """
-
-    energy: Tensor
-    interaction_energy: Tensor
-    node_energy: Tensor
-    forces: Tensor | None = None
-    stress: Tensor | None = None
-    dipole: Tensor | None = None
-    charges: Tensor | None = None
-    deviations: Tensor | None = None
-    energy_uncertainty: Tensor | None = None
-    forces_uncertainty: Tensor | None = None
 
 
 class Potential(nn.Module):
@@ -67,13 +40,8 @@ class Potential(nn.Module):
 
     Args:
         config: Shape of the network.
-        reference_energies: E0 in eV of each element, such as ``{"H": -13.6, "O": -430.1}``: the elements it knows.
-        scale: σ, unit of the network's energies in eV (the forces' RMS in eV/Å is a good one).
-        shift: μ in eV of each element: its mean energy when bonded; zero where absent.
-        neighbours: Mean number of neighbours within the cutoff in the training data.
-        spacing: Mean distance in Å of an atom to its nearest neighbour in the training data.
-        min_distance: Shortest distance in Å of pairs of elements in the training data, such as ``{"C-H": 1.0}``: where
-            the repulsion of ``config.repulsion`` begins.
+        statistics: What it takes from its training data; bare reference energies, E0 in eV of each element it is to
+            know, for default values of the rest.
 
     Raises:
         ValueError: for no elements, or unknown symbols.
@@ -81,44 +49,35 @@ class Potential(nn.Module):
 
     species_of_number: Tensor
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        reference_energies: dict[str, float],
-        scale: float = 1.0,
-        shift: dict[str, float] | None = None,
-        neighbours: float = 12.0,
-        spacing: float = 1.2,
-        min_distance: dict[str, float] | None = None,
-    ) -> None:
+    def __init__(self, config: ModelConfig, statistics: Statistics | Mapping[str, float]) -> None:
         super().__init__()
-        unknown = [symbol for symbol in (*reference_energies, *(shift or {})) if symbol not in atomic_numbers]
-        if unknown or not reference_energies:
-            raise ValueError(f"expected the reference energy of at least one element by its symbol, got {unknown}")
         self.config = config
-        self.reference_energies = dict(sorted(reference_energies.items(), key=lambda item: atomic_numbers[item[0]]))
-        self.scale = float(scale)
-        self.shift = {symbol: float((shift or {}).get(symbol, 0.0)) for symbol in self.reference_energies}
-        self.neighbours = float(neighbours)
-        self.spacing = float(spacing)
-        self.min_distance = dict(min_distance or {})
-        self.net = DensityNet(config, len(self.reference_energies), neighbours, spacing)
+        self.statistics = found = Statistics.of(statistics)
+        l_last = highest_degree(config.heads)
+        self.net = DensityNet(config, len(found.species), found.neighbours, found.spacing, l_last)
+        self.energy = EnergyHead(config, self.net.degrees[1:])
+        self.heads = nn.ModuleDict(dict(make_heads(config, l_last)))
         self.committee: Committee | None = None
-        self.repulsion = ZBL(self.species, self.min_distance) if config.repulsion == "zbl" else None
-        numbers = [atomic_numbers[symbol] for symbol in self.reference_energies]
+        self.repulsion = ZBL(found.species, found.min_distance) if config.repulsion == "zbl" else None
         lookup = torch.full((len(chemical_symbols) + 1,), -1)
-        lookup[torch.tensor(numbers)] = torch.arange(len(numbers))
+        lookup[torch.tensor(found.numbers)] = torch.arange(len(found.numbers))
         self.register_buffer("species_of_number", lookup, persistent=False)
 
     @property
     def species(self) -> tuple[str, ...]:
         """Elements that the potential knows, by atomic number."""
-        return tuple(self.reference_energies)
+        return self.statistics.species
 
     @property
     def cutoff(self) -> float:
         """Radius in Å within which two atoms of one layer see each other."""
         return self.config.cutoff
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Properties that the heads read besides the energy."""
+        made = {type(head) for head in self.heads.values()}
+        return tuple(name for name, head in HEADS.items() if head in made)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -142,41 +101,61 @@ class Potential(nn.Module):
             UnknownSpeciesError: if there is an element that the potential does not know.
         """
         species = self.species_index(graph.numbers)
-        batch, n_graphs = graph.atom_batch, graph.n_graphs
-        uncertain = forces_uncertainty and self.committee is not None
-        derive = forces or stress or uncertain
-        with torch.set_grad_enabled(derive or torch.is_grad_enabled()):
-            vectors = graph.edge_vectors()
+        derive = forces or stress or (forces_uncertainty and self.committee is not None)
+        recorded = torch.is_grad_enabled()
+        with torch.set_grad_enabled(derive or recorded):
+            # differences of positions in float64, whatever the network's type: it does not depend on the origin, float32 does
+            vectors = graph.edge_vectors().to(self.dtype)
             curvature = vectors.requires_grad
             if derive and not curvature:
                 vectors.requires_grad_()
-            edges = Edges(graph.edge_index, len(species))
-            seen, repulsion = (vectors, None) if self.repulsion is None else self.repulsion(vectors, species, edges)
-            node, bonding, atomic_dipole, charge, inputs = self.net(seen, species, edges, curvature)
-            node = bonding * (self._constant(self.shift, species, self.dtype) + self.scale * node)
-            node = node if repulsion is None else node + repulsion
-            interaction = node.new_zeros(n_graphs).index_add(0, batch, node)
-            members = spread = energy_spread = None
-            if (committee := self.committee) is not None:
-                of_atoms = (self.scale * bonding).unsqueeze(1) * committee(torch.cat(inputs, dim=1))
-                members = node.new_zeros(n_graphs, of_atoms.shape[1]).index_add(0, batch, of_atoms)
-                energy_spread = committee.energy_factor * torch.linalg.vector_norm(members, dim=1)
-                spread = self._forces_spread(committee, members, vectors, edges) if uncertain else None
-            f, s = self._derivatives(interaction, vectors, graph, edges, batch, stress) if derive else (None, None)
-        reference = self._constant(self.reference_energies, species, torch.float64)
-        total = node.double() + reference
-        dipole, charge = self._dipole(graph.positions, atomic_dipole, charge, batch, n_graphs)
+            ops = TorchOperations(
+                vectors=vectors,
+                species=species,
+                edges=Edges(graph.edge_index, len(species)),
+                batch=graph.atom_batch,
+                n_graphs=graph.n_graphs,
+                curvature=curvature,
+                create_graph=self.training or graph.positions.requires_grad,
+            )
+            given = Given.of_graph(graph, self.config, self.dtype)
+            prediction = self.evaluate(ops, given, forces, stress, forces_uncertainty)
+        return prediction if recorded else prediction.map(torch.Tensor.detach)
+
+    def evaluate(
+        self, ops: Operations, given: Given, forces: bool, stress: bool, forces_uncertainty: bool
+    ) -> Prediction:
+        """The potential itself, on tensors or on arrays; see `forward`."""
+        constants = self.statistics
+        repulsion = None if self.repulsion is None else ops.repel(self.repulsion)
+        features, bonding = self.net(ops, given.conditions)
+        node, inputs = self.energy(ops, features)
+        node = bonding * (ops.of_species(constants.shift) + constants.scale * node)
+        node = node if repulsion is None else node + repulsion
+        interaction = ops.sum_atoms(node)
+        total = ops.exact(node) + ops.of_species(constants.reference_energies, exact=True)
+        found: dict[str, Any] = {}
+        if (committee := self.committee) is not None:
+            # what the members read, summed over atoms: they are linear in it
+            read = ops.sum_atoms(ops.column(constants.scale * bonding) * ops.concatenate(inputs))
+            found["deviations"] = members = ops.plain(ops.affine(read, committee.directions))
+            found["energy_uncertainty"] = committee.energy_factor * (members**2).sum(1) ** 0.5
+            if forces_uncertainty:
+                rows = [ops.constant(row) for row in committee.directions[: committee.members]]
+                spread = [mean_square(edge_forces(ops, ops.gradient(read, row))) for row in rows]
+                found["forces_uncertainty"] = committee.forces_spread(sum(spread))
+        state = State(features, bonding, given.positions, given.origin, given.conditions.get("charge"))
+        outputs = {name: value for head in self.heads.values() for name, value in head(ops, state).items()}
+        if forces or stress:
+            gradient = ops.gradient(interaction)
+            found["forces"] = edge_forces(ops, gradient) if forces else None
+            found["stress"] = virial(ops, ops.plain(ops.vectors), gradient) * given.over_volume if stress else None
         return Prediction(
-            energy=total.new_zeros(n_graphs).index_add(0, batch, total),
-            interaction_energy=interaction,
+            energy=ops.sum_atoms(total),
+            interaction_energy=ops.plain(interaction),
             node_energy=total,
-            forces=f if forces else None,
-            stress=s,
-            dipole=dipole,
-            charges=charge,
-            deviations=members,
-            energy_uncertainty=energy_spread,
-            forces_uncertainty=spread,
+            outputs={name: ops.plain(value) for name, value in outputs.items()},
+            **found,
         )
 
     def species_index(self, numbers: Tensor) -> Tensor:
@@ -196,51 +175,6 @@ class Potential(nn.Module):
             )
         return index
 
-    def _constant(self, values: dict[str, float], species: Tensor, dtype: torch.dtype) -> Tensor:
-        """Per-atom constant of each element, exact in any dtype of the weights."""
-        return torch.tensor(list(values.values()), dtype=dtype, device=species.device).index_select(0, species)
-
-    def _derivatives(
-        self, energy: Tensor, vectors: Tensor, graph: AtomGraph, edges: Edges, batch: Tensor, stress: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Forces and stress from dE/d(edge vector): the only place where the energy is differentiated."""
-        n_atoms, n_graphs = len(graph.numbers), graph.n_graphs
-        if not len(edges):
-            zero = vectors.new_zeros(n_atoms, 3)
-            return zero, vectors.new_zeros(n_graphs, 3, 3) if stress else None
-        (gradient,) = torch.autograd.grad(
-            energy.sum(), vectors, create_graph=self.training or graph.positions.requires_grad
-        )
-        forces = _forces(gradient, edges, n_atoms)
-        if not stress:
-            return forces, None
-        outer = vectors.unsqueeze(2) * gradient.unsqueeze(1)
-        virial = outer.new_zeros(n_graphs, 3, 3).index_add(0, batch[edges.receiver], outer)
-        volume = torch.linalg.det(graph.cell).abs()
-        inverse = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0)
-        return forces, (virial + virial.transpose(1, 2)) * (0.5 * inverse[:, None, None])
-
-    def _forces_spread(self, committee: Committee, members: Tensor, vectors: Tensor, edges: Edges) -> Tensor:
-        """Uncertainty of each atom's forces; a backward pass for each member, and the graph stays for the forces."""
-        square = vectors.new_zeros(edges.n_atoms)
-        if len(edges):
-            for energy in members[:, : committee.members].sum(dim=0):
-                (gradient,) = torch.autograd.grad(energy, vectors, retain_graph=True)
-                square = square + _forces(gradient, edges, edges.n_atoms).square().mean(dim=1)
-        return committee.forces_spread(square)
-
-    def _dipole(
-        self, positions: Tensor, atomic_dipole: Tensor | None, charge: Tensor | None, batch: Tensor, n_graphs: int
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Dipole of neutral structures: the charges' mean is taken off, so that the origin does not matter."""
-        if atomic_dipole is None or charge is None:
-            return None, None
-        counts = torch.bincount(batch, minlength=n_graphs).to(charge.dtype)
-        mean = charge.new_zeros(n_graphs).index_add(0, batch, charge) / counts
-        charge = charge - mean[batch]
-        moments = charge.unsqueeze(1) * positions + atomic_dipole
-        return moments.new_zeros(n_graphs, 3).index_add(0, batch, moments), charge
-
     @torch.no_grad()
     def predict(
         self,
@@ -254,7 +188,7 @@ class Potential(nn.Module):
 
         Returns:
             For each structure a dictionary of NumPy values: ``energy`` (float, eV), ``energies`` (eV an atom), and as asked
-            and available ``forces``, ``stress`` (3x3), ``dipole``, ``charges``, ``energy_uncertainty``, ``forces_uncertainty``.
+            and available ``forces``, ``stress`` (3x3), ``energy_uncertainty``, ``forces_uncertainty`` and what the heads read.
 
         Raises:
             GraphError: for a structure that has no graph.
@@ -265,10 +199,10 @@ class Potential(nn.Module):
         self.eval()
         try:
             for start in range(0, len(frames), batch_size):
-                graphs = [from_atoms(atoms, self.cutoff, self.dtype) for atoms in frames[start : start + batch_size]]
+                graphs = [from_atoms(atoms, self.cutoff) for atoms in frames[start : start + batch_size]]
                 batch = collate(graphs).to(self.device)
                 prediction = self(batch, forces=forces, stress=stress, forces_uncertainty=forces_uncertainty)
-                results += _split(prediction, [len(graph.numbers) for graph in graphs])
+                results += prediction.rows([len(graph.numbers) for graph in graphs])
         finally:
             self.train(was_training)
         return results
@@ -286,35 +220,3 @@ class Potential(nn.Module):
         from equishare.simulate.ase_calculator import EquishareCalculator
 
         return EquishareCalculator(self, device=device, dtype=dtype)
-
-
-def _forces(gradient: Tensor, edges: Edges, n_atoms: int) -> Tensor:
-    """Minus the derivative by the atoms' positions, from that by the edge vectors (sender minus receiver)."""
-    zero = gradient.new_zeros(n_atoms, 3)
-    return zero.index_add(0, edges.receiver, gradient).index_add(0, edges.sender, -gradient)
-
-
-def _split(prediction: Prediction, sizes: list[int]) -> list[dict[str, Any]]:
-    """One dictionary of NumPy values a structure."""
-    per_graph = {
-        "energy": prediction.energy,
-        "stress": prediction.stress,
-        "dipole": prediction.dipole,
-        "energy_uncertainty": prediction.energy_uncertainty,
-    }
-    per_atom = {
-        "energies": prediction.node_energy,
-        "forces": prediction.forces,
-        "charges": prediction.charges,
-        "forces_uncertainty": prediction.forces_uncertainty,
-    }
-    rows: list[dict[str, Any]] = [{} for _ in sizes]
-    for name, values in per_graph.items():
-        if values is not None:
-            for row, value in zip(rows, values.detach().cpu().numpy(), strict=True):
-                row[name] = np.array(value) if value.ndim else float(value)
-    for name, values in per_atom.items():
-        if values is not None:
-            for row, value in zip(rows, values.detach().cpu().split(sizes), strict=True):
-                row[name] = value.numpy().copy()
-    return rows

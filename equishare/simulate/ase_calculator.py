@@ -12,15 +12,18 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from equishare.atoms.neighbours import Neighbours
+from equishare.atoms.properties import outputs
 from equishare.nn.e3.folding import fold
 from equishare.potential import AtomGraph, Potential, hessian, load
-from equishare.potential.frozen_potential import FrozenPotential
+from equishare.potential.arrays import ArrayPotential, Structure
+from equishare.potential.given import conditions_of
+from equishare.potential.prediction import Prediction, as_array
 from equishare.simulate.dispersion import d3
 from equishare.simulate.neighbours import NeighbourList
 
 
 class EquishareCalculator(Calculator):
-    """Energy, forces, stress, energies an atom, and where the model has them dipole, charges and uncertainties, for ASE.
+    """Energy, forces, stress, energies an atom, and where the model has them uncertainties and what its heads read, for ASE.
 
     The calculator holds a frozen copy of the potential: neither its device and precision nor its calls change the
     caller's. Neighbours are listed out to ``cutoff + skin`` and the list is kept until an atom has moved by more than half
@@ -74,10 +77,10 @@ class EquishareCalculator(Calculator):
         self.skin = float(skin)
         self.list_builds = 0
         self._list: NeighbourList | None = None
-        self._frozen: FrozenPotential | None = None
+        self._arrays: ArrayPotential | None = None
         self.dispersion = None if dispersion is None else d3(dispersion)
         # the class's list is the smallest; this instance can do more
-        extra = ["dipole", "charges"] if self.potential.config.dipole else []
+        extra = [row.name for row in outputs() if row.name in self.potential.reads]
         extra += [] if self.potential.committee is None else ["energy_uncertainty", "forces_uncertainty"]
         self.implemented_properties = [*type(self).implemented_properties, *extra]
 
@@ -97,42 +100,30 @@ class EquishareCalculator(Calculator):
             raise PropertyNotImplementedError(
                 f"stress needs a cell with three vectors, got {np.asarray(structure.cell).tolist()}"
             )
-        results = self._frozen_results if FrozenPotential.serves(self.potential) else self._results
-        self.results = results(structure, stress, "forces_uncertainty" in properties)
+        predict = self._of_arrays if ArrayPotential.serves(self.potential) else self._of_tensors
+        prediction = predict(structure, stress, "forces_uncertainty" in properties)
+        (found,) = prediction.rows([len(structure)])
+        self.results = {name: _exact(value) for name, value in found.items()}
+        self.results["free_energy"] = self.results["energy"]
+        if "stress" in found:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(self.results["stress"])
         if self.dispersion is not None:
             self._add_dispersion(self.dispersion, structure, stress)
 
-    def _frozen_results(self, atoms: Atoms, stress: bool, uncertainty: bool) -> dict[str, Any]:
-        """By compiled loops: all but dipoles and charges."""
-        if self._frozen is None:
-            self._frozen = FrozenPotential(self.potential)
-        pairs = self._pairs(atoms)
-        prediction = self._frozen(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver, uncertainty)
-        found = _of_energies(prediction.energies) | {"forces": pairs.forces(prediction.gradient, len(atoms))}
-        if stress:
-            found["stress"] = full_3x3_to_voigt_6_stress(pairs.virial(prediction.gradient) / atoms.get_volume())
-        if (committee := self.potential.committee) is not None:
-            found["energy_uncertainty"] = prediction.energy_uncertainty
-            if uncertainty:
-                deviations = [pairs.forces(gradient, len(atoms)) for gradient in prediction.of_members]
-                found["forces_uncertainty"] = committee.forces_spread(
-                    sum(np.square(f).mean(axis=1) for f in deviations)
-                )
-        return found
+    def _of_arrays(self, atoms: Atoms, stress: bool, uncertainty: bool) -> Prediction:
+        if self._arrays is None:
+            self._arrays = ArrayPotential(self.potential)
+        pairs, config = self._pairs(atoms), self.potential.config
+        structure = Structure(
+            *(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver),
+            positions=atoms.positions if config.heads else None,
+            cell=atoms.cell.array if stress else None,
+            conditions=conditions_of(atoms, config),
+        )
+        return self._arrays(structure, stress=stress, forces_uncertainty=uncertainty)
 
-    def _results(self, atoms: Atoms, stress: bool, uncertainty: bool) -> dict[str, Any]:
-        prediction = self.potential(self._graph(atoms), stress=stress, forces_uncertainty=uncertainty)
-        found = _of_energies(_numpy(prediction.node_energy)) | {"forces": _numpy(prediction.forces)}
-        if stress:
-            found["stress"] = full_3x3_to_voigt_6_stress(_numpy(prediction.stress)[0])
-        if prediction.dipole is not None and prediction.charges is not None:
-            found["dipole"] = _numpy(prediction.dipole)[0]
-            found["charges"] = _numpy(prediction.charges)
-        if prediction.energy_uncertainty is not None:
-            found["energy_uncertainty"] = float(prediction.energy_uncertainty.detach())
-        if prediction.forces_uncertainty is not None:
-            found["forces_uncertainty"] = _numpy(prediction.forces_uncertainty)
-        return found
+    def _of_tensors(self, atoms: Atoms, stress: bool, uncertainty: bool) -> Prediction:
+        return self.potential(self._graph(atoms), stress=stress, forces_uncertainty=uncertainty)
 
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """What has changed since the last calculation: equal to the bit or not, for a tenth of the time of ASE's tolerance."""
@@ -147,7 +138,7 @@ class EquishareCalculator(Calculator):
 
         `ase.vibrations.VibrationsData.from_2d` takes it. Use ``dtype=torch.float64`` where low frequencies matter.
         """
-        matrix = _numpy(hessian(self.potential, self._graph(atoms)))
+        matrix = as_array(hessian(self.potential, self._graph(atoms))).astype(np.float64)
         return matrix if self.dispersion is None else matrix + self.dispersion.get_property("hessian", atoms)
 
     def _add_dispersion(self, dispersion: Calculator, atoms: Atoms, stress: bool) -> None:
@@ -170,27 +161,19 @@ class EquishareCalculator(Calculator):
 
     def _graph(self, atoms: Atoms) -> AtomGraph:
         pairs = self._pairs(atoms)
-        device, dtype = self.potential.device, self.potential.dtype
-        # the model does not depend on the origin; float32 does
-        centred = atoms.positions - atoms.positions.mean(axis=0)
+        device = self.potential.device
+        given = conditions_of(atoms, self.potential.config)
         return AtomGraph(
             numbers=torch.from_numpy(atoms.numbers.astype(np.int64)).to(device),
-            positions=torch.from_numpy(centred).to(device, dtype),
-            cell=torch.from_numpy(np.array(atoms.cell)[None]).to(device, dtype),
+            positions=torch.from_numpy(atoms.positions.copy()).to(device),
+            cell=torch.from_numpy(np.array(atoms.cell)[None]).to(device),
             edge_index=torch.from_numpy(np.stack([pairs.sender, pairs.receiver])).to(device),
-            edge_shift=torch.from_numpy(pairs.shift).to(device, dtype),
+            edge_shift=torch.from_numpy(pairs.shift).to(device),
             num_nodes=len(atoms),
+            **{name: torch.tensor([value], device=device) for name, value in given.items()},
         )
 
 
-def _of_energies(energies: np.ndarray) -> dict[str, Any]:
-    """What ASE knows of the energies of atoms."""
-    energy = float(energies.sum())
-    return {"energy": energy, "free_energy": energy, "energies": energies}
-
-
-def _numpy(tensor: torch.Tensor | None) -> np.ndarray:
-    """Float64 array of a result; ASE integrates and compares in float64."""
-    if tensor is None:
-        raise TypeError("expected the model to predict this quantity, got None")
-    return tensor.detach().to("cpu", torch.float64).numpy()
+def _exact(value: Any) -> Any:
+    """In float64: ASE integrates and compares in it."""
+    return value.astype(np.float64) if isinstance(value, np.ndarray) else value

@@ -226,7 +226,7 @@ class _Watch:
     def __init__(self, domain: Domain, potential: Potential, temperature: float, degrees: int) -> None:
         self.domain = domain
         self.cutoff = potential.cutoff
-        self.reference = potential.reference_energies
+        self.reference = potential.statistics.reference_energies
         self.hottest = 5 * temperature + 1000
         self.degrees = degrees
         self.worst = MAX_FORCE if domain.max_force is None else math.inf

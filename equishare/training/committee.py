@@ -12,6 +12,7 @@ from torch import Tensor
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Committee, Potential, collate
 from equishare.potential.config import ModelConfig
+from equishare.potential.heads import EnergyHead
 from equishare.training.config import OptimisationConfig
 from equishare.training.data.batches import batches_by_size
 from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, evaluate_graphs
@@ -23,10 +24,11 @@ _STEP = 1e-3  # Å
 
 def check_members(members: int, config: ModelConfig) -> None:
     """Raise `EquishareError` for more members than a potential of this shape can have."""
-    if members > config.n_read:
+    most = EnergyHead.inputs(config)
+    if members > most:
         raise EquishareError(
-            f"uncertainty.committee: the readouts of this model read {config.n_read} features, so a committee has "
-            f"{config.n_read} members at most, got {members}"
+            f"uncertainty.committee: the readouts of this model read {most} features, so a committee has "
+            f"{most} members at most, got {members}"
         )
 
 
@@ -53,7 +55,7 @@ def add_committee(
         seed: Of the directions and the members.
     """
     generator = torch.Generator().manual_seed(seed)
-    committee = Committee(potential.config.n_read, members)
+    committee = Committee(potential.energy.n_inputs, members)
     committee.set_precision(_precision(potential, train, weights, generator), generator)
     potential.committee = committee.to(device=potential.device, dtype=potential.dtype)
     energy, forces = _factors(potential, valid)
@@ -83,15 +85,15 @@ def _precision(
 ) -> Tensor:
     """Sum over labels of their dependence on the last weights, squared; in units of one force component."""
     exact = copy.deepcopy(potential).double().eval()
-    exact.committee = identity = Committee(potential.config.n_read, 1).to(potential.device, torch.float64)
-    identity.directions.copy_(torch.eye(potential.config.n_read))
+    exact.committee = identity = Committee(potential.energy.n_inputs, 1).to(potential.device, torch.float64)
+    identity.directions.copy_(torch.eye(potential.energy.n_inputs))
     chosen = _sample(graphs)
     components = sum(3 * len(graph.numbers) for graph in chosen)
     has_energy, has_forces = (
         any(not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
     )
     per_energy = weights.energy_weight * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
-    total = torch.zeros(potential.config.n_read, potential.config.n_read, dtype=torch.float64)
+    total = torch.zeros(potential.energy.n_inputs, potential.energy.n_inputs, dtype=torch.float64)
     for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
         batch = collate([_double(chosen[index]) for index in group])
         size = (batch.ptr[1:] - batch.ptr[:-1]).double() ** weights.size_exponent
@@ -110,7 +112,7 @@ def _features(potential: Potential, batch: AtomGraph, move: Tensor) -> Tensor:
     moved = batch.clone()
     moved.positions = batch.positions + move
     deviations: Tensor = potential(moved.to(potential.device), forces=False).deviations
-    return deviations.cpu() / potential.scale
+    return deviations.cpu() / potential.statistics.scale
 
 
 def _double(graph: AtomGraph) -> AtomGraph:

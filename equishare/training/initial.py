@@ -59,12 +59,14 @@ def check_labels(config: TrainConfig, data: PreparedData) -> None:
     """Make sure that there is something to learn the wanted outputs from.
 
     Raises:
-        EquishareError: if a dipole is wanted, but no training frame has one.
+        EquishareError: if a head is wanted, but no training frame has its property.
     """
-    if config.model.dipole and not data.has("dipole"):
-        raise EquishareError(
-            "model.dipole is on, but no training frame has a dipole; name it with --key dipole=COLUMN, or leave it off"
-        )
+    for name in config.model.heads:
+        if not data.has(name):
+            raise EquishareError(
+                f"the model is to learn the property {name}, but no training frame has it; name its column with "
+                f"--key {name}=COLUMN, or leave it out"
+            )
 
 
 def initial_potential(
@@ -78,18 +80,19 @@ def initial_potential(
     found = statistics(data.split.train, graphs, data.reference.values)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
-        potential = Potential(
-            architecture,
-            dict(data.reference.values),
-            pretrained.scale if pretrained else found.scale,
-            found.shift,
-            neighbours=pretrained.neighbours if pretrained else found.neighbours,
-            spacing=pretrained.spacing if pretrained else found.spacing,
-            min_distance=closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else None,
+        kept = pretrained.statistics if pretrained else found
+        constants = found.model_copy(
+            update={
+                **{name: getattr(kept, name) for name in ("scale", "neighbours", "spacing")},
+                "min_distance": closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else {},
+            }
         )
+        potential = Potential(architecture, constants)
     potential = potential.to(choose_dtype(config.run.dtype))
     if pretrained is not None:
         potential.net.load_state_dict(pretrained.net.state_dict())
+        potential.energy.load_state_dict(pretrained.energy.state_dict())
+        potential.heads.load_state_dict(pretrained.heads.state_dict(), strict=False)
         _centre(potential, data, graphs)
     return potential
 
@@ -108,7 +111,9 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
             predicted = [potential(graphs[k], forces=False).energy.item() for k in chosen]
         missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
         solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0].tolist()
-        potential.shift = {s: potential.shift[s] + more for s, more in zip(potential.species, solution, strict=True)}
+        before = potential.statistics
+        shift = {s: before.shift[s] + more for s, more in zip(before.species, solution, strict=True)}
+        potential.statistics = before.model_copy(update={"shift": shift})
     potential.train()
 
 
@@ -120,5 +125,5 @@ def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | Non
     numbers = [atomic_numbers[symbol] for symbol in data.reference.values]
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
     seen = far | Domain.of([frame.atoms for frame in data.split.train], cutoff=cutoff).min_distance
-    before = pretrained.min_distance if pretrained else {}
+    before = pretrained.statistics.min_distance if pretrained else {}
     return {name: min(distance, before.get(name, distance)) for name, distance in seen.items()}

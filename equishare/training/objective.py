@@ -40,7 +40,7 @@ class Objective:
             DivergedError: if it is not a finite number.
         """
         prediction = self.potential(batch, **self.derive)
-        loss = batch_loss(prediction, batch, self.weights, self.potential.scale)
+        loss = batch_loss(prediction, batch, self.weights, self.potential.statistics.scale)
         value = loss.item()
         if not value < float("inf"):
             raise DivergedError(

@@ -62,7 +62,7 @@ def select(
         )
     if not 1 <= count <= len(frames):
         raise SelectionError(f"expected a count from 1 to {len(frames)}, the frames of the pool, got {count}")
-    graphs = [from_atoms(atoms, potential.cutoff, potential.dtype) for atoms in frames]
+    graphs = [from_atoms(atoms, potential.cutoff) for atoms in frames]
     return largest_determinant(_deviations(potential, graphs, progress), count)
 
 

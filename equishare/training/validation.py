@@ -94,7 +94,7 @@ class Validation:
         """Evaluate the averaged weights, keep them, and tell of it."""
         begun = time.monotonic()
         evaluation = evaluate_graphs(state.averaged.potential, self.graphs, self.names)
-        loss = evaluation_loss(evaluation, self.weights, state.potential.scale)
+        loss = evaluation_loss(evaluation, self.weights, state.potential.statistics.scale)
         epoch = epochs_passed(state.step, state.budget.steps_per_epoch)
         if not math.isfinite(loss):
             worst = ", ".join(frame.name for frame in evaluation.frames if not math.isfinite(frame.energy))

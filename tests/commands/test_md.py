@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from equishare.commands.md import md
 from equishare.errors import EquishareError
-from equishare.potential import ModelConfig, Potential, save
+from equishare.potential import ModelConfig, Potential, Statistics, save
 from equishare.potential.domain import Domain
 
 
@@ -23,7 +23,7 @@ def app():
 def files(tmp_path):
     config = ModelConfig(channels=4, l_density=2, l_features=1, n_basis=4, n_hidden=4, cutoff=4.0)
     wide = Domain(min_distance={"H-H": 0.0, "H-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
-    potential = Potential(config, {"H": -13.6, "O": -2041.0}, scale=0.01)
+    potential = Potential(config, Statistics(reference_energies={"H": -13.6, "O": -2041.0}, scale=0.01))
     save(potential, tmp_path / "m.safetensors", metadata={"domain": wide.model_dump()})
     save(potential, tmp_path / "plain.safetensors")
     ase.io.write(tmp_path / "start.xyz", molecule("H2O"))

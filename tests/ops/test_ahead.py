@@ -29,7 +29,7 @@ def test_types_that_were_recorded_are_those_of_a_step(real):
         "from equishare.potential import ModelConfig, Potential, collate, from_atoms;"
         f"model = Potential(ModelConfig.preset('small'), {{'H': -13.6, 'O': -430.0}}).to(torch.{real}).train();"
         "from equishare.ops.edge_sum import numba as loops; before = len(loops.second.signatures);"
-        f"graph = from_atoms(molecule('H2O'), 5.0, dtype=torch.{real});"
+        f"graph = from_atoms(molecule('H2O'), 5.0);"
         "model(collate([graph])).forces.square().sum().backward();"
         "assert before == len(loops.second.signatures) == 1"
     )

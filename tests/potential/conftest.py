@@ -6,7 +6,7 @@ import torch
 from ase import Atoms
 from ase.build import molecule
 
-from equishare.potential import ModelConfig, Potential
+from equishare.potential import ModelConfig, Potential, Statistics
 
 REFERENCE = {"H": -13.6, "C": -1027.8, "O": -2041.3}
 
@@ -19,9 +19,10 @@ def make_potential():
         config = {"channels": 6, "l_density": 2, "l_features": 1, "n_basis": 5, "n_hidden": 8, "cutoff": 4.0, **changes}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            potential = Potential(
-                ModelConfig(**config), REFERENCE, scale=1.3, shift={"C": -2.0, "O": -1.0}, neighbours=8.0, spacing=1.1
+            constants = Statistics(
+                reference_energies=REFERENCE, scale=1.3, shift={"C": -2.0, "O": -1.0}, neighbours=8.0, spacing=1.1
             )
+            potential = Potential(ModelConfig(**config), constants)
         return potential.to(dtype).eval()
 
     return make
@@ -29,7 +30,7 @@ def make_potential():
 
 @pytest.fixture(scope="session")
 def potential(make_potential):
-    return make_potential(dipole=True)
+    return make_potential(heads=("dipole",))
 
 
 def _rattled(atoms, seed):

@@ -15,7 +15,7 @@ def uncertain(make_potential):
 
     def make(members, dtype=torch.float64):
         potential = copy.deepcopy(make_potential())
-        n = potential.config.n_read
+        n = potential.energy.n_inputs
         generator = torch.Generator().manual_seed(2)
         rows = torch.randn(3 * n, n, generator=generator, dtype=torch.float64)
         potential.committee = Committee(n, members, energy_factor=0.5, forces_factor=2.0).double()
@@ -58,8 +58,8 @@ def test_uncertainties_are_the_spread_of_members_that_are_built_out(uncertain, e
         member = copy.deepcopy(potential)
         member.committee = None
         with torch.no_grad():
-            member.net.energies[0].read.weight += row[:6]
-            member.net.energies[1].read[2].weight += row[6:]
+            member.energy.readouts[0].read.weight += row[:6]
+            member.energy.readouts[1].read[2].weight += row[6:]
         (own,) = member.predict([ethanol])
         (mean,) = potential.predict([ethanol])
         energies.append(own["energy"] - mean["energy"])
@@ -108,7 +108,7 @@ def test_a_batch_is_its_structures(uncertain, structures):
 
 def test_forces_are_not_derived_where_they_are_not_asked_for(uncertain, ethanol, monkeypatch):
     potential = uncertain(5)
-    graph = collate([from_atoms(ethanol, potential.cutoff, torch.float64)])
+    graph = collate([from_atoms(ethanol, potential.cutoff)])
     passes, real = [], torch.autograd.grad
     monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: passes.append(1) or real(*a, **k))
     assert potential(graph).energy_uncertainty is not None

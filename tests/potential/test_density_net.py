@@ -12,7 +12,7 @@ from equishare.potential.density_net import DensityNet
 @pytest.mark.parametrize("kind", ["molecule", "crystal", "slab"])
 def test_few_species_or_many_is_a_matter_of_cost(make_potential, structures, kind):
     potential = make_potential().train()
-    graph = collate([from_atoms(structures[kind], potential.cutoff, torch.float64)])
+    graph = collate([from_atoms(structures[kind], potential.cutoff)])
     found = []
     for few in (True, False):
         potential.net.few_species = few
@@ -33,7 +33,7 @@ def test_many_species_are_summed_edge_by_edge(make_potential):
 def test_triton_gives_the_same_forces_and_the_same_gradient_of_a_loss_on_them(triton_device):
     config = ModelConfig(channels=3, l_density=1, l_features=1, body_order=3, n_basis=3, n_hidden=3, cutoff=3.0)
     potential = Potential(config, {"H": -13.0, "O": -400.0}).double().to(triton_device).train()
-    graph = collate([from_atoms(molecule("H2O"), 3.0, torch.float64)]).to(triton_device)
+    graph = collate([from_atoms(molecule("H2O"), 3.0)]).to(triton_device)
     results = []
     for name in ("triton", "torch"):
         with backend(name):

@@ -10,7 +10,7 @@ H = 4e-4
 
 
 def energy(potential, atoms):
-    graph = collate([from_atoms(atoms, potential.cutoff, torch.float64)])
+    graph = collate([from_atoms(atoms, potential.cutoff)])
     with torch.no_grad():
         return float(potential(graph, forces=False).interaction_energy)
 
@@ -64,7 +64,7 @@ def test_stress(potential, structures, kind):
 def test_gradient_of_a_force_loss(make_potential, structures, with_stress):
     """In training mode: directional derivatives of the loss along random directions in weight space."""
     potential = make_potential(torch.float64).train()
-    batch = collate([from_atoms(structures[k], potential.cutoff, torch.float64) for k in ("molecule", "crystal")])
+    batch = collate([from_atoms(structures[k], potential.cutoff) for k in ("molecule", "crystal")])
     parameters = list(potential.parameters())
 
     def loss():
@@ -91,12 +91,12 @@ def test_gradient_of_a_force_loss(make_potential, structures, with_stress):
 
 
 def test_evaluation_mode_keeps_no_graph(potential, ethanol):
-    prediction = potential(collate([from_atoms(ethanol, potential.cutoff, torch.float64)]))
+    prediction = potential(collate([from_atoms(ethanol, potential.cutoff)]))
     assert not prediction.forces.requires_grad
 
 
 def test_energy_alone_needs_no_derivative(potential, ethanol):
     with torch.no_grad():
-        prediction = potential(collate([from_atoms(ethanol, potential.cutoff, torch.float64)]), forces=False)
+        prediction = potential(collate([from_atoms(ethanol, potential.cutoff)]), forces=False)
     assert prediction.forces is None
     assert not prediction.energy.requires_grad

@@ -13,7 +13,7 @@ KINDS = ["molecule", "crystal", "slab"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_edges_are_those_of_ase(structures, kind, cutoff):
     atoms = structures[kind]
-    graph = from_atoms(atoms, cutoff, torch.float64)
+    graph = from_atoms(atoms, cutoff)
     receiver, sender, shift, vector = neighbor_list("ijSD", atoms, cutoff)
     theirs = sorted(zip(receiver.tolist(), sender.tolist(), shift.astype(int).tolist(), strict=True))
     ours = sorted(zip(*graph.edge_index.flip(0).tolist(), graph.edge_shift.int().tolist(), strict=True))
@@ -25,14 +25,14 @@ def test_edges_are_those_of_ase(structures, kind, cutoff):
 @pytest.mark.parametrize("kind", KINDS)
 def test_edges_come_in_pairs(structures, kind):
     """Each edge has its reverse: forces are equal and opposite."""
-    graph = from_atoms(structures[kind], 4.0, torch.float64)
+    graph = from_atoms(structures[kind], 4.0)
     sender, receiver = graph.edge_index
     rows = {(int(j), int(i), *s) for j, i, s in zip(sender, receiver, graph.edge_shift.int().tolist(), strict=True)}
     assert rows == {(i, j, -a, -b, -c) for j, i, a, b, c in rows}
 
 
 def test_vectors_survive_collation(structures):
-    graphs = [from_atoms(atoms, 4.0, torch.float64) for atoms in structures.values()]
+    graphs = [from_atoms(atoms, 4.0) for atoms in structures.values()]
     batch = collate(graphs)
     assert batch.n_graphs == 3
     assert torch.equal(batch.edge_vectors(), torch.cat([graph.edge_vectors() for graph in graphs]))

@@ -7,6 +7,7 @@ from ase import Atoms
 
 from equishare.nn import Edges
 from equishare.potential import UnknownSpeciesError, collate, from_atoms
+from equishare.potential.torch_operations import TorchOperations
 
 REFERENCE = {"H": -13.6, "C": -1027.8, "O": -2041.3}  # those of the fixture
 
@@ -15,7 +16,7 @@ DTYPES = [torch.float32, torch.float64]
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_without_neighbours_exactly_the_reference(make_potential, dtype):
-    potential = make_potential(dtype, dipole=True)
+    potential = make_potential(dtype, heads=("dipole",))
     far = Atoms("CHO", positions=[[0, 0, 0], [20, 0, 0], [0, 30, 0]])
     for atoms in (Atoms("O"), Atoms("H", cell=[9, 9, 9], pbc=True), far):
         (found,) = potential.predict([atoms], stress=True)
@@ -28,7 +29,7 @@ def test_without_neighbours_exactly_the_reference(make_potential, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_batch_equals_single(make_potential, structures, dtype):
     """Mixed sizes and kinds, an isolated atom in between."""
-    potential = make_potential(dtype, dipole=True)
+    potential = make_potential(dtype, heads=("dipole",))
     frames = [
         structures["molecule"],
         Atoms("C"),
@@ -64,17 +65,17 @@ def test_charges_sum_to_zero(potential, structures):
 
 def test_edges_beyond_the_cutoff_give_exactly_zero(potential, crystal):
     """Energy, and the gradient of the harmonics included: a list with a skin may hold them."""
-    graph = collate([from_atoms(crystal, potential.cutoff + 1.5, torch.float64)])
+    graph = collate([from_atoms(crystal, potential.cutoff + 1.5)])
     vectors = graph.edge_vectors().requires_grad_()
     beyond = vectors.detach().norm(dim=1) > potential.cutoff
     assert 0 < int(beyond.sum()) < len(beyond)
-    *outputs, inputs = potential.net(
-        vectors, potential.species_index(graph.numbers), Edges(graph.edge_index, len(crystal))
-    )
-    (gradient,) = torch.autograd.grad(sum(out.sum() for out in (*outputs, *inputs)), vectors)
+    edges = Edges(graph.edge_index, len(crystal))
+    ops = TorchOperations(vectors, potential.species_index(graph.numbers), edges, graph.batch, n_graphs=1)
+    features, bonding = potential.net(ops)
+    (gradient,) = torch.autograd.grad(sum(out.sum() for out in (*features, bonding)), vectors)
     assert not gradient[beyond].any()
     assert gradient[~beyond].any()
-    near, far = (potential(collate([from_atoms(crystal, cutoff, torch.float64)])) for cutoff in (4.0, 5.5))
+    near, far = (potential(collate([from_atoms(crystal, cutoff)])) for cutoff in (4.0, 5.5))
     assert torch.allclose(near.node_energy, far.node_energy, rtol=1e-15, atol=1e-12)
     assert torch.allclose(near.forces, far.forces, rtol=0, atol=1e-13)
 

@@ -71,12 +71,7 @@ def pair_of_potentials(make_potential):
     without = make_potential()
     with_zbl = type(without)(
         without.config.model_copy(update={"repulsion": "zbl"}),
-        without.reference_energies,
-        without.scale,
-        without.shift,
-        without.neighbours,
-        without.spacing,
-        CLOSEST,
+        without.statistics.model_copy(update={"min_distance": CLOSEST}),
     ).double()
     with_zbl.load_state_dict(without.state_dict())
     return without, with_zbl.eval()
@@ -128,7 +123,7 @@ def test_two_atoms_feel_the_formula_alone_when_they_are_pressed(pair_of_potentia
 
 def test_isolated_atoms_keep_their_energy(pair_of_potentials):
     potential = pair_of_potentials[1]
-    assert potential.predict([Atoms("C")])[0]["energy"] == potential.reference_energies["C"]
+    assert potential.predict([Atoms("C")])[0]["energy"] == potential.statistics.reference_energies["C"]
 
 
 def test_it_is_in_the_model_file(pair_of_potentials, tmp_path):
@@ -136,7 +131,7 @@ def test_it_is_in_the_model_file(pair_of_potentials, tmp_path):
     save(potential, tmp_path / "m.safetensors")
     again = load(tmp_path / "m.safetensors")
     assert again.config == ModelConfig(**{**potential.config.model_dump(), "repulsion": "zbl"})
-    assert again.min_distance == CLOSEST
+    assert again.statistics.min_distance == CLOSEST
     pressed = Atoms("CH", [[0, 0, 0], [0, 0, 0.4]])
     assert again.predict([pressed])[0]["energy"] == potential.predict([pressed])[0]["energy"]
 

@@ -9,8 +9,8 @@ from equishare.potential import ModelConfig, Potential, collate, from_atoms
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_types(make_potential, ethanol, dtype):
-    potential = make_potential(dtype, dipole=True)
-    prediction = potential(collate([from_atoms(ethanol, potential.cutoff, dtype)]), stress=True)
+    potential = make_potential(dtype, heads=("dipole",))
+    prediction = potential(collate([from_atoms(ethanol, potential.cutoff)]), stress=True)
     for name in ("interaction_energy", "forces", "stress", "dipole", "charges"):
         assert getattr(prediction, name).dtype == dtype
     assert prediction.energy.dtype == prediction.node_energy.dtype == torch.float64
@@ -37,7 +37,7 @@ def test_prediction_changes_nothing(make_potential, ethanol, dtype):
 
 def test_another_default_dtype_changes_nothing(make_potential, ethanol):
     """Under ``torch.set_default_dtype(float64)``, as MACE sets it, a float32 potential stays float32."""
-    potential = make_potential(torch.float32, dipole=True)
+    potential = make_potential(torch.float32, heads=("dipole",))
     (before,) = potential.predict([ethanol], stress=True)
     torch.set_default_dtype(torch.float64)
     try:

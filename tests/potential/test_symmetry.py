@@ -16,13 +16,13 @@ QUANTITIES = ("energy", "energies", "forces", "stress", "dipole")
 
 @pytest.fixture(scope="module")
 def potentials(make_potential):
-    return {dtype: make_potential(dtype, dipole=True) for dtype in DTYPES}
+    return {dtype: make_potential(dtype, heads=("dipole",)) for dtype in DTYPES}
 
 
 def predict(potential, atoms):
     """Energies without the isolated atoms', forces, stress and dipole as float64 arrays."""
-    prediction = potential(collate([from_atoms(atoms, potential.cutoff, potential.dtype)]), stress=True)
-    reference = np.array([potential.reference_energies[s] for s in atoms.symbols])
+    prediction = potential(collate([from_atoms(atoms, potential.cutoff)]), stress=True)
+    reference = np.array([potential.statistics.reference_energies[s] for s in atoms.symbols])
     return {
         "energy": prediction.interaction_energy.detach().double().numpy(),
         "energies": prediction.node_energy.detach().numpy() - reference,
@@ -128,7 +128,7 @@ def test_no_force_and_no_torque_in_all(potentials, ethanol):
 
 def test_a_broken_model_is_found(make_potential, potentials, ethanol, orthogonal):
     """The tests above can fail: one vector channel with a constant added breaks the symmetry visibly."""
-    broken = make_potential(torch.float64, dipole=True)
+    broken = make_potential(torch.float64, heads=("dipole",))
     layer = broken.net.layers[0]
     layer.register_forward_hook(lambda module, inputs, out: out + torch.eye(4, dtype=out.dtype)[2].view(1, 4, 1) * 1e-6)
     g = orthogonal(False).numpy()

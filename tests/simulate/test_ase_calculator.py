@@ -17,7 +17,7 @@ CONFIG = {"channels": 4, "l_density": 2, "l_features": 1, "n_basis": 4, "n_hidde
 
 @pytest.fixture
 def potential():
-    return Potential(ModelConfig(**CONFIG, dipole=True), {"H": -13.6, "C": -1027.0, "O": -2041.0}).double()
+    return Potential(ModelConfig(**CONFIG, heads=("dipole",)), {"H": -13.6, "C": -1027.0, "O": -2041.0}).double()
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_a_position_that_becomes_nan_is_named(potential):
 def test_no_neighbours(potential):
     for atoms in (Atoms("O"), Atoms("CH", positions=[[0, 0, 0], [0, 0, 9]])):
         atoms.calc = EquishareCalculator(potential)
-        assert atoms.get_potential_energy() == sum(potential.reference_energies[s] for s in atoms.symbols)
+        assert atoms.get_potential_energy() == sum(potential.statistics.reference_energies[s] for s in atoms.symbols)
         assert not atoms.get_forces().any()
 
 
@@ -183,8 +183,8 @@ def test_a_committee_tells_how_uncertain_it_is(potential):
     atoms = molecule("CH3CH2OH")
     with pytest.raises(PropertyNotImplementedError):
         EquishareCalculator(potential).get_property("energy_uncertainty", atoms)
-    potential.committee = Committee(potential.config.n_read, 3).double()
-    potential.committee.set_precision(torch.eye(potential.config.n_read), torch.Generator().manual_seed(0))
+    potential.committee = Committee(potential.energy.n_inputs, 3).double()
+    potential.committee.set_precision(torch.eye(potential.energy.n_inputs), torch.Generator().manual_seed(0))
     (expected,) = potential.predict([atoms], forces_uncertainty=True)
     atoms.calc = EquishareCalculator(potential)
     atoms.get_forces()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
-from equishare.potential import ModelConfig, Potential
+from equishare.potential import ModelConfig, Potential, Statistics
 from equishare.simulate import DispersionError, EquishareCalculator, d3, run_md
 
 CONFIG = {"channels": 4, "l_density": 1, "l_features": 1, "n_basis": 4, "n_hidden": 4, "cutoff": 3.5}
@@ -15,7 +15,9 @@ CONFIG = {"channels": 4, "l_density": 1, "l_features": 1, "n_basis": 4, "n_hidde
 
 @pytest.fixture
 def potential():
-    return Potential(ModelConfig(**CONFIG), {"H": -13.6, "C": -1027.0, "O": -2041.0}, scale=0.01).double()
+    return Potential(
+        ModelConfig(**CONFIG), Statistics(reference_energies={"H": -13.6, "C": -1027.0, "O": -2041.0}, scale=0.01)
+    ).double()
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):

@@ -12,7 +12,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 
-from equishare.potential import Committee, GraphError, ModelConfig, Potential, UnknownSpeciesError, save
+from equishare.potential import Committee, GraphError, ModelConfig, Potential, Statistics, UnknownSpeciesError, save
 from equishare.potential.domain import Domain
 from equishare.simulate import MDError, MDResult, MDRow, run_md
 from equishare.simulate import md as module
@@ -27,7 +27,7 @@ LITHIUM = Domain(max_force=1e9, min_distance={"Li-Li": 0.0})
 def potential():
     """Weak forces: water falls apart slowly enough for these few steps."""
     config = ModelConfig(channels=4, l_density=2, l_features=1, n_basis=4, n_hidden=4, cutoff=4.0)
-    return Potential(config, {"H": -13.6, "O": -2041.0}, scale=0.02).double()
+    return Potential(config, Statistics(reference_energies={"H": -13.6, "O": -2041.0}, scale=0.02)).double()
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
 
 
 def test_frames_tell_how_uncertain_they_are(potential, water, tmp_path):
-    potential.committee = Committee(potential.config.n_read, 2).double()
-    potential.committee.set_precision(torch.eye(potential.config.n_read), torch.Generator().manual_seed(0))
+    potential.committee = Committee(potential.energy.n_inputs, 2).double()
+    potential.committee.set_precision(torch.eye(potential.energy.n_inputs), torch.Generator().manual_seed(0))
     run_md(potential, water, 2, tmp_path / "md", interval=1, domain=WIDE)
     frames = ase.io.read(tmp_path / "md" / "trajectory.xyz", ":")
     expected = [row["energy_uncertainty"] for row in potential.predict(frames)]
@@ -105,7 +105,7 @@ def test_langevin_samples_its_temperature(tmp_path):
         channels=1, l_density=1, l_features=0, layers=1, body_order=2, n_basis=1, n_hidden=1, cutoff=3.5
     )
     atoms = bulk("Li", cubic=True).repeat((2, 2, 1))
-    potential = Potential(config, {"Li": -200.0}, scale=1e-6)
+    potential = Potential(config, Statistics(reference_energies={"Li": -200.0}, scale=1e-6))
     result = run_md(potential, atoms, 400, tmp_path, temperature=400, friction=0.1, interval=1, domain=LITHIUM)
     kelvin = np.array([row.temperature for row in result.rows[50:]])
     assert kelvin.mean() == pytest.approx(400, rel=0.15)

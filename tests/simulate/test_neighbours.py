@@ -1,4 +1,4 @@
-"""Kept lists of neighbours: pairs, and what forces and virial are made of."""
+"""Kept lists of neighbours."""
 
 import numpy as np
 import pytest
@@ -42,16 +42,3 @@ def test_a_list_does_not_cover_what_is_another_structure():
         assert not listed.covers(other, skin=1.0), change
     with pytest.raises(GraphError, match="not finite"):
         NeighbourList.of(other, 4.0)
-
-
-def test_forces_and_virial_are_sums_over_pairs():
-    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
-    pairs = NeighbourList.of(atoms, 4.0).within(atoms, 4.0)
-    gradient = np.random.default_rng(0).normal(size=pairs.vectors.shape).astype(np.float32)
-    forces, virial = np.zeros((len(atoms), 3)), np.zeros((3, 3))
-    for sender, receiver, vector, slope in zip(pairs.sender, pairs.receiver, pairs.vectors, gradient, strict=True):
-        forces[sender] -= slope
-        forces[receiver] += slope
-        virial += (np.outer(vector, slope) + np.outer(slope, vector)) / 2
-    assert pairs.forces(gradient, len(atoms)) == pytest.approx(forces, abs=1e-12)
-    assert pairs.virial(gradient) == pytest.approx(virial, abs=1e-10)

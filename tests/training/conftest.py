@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from equishare.atoms.frame import Frame
-from equishare.potential import ModelConfig, Potential
+from equishare.potential import ModelConfig, Potential, Statistics
 from equishare.training.config.config_file import merge, validate
 
 SMALL = ModelConfig(channels=4, l_density=1, l_features=1, body_order=3, n_basis=4, n_hidden=4, cutoff=3.0)
@@ -50,9 +50,6 @@ def mixed_frames():
 def small_potential():
     """Random weights; H, Li and O; with a dipole."""
     return Potential(
-        SMALL.model_copy(update={"dipole": True}),
-        {"H": -1.0, "Li": -2.0, "O": -3.0},
-        scale=0.7,
-        neighbours=6.0,
-        spacing=0.7,
+        SMALL.model_copy(update={"heads": ("dipole",)}),
+        Statistics(reference_energies={"H": -1.0, "Li": -2.0, "O": -3.0}, scale=0.7, neighbours=6.0, spacing=0.7),
     )

@@ -27,12 +27,12 @@ def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small
     found = _precision(potential, graphs, weights, torch.Generator().manual_seed(0))
     components = sum(3 * len(graph.numbers) for graph in graphs)
     moves = torch.randn(components // 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    last = [readout.last.weight for readout in potential.net.energies]
+    last = [readout.last.weight for readout in potential.energy.readouts]
     expected = torch.zeros_like(found)
     for graph, move in zip(graphs, moves.split([len(graph.numbers) for graph in graphs]), strict=True):
         single = collate([graph])
         single.positions = single.positions.clone().requires_grad_()
-        energy = potential(single, forces=False).interaction_energy.sum() / potential.scale
+        energy = potential(single, forces=False).interaction_energy.sum() / potential.statistics.scale
         phi = torch.cat([g.ravel() for g in torch.autograd.grad(energy, last, create_graph=True)])
         slope = [(torch.autograd.grad(p, single.positions, retain_graph=True)[0] * move).sum() for p in phi]
         expected += 2.0 * components / len(graphs) / len(graph.numbers) * torch.outer(phi, phi).detach()
@@ -88,7 +88,7 @@ def pressed(tiny, tmp_path_factory):
 def scan(potential, pair, distances):
     frames = [Atoms(pair, [[0, 0, 0], [0, 0, r]]) for r in distances]
     found = potential.predict(frames, batch_size=64)
-    zero = sum(potential.reference_energies[symbol] for symbol in pair)
+    zero = sum(potential.statistics.reference_energies[symbol] for symbol in pair)
     # the force on the second atom: positive pushes apart
     return np.array([f["energy"] - zero for f in found]), np.array([f["forces"][1, 2] for f in found])
 
@@ -107,7 +107,7 @@ def test_no_pair_of_elements_falls_into_a_hole(pressed):
     assert len(pairs) == 6  # O-O too, which no frame of ethanol holds
     for pair in pairs:
         assert not is_a_hole(potential, pair), pair
-        closest = potential.min_distance["-".join(sorted(pair))]
+        closest = potential.statistics.min_distance["-".join(sorted(pair))]
         distances = np.arange(0.3, 0.85 * closest * 2 / 3, 0.01)
         energy, force = scan(potential, pair, distances)
         assert (force > 0).all(), pair
@@ -126,8 +126,8 @@ def test_the_repulsion_disturbs_no_training_frame(pressed):
         distances = frame.atoms.get_all_distances()
         for i, j in np.argwhere(np.triu(distances, 1) > 0):
             name = "-".join(sorted((frame.atoms.symbols[i], frame.atoms.symbols[j])))
-            assert distances[i, j] >= potential.min_distance[name] * (1 - 1e-9) or distances[i, j] > 3.0
-    assert potential.min_distance["O-O"] == potential.cutoff
+            assert distances[i, j] >= potential.statistics.min_distance[name] * (1 - 1e-9) or distances[i, j] > 3.0
+    assert potential.statistics.min_distance["O-O"] == potential.cutoff
 
 
 def test_a_committee_changes_no_weight_and_no_prediction(pressed, tiny, tmp_path):

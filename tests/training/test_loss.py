@@ -65,6 +65,8 @@ def test_large_total_energies_lose_no_digits(mixed_frames, small_potential):
     batch = collate([labelled_graph(frame, small_potential.cutoff)])
     loss = batch_loss(small_potential(batch), batch, WEIGHTS, scale=1.0)
     shift = 1e5 * len(frame.atoms)
-    small_potential.reference_energies = {s: e + 1e5 for s, e in small_potential.reference_energies.items()}
+    constants = small_potential.statistics
+    moved = {s: e + 1e5 for s, e in constants.reference_energies.items()}
+    small_potential.statistics = constants.model_copy(update={"reference_energies": moved})
     batch.energy = batch.energy + shift
     assert batch_loss(small_potential(batch), batch, WEIGHTS, scale=1.0).item() == pytest.approx(loss.item(), rel=1e-5)

@@ -43,8 +43,8 @@ def test_more_rows_than_dimensions_begin_anew():
 @pytest.fixture
 def uncertain(small_potential):
     potential = small_potential.double().eval()
-    potential.committee = Committee(potential.config.n_read, 2).double()
-    potential.committee.set_precision(torch.eye(potential.config.n_read), torch.Generator().manual_seed(0))
+    potential.committee = Committee(potential.energy.n_inputs, 2).double()
+    potential.committee.set_precision(torch.eye(potential.energy.n_inputs), torch.Generator().manual_seed(0))
     return potential
 
 

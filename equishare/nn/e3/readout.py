@@ -1,8 +1,11 @@
 """From features to per-atom quantities."""
 
+from typing import cast
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare._e3nn import o3
 from equishare.ops.layout import IrrepsLike, Layout, check_features
 
 
@@ -32,7 +35,8 @@ class Readout(nn.Module):
     def __init__(self, irreps: IrrepsLike, irrep: str, n_hidden: int | None = None) -> None:
         super().__init__()
         self.layout = Layout.of(irreps)
-        self._slice = self.layout.slice(irrep)
+        self.irrep = o3.Irrep(irrep)
+        self.components = self.layout.slice(irrep)
         if n_hidden is None:
             self.read: nn.Module = nn.Linear(self.layout.channels, 1, bias=False)
         elif irrep == "0e":
@@ -43,14 +47,19 @@ class Readout(nn.Module):
             raise ValueError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
 
     @property
-    def last(self) -> nn.Module:
+    def n_inputs(self) -> int:
+        """How many numbers the linear map at the end reads."""
+        return self.last.in_features
+
+    @property
+    def last(self) -> nn.Linear:
         """The linear map at the end."""
-        return self.read[-1] if isinstance(self.read, nn.Sequential) else self.read
+        return cast(nn.Linear, self.read[-1] if isinstance(self.read, nn.Sequential) else self.read)
 
     def inputs(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components inputs"]:
         """What the linear map at the end reads."""
         check_features(features, self.layout)
-        own = features[:, self._slice]
+        own = features[:, self.components]
         return self.read[:-1](own) if isinstance(self.read, nn.Sequential) else own
 
     def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components"]:

@@ -1,14 +1,13 @@
 """Frames as graphs with labels, and what a potential must know of them before it is fitted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, GraphError, from_atoms
+from equishare.potential import AtomGraph, GraphError, Statistics, from_atoms
 
 
 def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float32) -> AtomGraph:
@@ -23,7 +22,7 @@ def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float
     torch.Size([9, 3])
     """
     try:
-        graph = from_atoms(frame.atoms, cutoff, dtype, frame.neighbours(cutoff))
+        graph = from_atoms(frame.atoms, cutoff, frame.neighbours(cutoff))
     except GraphError as error:
         raise GraphError(f"{frame.name}: {error}") from error
     shapes = {"forces": (len(frame.atoms), 3), "stress": (3, 3), "dipole": (3,)}
@@ -36,27 +35,13 @@ def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float
     return graph
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """What a potential takes from its training frames.
-
-    Attributes:
-        scale: RMS of the force components in eV/Å; without forces, the scatter of the energy an atom in eV; never zero.
-        shift: mean interaction energy in eV of each element.
-        neighbours: mean number of neighbours within the cutoff.
-        spacing: mean distance in Å of an atom to its nearest neighbour, of the atoms that have one.
-    """
-
-    scale: float
-    shift: dict[str, float]
-    neighbours: float
-    spacing: float
-
-
 def statistics(
     frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
 ) -> Statistics:
-    r"""Scale, shift, neighbours and spacing of training frames.
+    r"""Constants of training frames.
+
+    The scale is the RMS of the force components, without forces the scatter of the energy an atom; never zero. Spacing is the mean of the
+    atoms that have a neighbour.
 
     The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
     compositions leave it open.
@@ -87,6 +72,7 @@ def statistics(
         scale = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
     edges = sum(graph.edge_index.shape[1] for graph in graphs)
     return Statistics(
+        reference_energies=dict(reference_energies),
         scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
         shift=dict(zip(elements, solution.tolist(), strict=True)),
         neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),

@@ -43,8 +43,12 @@ def test_the_network_is_handed_on_and_the_energies_are_not(tmp_path, tiny, cheap
     inner, outer = handed[0], load(run.folder.model)
     for name, value in inner.net.state_dict().items():
         assert torch.equal(value, outer.net.state_dict()[name]), name
-    assert (outer.scale, outer.neighbours, outer.spacing) == (inner.scale, inner.neighbours, inner.spacing)
-    assert outer.reference_energies != inner.reference_energies
+    assert (outer.statistics.scale, outer.statistics.neighbours, outer.statistics.spacing) == (
+        inner.statistics.scale,
+        inner.statistics.neighbours,
+        inner.statistics.spacing,
+    )
+    assert outer.statistics.reference_energies != inner.statistics.reference_energies
     frames = run.data.split.train
     # neither fit has learned anything: what is left of the energies is their scatter, not the methods' difference
     errors = [p["energy"] - f.energy for p, f in zip(outer.predict([f.atoms for f in frames]), frames, strict=True)]

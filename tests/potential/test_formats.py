@@ -1,6 +1,6 @@
-"""A stored model gives the numbers that it gave when it was stored: under every release of e3nn, torch and numpy.
+"""A stored model gives the numbers that it gave when it was stored: in every format, under every release of e3nn, torch and numpy.
 
-After a change of the architecture, write both files anew: ``python tests/potential/test_reference_energies.py``.
+A new format gets files of its own, ``python tests/potential/test_formats.py``; those of earlier formats stay as they are.
 """
 
 import json
@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.build import molecule
 
 from equishare.nn import backend
-from equishare.potential import ModelConfig, Potential, load, save
+from equishare.potential import ModelConfig, Potential, Statistics, load, read_header, save
+from equishare.potential.migrations import FORMAT
 
 DATA = Path(__file__).parent / "data"
 
@@ -30,7 +32,7 @@ def structures() -> list[Atoms]:
 
 def numbers(potential: Potential) -> dict[str, list[float]]:
     found = potential.predict(structures(), stress=True)
-    reference = [sum(potential.reference_energies[s] for s in atoms.symbols) for atoms in structures()]
+    reference = [sum(potential.statistics.reference_energies[s] for s in atoms.symbols) for atoms in structures()]
     return {
         "energy": [row["energy"] - e0 for row, e0 in zip(found, reference, strict=True)],
         "forces": [value for row in found for value in row["forces"].flatten().tolist()],
@@ -40,23 +42,34 @@ def numbers(potential: Potential) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("name", ["numba", "torch"])
+@pytest.mark.parametrize("number", range(2, FORMAT + 1))
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_stored_model_gives_its_numbers(name, dtype, bound):
-    expected = json.loads((DATA / "reference.json").read_text())
+def test_stored_model_gives_its_numbers(name, number, dtype, bound):
+    expected = json.loads((DATA / f"format_{number}.json").read_text())
     with backend(name):
-        found = numbers(load(DATA / "reference.safetensors", dtype=dtype))
+        found = numbers(load(DATA / f"format_{number}.safetensors", dtype=dtype))
     for quantity, values in expected.items():
         error = np.linalg.norm(np.subtract(found[quantity], values))
         assert error < bound * np.linalg.norm(values), quantity
 
 
+def test_committee_and_repulsion_of_format_2():
+    expected = json.loads((DATA / "format_2_committee.json").read_text())
+    potential = load(DATA / "format_2_committee.safetensors")
+    (found,) = potential.predict([molecule("CH3CH2OH")], forces_uncertainty=True)
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        assert np.allclose(found[name], values, rtol=1e-9, atol=1e-9), name
+    assert read_header(DATA / "format_2_committee.safetensors").metadata["note"]
+
+
 def write() -> None:
     config = ModelConfig(
-        channels=4, l_density=3, l_features=2, body_order=4, n_basis=4, n_hidden=4, cutoff=4.0, dipole=True
+        channels=4, l_density=3, l_features=2, body_order=4, n_basis=4, n_hidden=4, cutoff=4.0, heads=("dipole",)
     )
-    potential = Potential(
-        config, {"H": -13.5, "C": -1027.5, "O": -2041.5}, scale=0.8, shift={"C": -3.0}, neighbours=9.0, spacing=1.1
-    )
+    energies = {"H": -13.5, "C": -1027.5, "O": -2041.5}
+    constants = Statistics(reference_energies=energies, scale=0.8, shift={"C": -3.0}, neighbours=9.0, spacing=1.1)
+    potential = Potential(config, constants)
     with torch.no_grad():
         for k, weight in enumerate(potential.parameters()):
             phase = torch.arange(weight.numel(), dtype=torch.float64)
@@ -65,8 +78,8 @@ def write() -> None:
             )
     DATA.mkdir(exist_ok=True)
     potential = potential.double().eval()
-    save(potential, DATA / "reference.safetensors")
-    (DATA / "reference.json").write_text(json.dumps(numbers(potential), indent=1) + "\n")
+    save(potential, DATA / f"format_{FORMAT}.safetensors")
+    (DATA / f"format_{FORMAT}.json").write_text(json.dumps(numbers(potential), indent=1) + "\n")
 
 
 if __name__ == "__main__":

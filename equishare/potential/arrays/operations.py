@@ -1,0 +1,284 @@
+"""The network's operations over arrays, for all atoms of one structure."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from equishare.nn import Edges, Readout
+from equishare.ops.edge_functions.operation import edge_gradient, edge_sweep
+from equishare.ops.edge_functions.torch import Radial
+from equishare.ops.threads import run_parts
+from equishare.potential.arrays.blocks import Block, blocks
+from equishare.potential.arrays.layer import BlockOperations, Gradients
+from equishare.potential.arrays.tape import Node, Tape
+from equishare.potential.arrays.weights import Weights
+
+if TYPE_CHECKING:
+    from equishare.potential.density_net import DensityLayer
+    from equishare.potential.repulsion import ZBL
+
+
+@runtime_checkable
+class Exchange(Protocol):
+    """How features of atoms that another process owns come here, and their gradients go back.
+
+    Features are ``[(l, m), atom, channel]`` of all atoms, own ones first, then the ghosts.
+    """
+
+    def forward(self, features: np.ndarray) -> None:
+        """Overwrite the ghosts' features with those of their owners."""
+        ...
+
+    def reverse(self, gradient: np.ndarray) -> None:
+        """Add the ghosts' gradients to those of their owners."""
+        ...
+
+
+class ArrayOperations:
+    """`Operations` on nodes of a tape over arrays. Features are component-major: ``[(l, m), atom, channel]``.
+
+    Args:
+        weights: Of the potential.
+        vectors: Of the edges, in the weights' type; sorted by receiver.
+        species: Index of each atom's element, ghosts included.
+        ends: (sender, receiver) of each edge; ghosts receive none.
+        n_atoms: Atoms that count: those before the ghosts.
+        exchange: Between layers, where there are ghosts.
+    """
+
+    n_graphs = 1
+
+    def __init__(
+        self,
+        weights: Weights,
+        vectors: np.ndarray,
+        species: np.ndarray,
+        ends: tuple[np.ndarray, np.ndarray],
+        n_atoms: int,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.weights, self.species, self.n_atoms, self.exchange = weights, species, n_atoms, exchange
+        self.sender, self.receiver = ends
+        self.tape = Tape()
+        self.vectors = Node(vectors, self.tape)
+        self._seen = self.vectors
+        self._parts: list[list[Block]] | None = None
+
+    def repel(self, repulsion: "ZBL") -> Node | None:
+        vectors, species = self.vectors.value, self.species
+        if not repulsion.is_felt(vectors, species[self.receiver], species[self.sender]):
+            return None
+        given = torch.from_numpy(vectors).requires_grad_()
+        edges = Edges(torch.from_numpy(np.stack([self.sender, self.receiver])), len(species))
+        with torch.enable_grad():
+            outputs = repulsion(given, torch.from_numpy(species), edges)
+
+        def back(k: int, grad: np.ndarray) -> None:
+            along = torch.from_numpy(np.ascontiguousarray(grad))
+            self.vectors.add_grad(torch.autograd.grad(outputs[k], given, along, retain_graph=True)[0].numpy())
+
+        self._seen = self.tape.node(outputs[0].detach().numpy(), lambda grad: back(0, grad))
+        whole = self.tape.node(outputs[1].detach().numpy(), lambda grad: back(1, grad))
+        return self._own(whole)
+
+    def edge_functions(self, radial: Radial, l_max: int) -> Node:
+        seen = self._seen
+        (basis, envelope, harmonics), slopes = edge_sweep(seen.value, radial, l_max)
+        self._basis, self._harmonics = Node(basis, self.tape), Node(harmonics, self.tape)
+
+        def back() -> None:
+            of_envelope = self._envelope.take_grad()
+            given = self._basis.take_grad(), of_envelope, self._harmonics.take_grad()
+            values = basis, envelope, harmonics
+            filled = [np.zeros_like(v) if g is None else g for g, v in zip(given, values, strict=True)]
+            if any(g is not None for g in given):
+                seen.add_grad(edge_gradient(slopes, *filled))
+
+        self._envelope = Node(envelope, self.tape)
+        self.tape.steps.append(back)
+        return self._envelope
+
+    def embed(self, table: Tensor) -> Node:
+        return Node(self.weights.array(table)[self.species][None], self.tape)
+
+    def layer(self, layer: "DensityLayer", features: Node, table: Tensor | None) -> Node:
+        channels = features.value.shape[2]
+        if self._parts is None:
+            edges = self.sender, self.receiver, self._basis.value, self._harmonics.value
+            self._parts = blocks(self.species, *edges, n_atoms=self.n_atoms, channels=channels)
+        out = np.zeros((layer.dim_out, len(self.species), channels), features.value.dtype)
+        parts = [[BlockOperations(self.weights, block, out) for block in part] for part in self._parts]
+
+        def run(part: list[BlockOperations]) -> None:
+            for ops in part:
+                layer(ops, features.value, table)
+
+        run_parts(run, [(part,) for part in parts])
+        if self.exchange is not None:
+            self.exchange.forward(out)
+
+        def back(grad: np.ndarray) -> None:
+            if self.exchange is not None:
+                self.exchange.reverse(grad)
+            # senders are anyone's: each thread has a sum of its own; an embedding is a constant
+            shape = (0, 0, 0) if table is not None else features.value.shape
+            own = [np.zeros(shape, grad.dtype) for _ in parts]
+            of_basis, of_harmonics = self._basis.own_grad(), self._harmonics.own_grad()
+
+            def run(part: list[BlockOperations], of_features: np.ndarray) -> None:
+                for ops in part:
+                    ops.gradient(Gradients(grad, of_features, of_basis, of_harmonics))
+
+            run_parts(run, list(zip(parts, own, strict=True)))
+            if table is None:
+                features.add_grad(sum(own[1:], start=own[0]))
+
+        return self.tape.node(out, back)
+
+    def scalars(self, features: Node) -> Node:
+        def back(grad: np.ndarray) -> None:
+            features.own_grad()[0, : self.n_atoms] += grad
+
+        return self.tape.node(features.value[0, : self.n_atoms], back)
+
+    def with_scalars(self, features: Node, more: Node) -> Node:
+        value = features.value.copy()
+        value[0, : self.n_atoms] += more.value
+        if self.exchange is not None:
+            self.exchange.forward(value)
+
+        def back(grad: np.ndarray) -> None:
+            if self.exchange is not None:
+                self.exchange.reverse(grad)
+                grad[:, self.n_atoms :] = 0
+            more.add_grad(grad[0, : self.n_atoms].copy())
+            features.add_grad(grad)
+
+        return self.tape.node(value, back)
+
+    def read_inputs(self, readout: Readout, features: Node) -> Node:
+        if readout.irrep.dim > 1:
+            rows, components = features.value, readout.components
+            value = np.ascontiguousarray(rows[components, : self.n_atoms].transpose(1, 0, 2))
+
+            def back(grad: np.ndarray) -> None:
+                features.own_grad()[components, : self.n_atoms] += grad.transpose(1, 0, 2)
+
+            return self.tape.node(value, back)
+        scalars = self.scalars(features)
+        if not isinstance(readout.read, nn.Sequential):
+            return scalars
+        first = cast(nn.Linear, readout.read[0])
+        return self._silu(self._matmul(scalars, first) + self.weights.array(first.bias))
+
+    def _matmul(self, rows: Node, layer: nn.Linear) -> Node:
+        weight, n = self.weights.matrix(layer), len(rows.value)
+
+        def run(loop: Any, width: int, given: np.ndarray) -> np.ndarray:
+            out = np.empty((1, n, width), given.dtype)
+            loop(n, np.ascontiguousarray(given)[None], out)
+            return out[0]
+
+        value = run(weight.value, layer.out_features, rows.value)
+        return rows.map(value, lambda grad: run(weight.gradient, layer.in_features, grad))
+
+    def _silu(self, numbers: Node) -> Node:
+        x = numbers.value
+        sigmoid = 0.5 + 0.5 * np.tanh(0.5 * x)
+        return numbers.map(x * sigmoid, lambda grad: grad * sigmoid * (1 + x * (1 - sigmoid)))
+
+    def read(self, readout: Readout, inputs: Node) -> Node:
+        weight = self.weights.array(readout.last.weight)[0]
+        value = np.einsum("...c,c->...", inputs.value, weight)
+        return inputs.map(value, lambda grad: np.multiply.outer(grad, weight))
+
+    def affine(self, rows: Node, weight: Tensor) -> Node:
+        matrix = self.weights.array(weight)
+        value = np.einsum("nf,kf->nk", rows.value, matrix)
+        return rows.map(value, lambda grad: np.einsum("nk,kf->nf", grad, matrix))
+
+    def exp(self, numbers: Node) -> Node:
+        value = np.exp(numbers.value)
+        return numbers.map(value, lambda grad: grad * value)
+
+    def softplus(self, numbers: Node) -> Node:
+        x = numbers.value
+        return numbers.map(np.logaddexp(0, x), lambda grad: grad * (0.5 + 0.5 * np.tanh(0.5 * x)))
+
+    def real(self, integers: np.ndarray) -> np.ndarray:
+        return integers.astype(self.vectors.value.dtype)
+
+    def rows(self, table: Tensor, index: np.ndarray) -> np.ndarray:
+        return self.weights.array(table)[index]
+
+    def column(self, numbers: Any) -> Any:
+        if isinstance(numbers, Node):
+            return numbers.map(numbers.value[:, None], lambda grad: grad[:, 0])
+        return numbers[:, None]
+
+    def concatenate(self, parts: list[Node]) -> Node:
+        bounds = np.cumsum([part.value.shape[1] for part in parts])[:-1]
+
+        def back(grad: np.ndarray) -> None:
+            for part, share in zip(parts, np.split(grad, bounds, axis=1), strict=True):
+                part.add_grad(share)
+
+        return self.tape.node(np.concatenate([part.value for part in parts], axis=1), back)
+
+    def of_species(self, values: Mapping[str, float], exact: bool = False) -> np.ndarray:
+        dtype = np.float64 if exact else self.vectors.value.dtype
+        return np.array(list(values.values()), dtype)[self.species[: self.n_atoms]]
+
+    def exact(self, numbers: Node) -> np.ndarray:
+        return numbers.value.astype(np.float64)
+
+    def sum_atoms(self, numbers: Any) -> Any:
+        if not isinstance(numbers, Node):
+            return numbers.sum(axis=0, keepdims=True)
+        shape = numbers.value.shape
+        return numbers.map(numbers.value.sum(axis=0, keepdims=True), lambda grad: np.broadcast_to(grad, shape))
+
+    def to_atoms(self, numbers: Any) -> Any:
+        # one structure: broadcasting does it
+        return numbers
+
+    def at_receivers(self, numbers: Any) -> Any:
+        if not isinstance(numbers, Node):
+            return self._at(numbers, self.receiver)
+        value = np.bincount(self.receiver, numbers.value, self.n_atoms).astype(numbers.value.dtype)
+        return numbers.map(value, lambda grad: grad[self.receiver])
+
+    def at_senders(self, numbers: np.ndarray) -> np.ndarray:
+        return self._at(numbers, self.sender)
+
+    def _at(self, numbers: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+        """In float64, ghosts included."""
+        n, shape = len(self.species), numbers.shape[1:]
+        columns = numbers.reshape(len(numbers), int(np.prod(shape))).T
+        return np.stack([np.bincount(atoms, column, n) for column in columns], axis=1).reshape(n, *shape)
+
+    def constant(self, tensor: Tensor) -> np.ndarray:
+        return self.weights.array(tensor)
+
+    def plain(self, numbers: Any) -> np.ndarray:
+        return numbers.value if isinstance(numbers, Node) else numbers
+
+    def gradient(self, value: Node, seed: np.ndarray | None = None) -> np.ndarray:
+        shape = value.value.shape
+        along = np.ones(shape, value.value.dtype) if seed is None else np.broadcast_to(seed, shape)
+        self.tape.gradient([(value, along)])
+        grad = self.vectors.take_grad()
+        return np.zeros_like(self.vectors.value) if grad is None else grad
+
+    def _own(self, node: Node) -> Node:
+        """Without the ghosts."""
+        if self.n_atoms == len(node.value):
+            return node
+
+        def back(grad: np.ndarray) -> None:
+            node.own_grad()[: self.n_atoms] += grad
+
+        return self.tape.node(node.value[: self.n_atoms], back)

@@ -1,0 +1,183 @@
+"""Layers as arrays, for the compiled loops: each with its value and its gradient on a block of atoms."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear
+from equishare.ops.channel_product import numba as product
+from equishare.ops.components import component_degrees
+from equishare.ops.edge_sum import numba as edge_sum
+from equishare.ops.edge_sum.operation import sweeps
+from equishare.ops.linear import numba as linear
+from equishare.ops.species_sum import numba as species_sum
+from equishare.potential.arrays.blocks import Block
+
+if TYPE_CHECKING:
+    from equishare.potential.density_net import DensityLayer
+
+Made = TypeVar("Made")
+
+
+class Linear:
+    """A matrix for each degree, there and back, and which of them each component takes."""
+
+    def __init__(self, weight: Tensor, components: int) -> None:
+        self.there = weight.detach().numpy().copy()
+        self.back = self.there.transpose(0, 2, 1).copy()
+        self.matrix = component_degrees(components)
+
+    @classmethod
+    def of(cls, layer: IrrepsLinear) -> "Linear":
+        """Irreps that the map leaves out are the last ones."""
+        return cls(layer.weight.detach() * layer.layout_in.channels**-0.5, layer.layout_out.dim)
+
+    def value(
+        self, count: int, rows: np.ndarray, out: np.ndarray, start: int = 0, start_out: int = 0, add: bool = False
+    ) -> None:
+        """Map `count` rows of each component, from `start` on."""
+        linear.forward(count, rows, start, self.there, self.matrix, out, start_out, add)
+
+    def gradient(
+        self, count: int, grad: np.ndarray, out: np.ndarray, start: int = 0, start_out: int = 0, add: bool = False
+    ) -> None:
+        """The same with the transposes."""
+        linear.forward(count, grad, start, self.back, self.matrix, out, start_out, add)
+
+
+class Product:
+    """`ChannelProduct`."""
+
+    def __init__(self, layer: ChannelProduct) -> None:
+        self.weight = layer.weight.detach().numpy().copy()
+        self.table = layer.coupling.table(layer.weight.dtype)
+        self.dim = layer.coupling.out.dim
+        self.of_weight = np.empty((0, 0, 0), self.weight.dtype)
+
+    def value(self, block: Block, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """The product."""
+        out = np.empty((self.dim, *left.shape[1:]), left.dtype)
+        product.forward(0, block.n_atoms, left, right, self.weight, block.species, self.table, out)
+        return out
+
+    def gradient(
+        self, block: Block, grad: np.ndarray, factors: tuple[np.ndarray, ...], of_factors: tuple[np.ndarray, ...]
+    ) -> None:
+        """Add the derivatives by both factors."""
+        given = *factors, self.weight, block.species, self.table
+        product.backward(0, block.n_atoms, grad, *given, *of_factors, self.of_weight)
+
+
+class Density:
+    """`DensityConv` and the mixing of its channels."""
+
+    of_constants = False
+
+    def __init__(self, conv: DensityConv, mix: IrrepsLinear) -> None:
+        self.radial = Linear((conv.radial.weight.detach() / conv.normalization).T.unsqueeze(0), 1)
+        self.mix = Linear.of(mix)
+        self.dim = len(self.mix.matrix)
+        self.sweeps = sweeps(self.dim)
+
+    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
+        """The density of a block's atoms."""
+        unmixed, mixed = np.empty((2, self.dim, block.n_atoms, features.shape[2]), features.dtype)
+        factors = self._of_edges(block, features), features[0], features[1:], block.harmonics
+        edge_sum.forward(0, block.n_atoms, *factors, self.sweeps, block.sender, block.order, block.starts, unmixed)
+        self.mix.value(block.n_atoms, unmixed, mixed)
+        return mixed
+
+    def gradient(
+        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+    ) -> None:
+        """Add the derivatives by the senders' features and the edges' functions."""
+        of_basis, of_harmonics = of_edges
+        unmixed = np.empty_like(grad)
+        self.mix.gradient(block.n_atoms, grad, unmixed)
+        radial = self._of_edges(block, features)
+        of_radial, of_y = np.empty_like(radial), np.empty_like(of_harmonics)
+        edge_sum.backward(
+            *(0, block.n_atoms, unmixed, radial, features[0], features[1:], block.harmonics, self.sweeps),
+            *(block.sender, block.order, block.starts, of_radial, of_y, of_features[0], of_features[1:]),
+        )
+        rows = of_radial.reshape(1, len(radial), self.radial.back.shape[1])
+        self.radial.gradient(len(radial), rows, of_basis[None], add=True)
+        of_harmonics += of_y
+
+    def _of_edges(self, block: Block, features: np.ndarray) -> np.ndarray:
+        """The radial functions: computed twice, for they would be the largest array by far."""
+        radial = np.empty((1, len(block.sender), self.radial.there.shape[2]), features.dtype)
+        self.radial.value(len(block.sender), block.basis[None], radial)
+        channels = features.shape[2]
+        return radial.reshape(len(block.sender), radial.shape[2] // channels, channels)
+
+
+class DensityOfSpecies:
+    """`DensityConv.of_kinds` of a table's rows, one for each species, and the mixing of its channels."""
+
+    of_constants = True
+
+    def __init__(self, conv: DensityConv, mix: IrrepsLinear, table: Tensor) -> None:
+        weight = conv.kind_weight(table, mix).detach() / conv.normalization
+        self.dim = len(weight)
+        # one of each degree: components share theirs
+        self.weight = Linear(weight[np.unique(component_degrees(self.dim), return_index=True)[1]], self.dim)
+
+    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
+        """The density of a block's atoms."""
+        out = np.empty((self.dim, block.n_atoms, features.shape[2]), features.dtype)
+        sums = np.zeros((self.dim, block.n_atoms, self.weight.there.shape[1]), features.dtype)
+        edges = block.basis, block.harmonics, self._slot(block), block.starts
+        species_sum.forward(0, block.n_atoms, *edges, sums)
+        self.weight.value(block.n_atoms, sums, out)
+        return out
+
+    def gradient(
+        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+    ) -> None:
+        """As `Density`; the features are constants."""
+        of_sums = np.empty((self.dim, block.n_atoms, self.weight.there.shape[1]), features.dtype)
+        self.weight.gradient(block.n_atoms, grad, of_sums)
+        edges = block.basis, block.harmonics, self._slot(block), block.starts
+        species_sum.backward(0, block.n_atoms, of_sums, *edges, *of_edges)
+
+    def _slot(self, block: Block) -> np.ndarray:
+        """Where the functions of each edge go."""
+        return block.neighbour * block.basis.shape[1]
+
+
+class Weights:
+    """The layers of a potential as arrays, each made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, object] = {}
+
+    def array(self, tensor: Tensor) -> np.ndarray:
+        """A parameter's numbers."""
+        return tensor.detach().numpy()
+
+    def linear(self, layer: IrrepsLinear) -> Linear:
+        """A linear map per irrep."""
+        return self._of(layer, Linear, lambda: Linear.of(layer))
+
+    def matrix(self, layer: nn.Linear) -> Linear:
+        """A plain linear map, without its bias."""
+        return self._of(layer, Linear, lambda: Linear(layer.weight.T.unsqueeze(0), 1))
+
+    def product(self, layer: ChannelProduct) -> Product:
+        """A channel-wise product."""
+        return self._of(layer, Product, lambda: Product(layer))
+
+    def density(self, layer: "DensityLayer", table: Tensor | None) -> Density | DensityOfSpecies:
+        """The density of a layer, with the mixing of its channels."""
+        if table is None:
+            return self._of(layer, Density, lambda: Density(layer.conv, layer.channel_mix))
+        return self._of(layer, DensityOfSpecies, lambda: DensityOfSpecies(layer.conv, layer.channel_mix, table))
+
+    def _of(self, layer: nn.Module, kind: type[Made], make: Callable[[], Made]) -> Made:
+        found = self._made.get(id(layer))
+        if not isinstance(found, kind):
+            found = self._made[id(layer)] = make()
+        return found

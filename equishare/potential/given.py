@@ -1,0 +1,72 @@
+"""What a potential takes of structures besides the vectors of their edges."""
+
+from typing import Any, NamedTuple
+
+import torch
+from ase import Atoms
+
+from equishare.atoms.properties import PROPERTIES
+from equishare.errors import EquishareError
+from equishare.potential.config import ModelConfig
+from equishare.potential.graph import AtomGraph
+
+
+class Given(NamedTuple):
+    """Tensors of a batch, or arrays of one structure.
+
+    Attributes:
+        positions: ``[atoms, 3]`` in Å, counted from `origin`; None where no head reads them.
+        origin: Middle of each structure, ``[graphs, 3]`` in Å.
+        over_volume: ``[graphs, 1, 1]``, 1 / volume in Å^-3; zero without a cell.
+        conditions: Integers ``[graphs]`` of what goes into the network, by name.
+    """
+
+    positions: Any
+    origin: Any
+    over_volume: Any
+    conditions: dict[str, Any]
+
+    @classmethod
+    def of_graph(cls, graph: AtomGraph, config: ModelConfig, dtype: torch.dtype) -> "Given":
+        """What there is of a batch."""
+        positions = origin = None
+        if config.heads:
+            batch, n_graphs = graph.atom_batch, graph.n_graphs
+            count = torch.bincount(batch, minlength=n_graphs).to(graph.positions)
+            total = graph.positions.new_zeros(n_graphs, 3).index_add(0, batch, graph.positions)
+            middle = total / count.unsqueeze(1)
+            positions, origin = (graph.positions - middle[batch]).to(dtype), middle.to(dtype)
+        volume = torch.linalg.det(graph.cell).abs()
+        over = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0).to(dtype)
+        conditions = {name: graph[name] for name in config.conditions if graph.get(name) is not None}
+        return cls(positions, origin, over[:, None, None], conditions)
+
+
+class ConditionError(EquishareError):
+    """A condition of a structure is not a whole number, or names what the model has not learnt."""
+
+
+def conditions_of(atoms: Atoms, config: ModelConfig) -> dict[str, int]:
+    """The conditions of a structure that a model takes, from ``atoms.info``; the table's default where it says nothing.
+
+    Raises:
+        ConditionError: if a number is not whole, or a method is not one that the model was trained on.
+
+    >>> atoms = Atoms("H", info={"total_charge": 1})
+    >>> conditions_of(atoms, ModelConfig(conditions=("charge", "spin")))
+    {'charge': 1, 'spin': 1}
+    """
+    info = {str(key).lower(): value for key, value in atoms.info.items()}
+    found = {}
+    for name in config.conditions:
+        row = PROPERTIES[name]
+        value: Any = next((info[key] for key in row.keys if key in info), row.default)
+        if isinstance(row.default, str):
+            if value not in ("", *config.methods):
+                raise ConditionError(f"expected a {name} out of {', '.join(config.methods)}, got {value!r}")
+            found[name] = config.methods.index(value) if value else 0
+            continue
+        if not float(value).is_integer():
+            raise ConditionError(f"expected a whole number as the {name} of a structure, got {value!r}")
+        found[name] = int(value)
+    return found

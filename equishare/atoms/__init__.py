@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from equishare.atoms.checks.findings import DataFinding
     from equishare.atoms.e0 import ReferenceEnergies, ReferenceEnergyError, reference_energies
-    from equishare.atoms.findings import DataFinding
     from equishare.atoms.frame import Frame, split_isolated
     from equishare.atoms.inspection import Inspection, InspectionError, inspect
     from equishare.atoms.neighbours import GraphError, Neighbours, neighbour_list
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equishare.atoms.splits import Split, SplitError, split_frames
 
 _HOME = {
-    "findings": ("DataFinding",),
+    "checks.findings": ("DataFinding",),
     "frame": ("Frame", "split_isolated"),
     "inspection": ("Inspection", "InspectionError", "inspect"),
     "neighbours": ("GraphError", "Neighbours", "neighbour_list"),

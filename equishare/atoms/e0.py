@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from equishare.atoms.frame import Frame
+from equishare.atoms.properties import conditions
 from equishare.errors import EquishareError
 
 __all__ = ["ReferenceEnergies", "ReferenceEnergyError", "reference_energies"]
@@ -116,13 +117,24 @@ def _add_isolated(
         if frame.energy is None or not math.isfinite(frame.energy):
             notes.append(f"{frame.name}: the isolated {symbol} has no energy and is left out")
             continue
+        ion = [
+            row for row in conditions() if row.none_in_e0 and frame.conditions.get(row.name, row.default) != row.default
+        ]
+        if ion:
+            notes.append(f"{frame.name}: the isolated {symbol} has a {ion[0].name} and is left out")
+            continue
         first = seen.setdefault(symbol, frame)
-        if first.energy is not None and abs(first.energy - frame.energy) > 1e-3:
+        if first.energy is None or abs(first.energy - frame.energy) < 1e-3:
+            continue
+        if first.conditions == frame.conditions:
             raise ReferenceEnergyError(
                 f"the isolated {symbol} has two energies: {first.energy:.6g} eV in {first.name} and "
                 f"{frame.energy:.6g} eV in {frame.name}; keep the one computed as the other frames were"
             )
-        if symbol not in values:
+        seen[symbol] = min(first, frame, key=lambda f: f.energy or 0.0)
+        notes.append(f"the isolated {symbol} has several states; E0 is the lowest energy, that of {seen[symbol].name}")
+    for symbol, frame in seen.items():
+        if symbol not in values and frame.energy is not None:
             values[symbol], origins[symbol] = frame.energy, "isolated atom"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
-from equishare.atoms.findings import Remark
+from equishare.atoms.checks.findings import Remark
 from equishare.atoms.neighbours import Neighbours, is_sound, neighbour_list
 from equishare.atoms.properties import PROPERTIES, LabelError
 

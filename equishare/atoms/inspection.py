@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from equishare.atoms.checks import (
-    Part,
-    check_across,
-    check_forces,
-    check_geometry,
-    check_labels,
-    check_reference_energies,
-)
-from equishare.atoms.findings import DataFinding
-from equishare.atoms.frame import Frame, split_isolated
-from equishare.atoms.neighbours import is_sound
-from equishare.atoms.properties import outputs
-from equishare.atoms.unit_measures import nearest_over_covalent
-from equishare.atoms.units import unit_findings
+from equishare.atoms.checks.across import check_across
+from equishare.atoms.checks.conditions import check_conditions
+from equishare.atoms.checks.degenerate import check_degenerate
+from equishare.atoms.checks.e0 import check_reference_energies
+from equishare.atoms.checks.findings import DataFinding
+from equishare.atoms.checks.forces import check_forces
+from equishare.atoms.checks.geometry import check_geometry
+from equishare.atoms.checks.labels import check_labels, check_reading
+from equishare.atoms.checks.part import Part
+from equishare.atoms.checks.stress import check_stress
+from equishare.atoms.checks.units import unit_findings
+from equishare.atoms.frame import Frame
+from equishare.atoms.properties import conditions, outputs
 from equishare.errors import EquishareError
 
 __all__ = ["DataFinding", "Inspection", "InspectionError", "inspect"]
 
 _GRAVITY = ("error", "warning", "info")
-_REACH = 6.0  # Å; far enough to meet the nearest atom when positions are in Bohr
 
 
 class InspectionError(EquishareError):
@@ -83,6 +81,7 @@ def inspect(
     test: Sequence[Frame] | None = None,
     *,
     cutoff: float = 5.0,
+    used: Collection[str] = (),
 ) -> Inspection:
     """Check frames, isolated atoms among them, before a potential is fitted to them.
 
@@ -91,6 +90,7 @@ def inspect(
         valid: frames to choose by, if they are given apart.
         test: frames to judge by, if they are given apart.
         cutoff: in Å; atoms without a neighbour within it are named.
+        used: Conditions that the potential is told, such as ``charge``.
 
     >>> from equishare.atoms import read_frames
     >>> inspection = inspect(read_frames("ethanol_test"))
@@ -98,7 +98,7 @@ def inspect(
     (True, 252)
     """
     given = [("train", train), ("valid", valid), ("test", test)]
-    parts = [_part(name, frames, cutoff) for name, frames in given if frames is not None]
+    parts = [Part.of(name, frames, cutoff) for name, frames in given if frames is not None]
     e0 = {
         frame.atoms.get_chemical_symbols()[0]: frame.energy
         for part in parts
@@ -109,12 +109,11 @@ def inspect(
     for part in parts:
         findings += check_geometry(part)
         findings += check_labels(part)
+        findings += check_reading(part)
+        findings += check_degenerate(part)
+        findings += check_conditions(part, used)
         if part.sound:
-            ratios = np.concatenate(part.nearest_ratios)
-            found = list(unit_findings([part.frames[n] for n in part.sound], ratios, e0))
-            findings += [replace(f, message=f"{part.name}: {f.message}") for f in found]
-            if not any(f.code in {"units-forces", "units-positions"} for f in found):
-                findings += check_forces(part)
+            findings += _check_numbers(part, e0, {f.code for f in findings})
     findings += check_reference_energies(parts[0], e0)
     findings += check_across(parts)
     if len(parts) == 1:
@@ -124,19 +123,15 @@ def inspect(
     return Inspection(tuple(findings), summary)
 
 
-def _part(name: str, frames: Sequence[Frame], cutoff: float) -> Part:
-    isolated, rest = split_isolated(frames, cutoff)
-    sound, ratios, nearest, lonely = [], [], [], []
-    for n, frame in enumerate(rest):
-        if not is_sound(frame.atoms):
-            continue
-        pairs = frame.neighbours(max(cutoff, _REACH))
-        sound.append(n)
-        ratios.append(nearest_over_covalent(frame.atoms, pairs))
-        nearest.append(float(pairs.distances.min(initial=np.inf)))
-        within = np.bincount(pairs.within(cutoff).receiver, minlength=len(frame.atoms))
-        lonely.append(int((within == 0).sum()) if len(frame.atoms) > 1 else 0)
-    return Part(name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely))
+def _check_numbers(part: Part, e0: dict[str, float], known: set[str]) -> Iterator[DataFinding]:
+    """Units, signs and outliers, as far as no graver matter hides them."""
+    found = list(unit_findings(part.sound_frames, np.concatenate(part.nearest_ratios), e0))
+    yield from (replace(f, message=f"{part.name}: {f.message}") for f in found)
+    codes = known | {f.code for f in found}
+    if not codes & {"units-forces", "units-positions"}:
+        yield from check_forces(part)
+    if not codes & {"units-forces", "units-positions", "units-energy", "forces-sign", "constant-energy", "zero-forces"}:
+        yield from check_stress(part.sound_frames, part.name)
 
 
 def _range(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
@@ -165,6 +160,10 @@ def _summary(part: Part) -> dict[str, Any]:
         "atoms_per_frame": _range([len(f.atoms) for f in frames]),
         "periodic_frames": sum(bool(f.atoms.pbc.any()) for f in frames),
         "labels": {row.name: sum(f.label(row.name) is not None for f in frames) for row in outputs()},
+        "conditions": {
+            row.name: dict(Counter(f.conditions[row.name] for f in frames if row.name in f.conditions).most_common())
+            for row in conditions()
+        },
         "energy_per_atom": _range([f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]),
         "force_norm": _range(norms),
         # of the components, as the errors of a potential are given

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from equishare.atoms.findings import Remark
+from equishare.atoms.checks.findings import Remark
 from equishare.atoms.properties import PROPERTIES, LabelError, Property
 
 __all__ = ["READER", "read_labels"]

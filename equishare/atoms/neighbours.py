@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,19 @@ from jaxtyping import Float, Int
 
 from equishare.errors import EquishareError
 
-__all__ = ["GraphError", "Neighbours", "check_structure", "is_sound", "neighbour_list", "periodic_volume", "settle"]
+__all__ = [
+    "GraphError",
+    "Neighbours",
+    "check_apart",
+    "check_structure",
+    "is_sound",
+    "neighbour_list",
+    "periodic_volume",
+    "settle",
+]
 
 _FAR = 100.0  # Å: float32 resolves 1e-5 Å at this distance from the origin
+_ONE_PLACE = 1e-3  # Å
 _WIDE = 50.0  # Å: empty space between groups of atoms that is wider than this is narrowed
 
 
@@ -123,6 +134,22 @@ def check_structure(atoms: Atoms) -> None:
         raise GraphError(
             f"periodic along {atoms.pbc.tolist()}, but the cell has no volume: {np.asarray(atoms.cell).tolist()}; "
             "give the cell vectors, or set pbc to False"
+        )
+
+
+def check_apart(atoms: Atoms, neighbours: Neighbours) -> None:
+    """See that no two atoms are in one place, where no potential has a derivative.
+
+    Raises:
+        GraphError: two atoms, or an atom and an image, are closer than 0.001 Å.
+    """
+    square = np.einsum("ij,ij->i", neighbours.vectors, neighbours.vectors)
+    if len(square) and square.min() < _ONE_PLACE**2:
+        closest = int(np.argmin(square))
+        i, j = sorted((int(neighbours.receiver[closest]), int(neighbours.sender[closest])))
+        raise GraphError(
+            f"atoms {i} ({atoms.symbols[i]}) and {j} ({atoms.symbols[j]}) are in one place, {math.sqrt(square[closest]):.2g} Å apart; "
+            "remove one of them"
         )
 
 

@@ -46,6 +46,7 @@ class Property:
         derived: The energy's derivative, by which no head is needed.
         periodic: Only crystals have it; False: only molecules; None: every structure.
         default: A condition's value where a frame says nothing.
+        none_in_e0: E0 is the energy of an atom with the default of this condition.
         shown: (unit, factor) in which tables print errors; None for the unit itself.
     """
 
@@ -65,6 +66,7 @@ class Property:
     derived: bool = False
     periodic: bool | None = None
     default: int | str | None = None
+    none_in_e0: bool = False
     shown: tuple[str, float] | None = None
 
     @property
@@ -179,6 +181,7 @@ _ROWS = (
         role="condition",
         extensive=False,
         default=0,
+        none_in_e0=True,
     ),
     Property(
         name="spin",

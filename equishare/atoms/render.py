@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from equishare.atoms.findings import DataFinding
+from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.inspection import Inspection
 from equishare.atoms.properties import outputs
 

@@ -9,7 +9,7 @@ from ase import Atoms
 from torch import Tensor
 from torch_geometric.data import Data
 
-from equishare.atoms.neighbours import GraphError, Neighbours, neighbour_list
+from equishare.atoms.neighbours import GraphError, Neighbours, check_apart, neighbour_list
 
 
 class AtomGraph(Data):
@@ -67,13 +67,15 @@ def from_atoms(atoms: Atoms, cutoff: float, neighbours: Neighbours | None = None
         neighbours: The pairs within the cutoff, where they are known; None: found here.
 
     Raises:
-        GraphError: if there are no atoms, a position is not finite, or a periodic cell has no volume.
+        GraphError: if there are no atoms, a position is not finite, two atoms are in one place, or a periodic cell has no volume.
 
     >>> from ase.build import molecule
     >>> from_atoms(molecule("H2O"), cutoff=5.0).edge_index.shape
     torch.Size([2, 6])
     """
-    sender, receiver, shift, _ = neighbour_list(atoms, cutoff) if neighbours is None else neighbours
+    found = neighbour_list(atoms, cutoff) if neighbours is None else neighbours
+    check_apart(atoms, found)
+    sender, receiver, shift, _ = found
     return AtomGraph(
         numbers=torch.from_numpy(atoms.numbers.astype(np.int64)),
         positions=torch.tensor(atoms.positions, dtype=torch.float64),

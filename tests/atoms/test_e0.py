@@ -81,3 +81,16 @@ def test_an_isolated_atom_without_energy_is_noted():
     result = reference_energies([frame("H2")], [Frame(Atoms("H"), file="b.xyz")])
     assert result.origins["H"] == "least squares"
     assert "b.xyz@0: the isolated H has no energy" in result.notes[0]
+
+
+def test_ions_are_no_reference_and_of_several_states_the_lowest_is():
+    atoms = [
+        Frame(Atoms("H"), energy=-13.6, spin=2),
+        Frame(Atoms("H"), energy=0.0, charge=1),
+        Frame(Atoms("C"), energy=-1029.0, spin=3, index=2),
+        Frame(Atoms("C"), energy=-1027.7, spin=1, index=3),
+    ]
+    result = reference_energies([frame("CH4")], atoms)
+    assert dict(result.values) == {"H": -13.6, "C": -1029.0}
+    assert "has a charge and is left out" in result.notes[0]
+    assert "lowest energy" in result.notes[1]

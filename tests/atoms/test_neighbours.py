@@ -137,3 +137,13 @@ def test_no_pair_is_float_everywhere():
 def test_a_structure_without_volume_has_no_list():
     with pytest.raises(GraphError, match="no volume"):
         neighbour_list(Atoms("H", pbc=True), 5.0)
+
+
+def test_atoms_in_one_place_are_named():
+    atoms = molecule("H2O")
+    atoms.positions[2] = atoms.positions[1] + 1e-5
+    with pytest.raises(GraphError, match=r"atoms 1 \(H\) and 2 \(H\) are in one place"):
+        from_atoms(atoms, 5.0)
+    cell = Atoms("Cu2", cell=[3, 3, 3], pbc=True, positions=[(0, 0, 0), (3, 3, 3)])
+    with pytest.raises(GraphError, match=r"atoms 0 \(Cu\) and 1 \(Cu\) are in one place"):
+        from_atoms(cell, 5.0)

@@ -9,11 +9,11 @@ from itertools import islice
 import numpy as np
 from ase import Atoms
 
+from equishare.atoms.checks.measures import all_electron_energy
 from equishare.atoms.files.units import factor
 from equishare.atoms.labels import READER
 from equishare.atoms.properties import PROPERTIES
 from equishare.atoms.source import FrameReadError
-from equishare.atoms.unit_measures import all_electron_energy
 
 __all__ = ["read_npz"]
 

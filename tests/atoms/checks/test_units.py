@@ -12,8 +12,8 @@ from ase.calculators.lj import LennardJones
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from equishare.atoms import Frame, read_frames, split_isolated
+from equishare.atoms.checks.measures import all_electron_energy, energy_over_work, stiffness_over_badger
 from equishare.atoms.inspection import inspect
-from equishare.atoms.unit_measures import all_electron_energy, energy_over_work, stiffness_over_badger
 from equishare.datasets import path
 
 SETS = ("ethanol", "dry_ice")

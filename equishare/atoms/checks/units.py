@@ -15,15 +15,15 @@ import numpy as np
 from ase.units import Bohr, Hartree, kcal, kJ, mol
 from jaxtyping import Float
 
-from equishare.atoms.findings import DataFinding
-from equishare.atoms.frame import Frame
-from equishare.atoms.unit_measures import (
+from equishare.atoms.checks.findings import DataFinding
+from equishare.atoms.checks.measures import (
     BONDED,
     NONMETALS,
     all_electron_energy,
     energy_over_work,
     stiffness_over_badger,
 )
+from equishare.atoms.frame import Frame
 
 __all__ = ["unit_findings"]
 

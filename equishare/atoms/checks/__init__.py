@@ -1,0 +1,1 @@
+"""The single checks of an inspection, a question a file."""

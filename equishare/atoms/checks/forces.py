@@ -1,0 +1,44 @@
+"""Are forces those of a converged calculation?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from equishare.atoms.checks.findings import DataFinding
+from equishare.atoms.checks.part import Part, concerning
+
+__all__ = ["check_forces"]
+
+
+def check_forces(part: Part) -> Iterator[DataFinding]:
+    """Frames with forces far beyond the others', and forces that do not sum to zero."""
+    frames = [f for f in part.frames if f.forces is not None and len(f.atoms) and np.isfinite(f.forces).all()]
+    if not frames:
+        return
+    largest = np.array([np.linalg.norm(np.asarray(f.forces), axis=1).max() for f in frames])
+    middle = float(np.median(largest))
+    logarithm = np.log(np.maximum(largest, 1e-3))
+    spread = max(1.4826 * float(np.median(np.abs(logarithm - np.median(logarithm)))), 0.15)
+    far = (logarithm > np.median(logarithm) + 6.0 * spread) & (largest > 5.0 * middle) & (largest > 1.0)
+    outlying = far | (largest > 100.0) if len(frames) >= 10 else largest > 100.0
+    order = [n for n in np.argsort(-largest) if outlying[n]]
+    yield from concerning(
+        "warning",
+        "outlier-forces",
+        part.name,
+        [frames[n] for n in order],
+        f"forces of up to {largest.max():.3g} eV/Å in #; the median of the frames' largest is {middle:.3g}",
+        "look at these frames: calculations that did not converge spoil the fit, and are best removed",
+    )
+    net = np.array([np.linalg.norm(np.asarray(f.forces).sum(axis=0)) / len(f.atoms) for f in frames])
+    drifting = [f for f, value in zip(frames, net, strict=True) if value > 0.005]
+    yield from concerning(
+        "warning",
+        "net-force",
+        part.name,
+        drifting,
+        f"forces do not sum to zero in # (up to {net.max():.3g} eV/Å per atom)",
+        "no potential can fit that part; were atoms held fixed, left out, or the calculation too coarse?",
+    )

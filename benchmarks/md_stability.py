@@ -23,7 +23,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
-from equishare.simulate.md import MDRow, run_md
+from equishare.simulate.md import MDRow, MDSettings, run_md
 
 RESULTS = Path(__file__).parent / "results" / "md_stability.json"
 EVERY = 20
@@ -87,10 +87,10 @@ def main() -> None:
             )
 
     with tempfile.TemporaryDirectory() as temporary:
-        result = run_md(
-            arguments.model, start, steps, Path(temporary) / "md", temperature=arguments.temperature,
-            timestep=arguments.timestep, seed=arguments.seed, interval=EVERY, report=report,
-        )  # fmt: skip
+        settings = MDSettings(
+            temperature=arguments.temperature, timestep=arguments.timestep, seed=arguments.seed, interval=EVERY
+        )
+        result = run_md(arguments.model, start, steps, Path(temporary) / "md", settings, report=report)
         seconds, elapsed = time.process_time() - begun, time.monotonic() - wall
         frames = ase.io.read(Path(temporary) / "md" / "trajectory.xyz", ":")
     energy = np.array([row.potential_energy for row in result.rows])

@@ -1,5 +1,9 @@
 """``equishare md``: molecular dynamics with a fitted potential."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from rich.console import Console
 
-    from equishare.simulate.md import MDResult, MDRow
+    from equishare.simulate.md import MDResult, MDRow, MDSettings
 
 
 class EnsembleName(StrEnum):
@@ -20,6 +24,7 @@ class EnsembleName(StrEnum):
 
     langevin = "langevin"
     nve = "nve"
+    npt = "npt"
 
 
 class DtypeName(StrEnum):
@@ -29,92 +34,124 @@ class DtypeName(StrEnum):
     float64 = "float64"
 
 
+class TrajectoryName(StrEnum):
+    """Format of the trajectory."""
+
+    xyz = "xyz"
+    traj = "traj"
+
+
 def md(
     model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
-    start: Annotated[
-        str, typer.Argument(help="Structure to start from, any file ASE reads; FILE@3 for frame 3, else the last.")
+    starts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="START...",
+            help="Structures to start from: FILE is its last frame, FILE@3 frame 3, FILE@0:8 the first eight.",
+        ),
     ],
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
-    steps: Annotated[int, typer.Option(help="Number of steps.")] = 10_000,
-    ensemble: Annotated[EnsembleName, typer.Option(help="Constant temperature, or constant energy.")] = (
-        EnsembleName.langevin
-    ),
+    steps: Annotated[int, typer.Option(help="Number of steps, those before a restart included.")] = 10_000,
+    ensemble: Annotated[
+        EnsembleName, typer.Option(help="Constant temperature, constant energy, or constant temperature and pressure.")
+    ] = EnsembleName.langevin,
     timestep: Annotated[
         float | None, typer.Option(help="Time step in fs. [default: 0.5 with hydrogen, else 1]")
     ] = None,
     friction: Annotated[float, typer.Option(help="Friction of the Langevin thermostat in 1/fs.")] = 0.01,
+    pressure: Annotated[float, typer.Option(help="Pressure of npt in bar.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of velocities and thermostat.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for trajectory.xyz, md.csv and md.png.")] = Path("md"),
+    new_velocities: Annotated[
+        bool, typer.Option("--new-velocities", help="Draw velocities even where the file has momenta.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for trajectory, md.csv and md.png; of several starts out/0, out/1 and so on.")
+    ] = Path("md"),
+    restart: Annotated[bool, typer.Option("--restart", help="Go on with the run in the folder, bit for bit.")] = False,
     interval: Annotated[int, typer.Option(help="Steps between two frames written.")] = 10,
+    trajectory: Annotated[TrajectoryName, typer.Option(help="Write extended XYZ or ASE's .traj.")] = TrajectoryName.xyz,
     dispersion: Annotated[
         str | None,
         typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe, where the training data lack it."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "cpu",
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision. [default: that of the model file]")] = None,
 ) -> None:
-    """Run molecular dynamics with a fitted potential.
+    """Run molecular dynamics with a fitted potential, from one structure or several.
 
-    Stops with the reason where the run leaves the training domain or explodes. Ctrl-C saves what there is.
+    Starts with the momenta of the file if it has any. Stops with the reason where the run leaves the training domain or explodes. Ctrl-C
+    saves what there is; the same command with --restart goes on.
     """
     with large_imports():
-        import torch
         from rich.console import Console
 
-        from equishare.simulate.md import run_md
+        from equishare.commands.starts import read_starts, side_by_side
+        from equishare.devices import choose_device
+        from equishare.simulate.md import MDSettings
+
+    settings = MDSettings(
+        temperature=temperature,
+        ensemble=ensemble.value,
+        timestep=timestep,
+        friction=friction,
+        pressure=pressure,
+        seed=seed,
+        interval=interval,
+        new_velocities=new_velocities,
+        trajectory=trajectory.value,
+        device=str(choose_device(device)),
+        dtype=None if dtype is None else dtype.value,
+        dispersion=dispersion,
+    )
+    found = read_starts(starts)
+    several = len(found) > 1
+    jobs = []
+    for k, (name, atoms) in enumerate(found):
+        folder = out / str(k) if several else out
+        jobs.append((model, atoms, steps, folder, replace(settings, seed=seed + k), restart, name if several else ""))
+    codes = list(side_by_side(_run, jobs))
+    if several:
+        Console().print(f"{len(codes)} runs, {sum(map(bool, codes))} of them stopped early: {out}", soft_wrap=True)
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _run(
+    model: Path, atoms: "Atoms", steps: int, folder: Path, settings: "MDSettings", restart: bool, name: str
+) -> int:
+    """One run; its exit code."""
+    from rich.console import Console
+
+    from equishare.simulate.md import run_md
 
     console = Console()
-    _check_device(device)
-    atoms = _read_start(start)
-    with _Progress(console, steps) as progress:
-        result = run_md(
-            model,
-            atoms,
-            steps,
-            out,
-            temperature=temperature,
-            ensemble=ensemble.value,
-            timestep=timestep,
-            friction=friction,
-            seed=seed,
-            interval=interval,
-            device=device,
-            dtype=getattr(torch, dtype.value) if dtype else None,
-            dispersion=dispersion,
-            report=progress,
-        )
-    _summarise(console, result)
-    if result.stopped:
-        raise typer.Exit(130 if result.interrupted else 1)
+    with _terminated_like_interrupted(), _Progress(console, steps, name) as progress:
+        result = run_md(model, atoms, steps, folder, settings, restart=restart, report=progress)
+    _summarise(console, result, name)
+    return 0 if not result.stopped else 130 if result.interrupted else 1
 
 
-def _read_start(start: str) -> "Atoms":
-    """The structure that is named; the last one of a file with several, as ASE has it."""
-    from equishare.atoms.reading import read_structures
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Batch systems end a job by SIGTERM: it stops as with Ctrl-C."""
 
-    return read_structures(start)[-1]
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
 
-
-def _check_device(device: str) -> None:
-    import torch
-
-    from equishare.errors import EquishareError
-
+    before = signal.signal(signal.SIGTERM, stop)
     try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise EquishareError(f"there is no device {device!r}; expected cpu, cuda or cuda:0") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise EquishareError("--device cuda: torch sees no CUDA device here; use --device cpu")
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Progress:
-    """A live bar on a terminal, a line every tenth of the run elsewhere."""
+    """A live bar on a terminal, a line every tenth of the run elsewhere and where there are several runs."""
 
-    def __init__(self, console: "Console", steps: int) -> None:
+    def __init__(self, console: "Console", steps: int, name: str) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.console, self.steps = console, steps
+        self.console, self.steps, self.name = console, steps, f"{name}: " if name else ""
         self.printed = -1
         self.bar = Progress(
             BarColumn(),
@@ -122,7 +159,7 @@ class _Progress:
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.file.isatty(),
+            disable=bool(name) or not console.file.isatty(),
         )
         self.task = self.bar.add_task("", total=steps)
 
@@ -141,24 +178,36 @@ class _Progress:
         tenth = 10 * row.step // self.steps
         if self.bar.disable and tenth > self.printed:
             self.printed = tenth
+            cell = "" if row.volume is None else f"  {row.volume:.1f} Å³  {row.pressure:.0f} bar"
             self.console.print(
-                f"step {row.step:>8} of {self.steps}  {row.time / 1000:.3f} ps  {kelvin:>8}  "
-                f"E_pot {row.potential_energy:.3f} eV  {total}  {speed}",
+                f"{self.name}step {row.step:>8} of {self.steps}  {row.time / 1000:.3f} ps  {kelvin:>8}  "
+                f"E_pot {row.potential_energy:.3f} eV  {total}{cell}  {speed}",
                 soft_wrap=True,
+                markup=False,
+                highlight=False,
             )
 
 
-def _summarise(console: "Console", result: "MDResult") -> None:
-    last = result.rows[-1]
+def _summarise(console: "Console", result: "MDResult", name: str) -> None:
+    from rich.markup import escape
+
+    def say(text: str) -> None:
+        console.print(f"{escape(name)}: {text}" if name else text, highlight=False, soft_wrap=True)
+
+    last, ensemble = result.rows[-1], result.settings.ensemble
     mean = sum(row.temperature for row in result.rows) / len(result.rows)
-    console.print(
-        f"{last.step} steps, {last.time / 1000:.3f} ps, mean temperature {mean:.0f} K"
-        + (f", energy drift {result.drift:+.3g} meV/atom/ps" if result.ensemble == "nve" else ""),
-        highlight=False,
-        soft_wrap=True,
-    )
+    line = f"{last.step} steps, {last.time / 1000:.3f} ps, {result.start}, mean temperature {mean:.0f} K"
+    if ensemble == "nve":
+        line += f", energy drift {result.drift:+.3g} meV/atom/ps"
+    if ensemble == "npt":
+        volume, bar = ([getattr(row, what) for row in result.rows] for what in ("volume", "pressure"))
+        line += f", mean volume {sum(volume) / len(volume):.2f} Å³, mean pressure {sum(bar) / len(bar):.0f} bar"
+    say(line)
     if result.stopped:
-        console.print(f"[red]{result.stopped}[/red]", highlight=False, soft_wrap=True)
-        if not result.interrupted:
-            console.print("Add frames like the last one, labelled, to the training data.", soft_wrap=True)
-    console.print(f"Written to {result.folder}: trajectory.xyz, md.csv, md.png", highlight=False, soft_wrap=True)
+        say(f"[red]{escape(result.stopped)}[/red]")
+        say(
+            "The same command with --restart goes on."
+            if result.interrupted
+            else "Add frames like the last one, labelled, to the training data."
+        )
+    say(f"Written to {escape(str(result.folder))}: trajectory.{result.settings.trajectory}, md.csv, md.png")

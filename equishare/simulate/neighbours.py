@@ -11,7 +11,7 @@ from equishare.atoms.neighbours import Neighbours, neighbour_list
 
 @dataclass(frozen=True)
 class NeighbourList:
-    """All pairs within a radius, and the structure they were listed for.
+    """All pairs within a radius, and the structure they were listed for; the cell may breathe while the list is kept.
 
     >>> from ase.build import molecule
     >>> water = molecule("H2O")
@@ -28,6 +28,7 @@ class NeighbourList:
     sender: np.ndarray
     receiver: np.ndarray
     shift: np.ndarray
+    radius: float
 
     @classmethod
     def of(cls, atoms: Atoms, radius: float) -> "NeighbourList":
@@ -38,24 +39,28 @@ class NeighbourList:
         """
         sender, receiver, shift, _ = neighbour_list(atoms, radius)
         own = atoms.numbers.copy(), atoms.positions.copy(), np.array(atoms.cell), atoms.pbc.copy()
-        return cls(*own, sender, receiver, shift.astype(np.float64))
+        return cls(*own, sender, receiver, shift.astype(np.float64), radius)
 
     def covers(self, atoms: Atoms, skin: float) -> bool:
         """Whether no pair can have come within the cutoff that is not listed; False where a position is not finite."""
-        if not (
-            np.array_equal(self.numbers, atoms.numbers)
-            and np.array_equal(self.cell, atoms.cell.array)
-            and np.array_equal(self.pbc, atoms.pbc)
-        ):
+        if not (np.array_equal(self.numbers, atoms.numbers) and np.array_equal(self.pbc, atoms.pbc)):
             return False
-        moved = atoms.positions - self.positions
-        return bool(np.einsum("ij,ij->i", moved, moved).max() <= (0.5 * skin) ** 2)
+        moved, shortest = atoms.positions - self.positions, 1.0
+        if not np.array_equal(self.cell, atoms.cell.array):
+            if atoms.cell.rank < 3 or abs(np.linalg.det(self.cell)) < 1e-12:
+                return False
+            # the strain takes distances to `shortest` of themselves at least; what atoms move by comes on top
+            strain = np.linalg.solve(self.cell, atoms.cell.array)
+            moved = atoms.positions - np.einsum("ij,jk->ik", self.positions, strain)
+            shortest = float(np.linalg.svd(strain, compute_uv=False)[-1])
+        left = 0.5 * (skin - (1 - shortest) * self.radius)
+        return left >= 0 and bool(np.einsum("ij,ij->i", moved, moved).max() <= left**2)
 
     def within(self, atoms: Atoms, cutoff: float) -> Neighbours:
         """The listed pairs that are closer than the cutoff now."""
         vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
         if self._crosses:
-            vectors += np.einsum("ei,ij->ej", self.shift, self.cell)  # BLAS has threads that go on spinning
+            vectors += np.einsum("ei,ij->ej", self.shift, atoms.cell.array)  # BLAS has threads that go on spinning
         return Neighbours(self.sender, self.receiver, self.shift, vectors).within(cutoff)
 
     @cached_property

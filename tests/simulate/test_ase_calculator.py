@@ -90,7 +90,8 @@ def test_when_the_list_is_made_anew(potential, crystal):
     assert builds(lambda: crystal.positions.__iadd__([0.2, 0.0, 0.0])) == 0
     assert builds(lambda: crystal.positions.__iadd__([0.29, 0.0, 0.0])) == 0
     assert builds(lambda: crystal.positions.__iadd__([0.02, 0.0, 0.0])) == 1
-    assert builds(lambda: crystal.set_cell(crystal.cell * 1.01)) == 1
+    assert builds(lambda: crystal.set_cell(crystal.cell * 1.01)) == 0  # a small strain is allowed for
+    assert builds(lambda: crystal.set_cell(crystal.cell * 1.5)) == 1
     assert builds(lambda: crystal.set_pbc([True, True, False])) == 1
     assert builds(lambda: crystal.set_chemical_symbols("CHH")) == 1
     assert builds(lambda: crystal.pop()) == 1

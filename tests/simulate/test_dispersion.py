@@ -8,7 +8,7 @@ import torch
 from ase.build import bulk, molecule
 
 from equishare.potential import ModelConfig, Potential, Statistics
-from equishare.simulate import DispersionError, EquishareCalculator, d3, run_md
+from equishare.simulate import DispersionError, EquishareCalculator, MDSettings, d3, run_md
 
 CONFIG = {"channels": 4, "l_density": 1, "l_features": 1, "n_basis": 4, "n_hidden": 4, "cutoff": 3.5}
 
@@ -53,6 +53,7 @@ def test_it_is_added_to_everything(potential, kind):
 
 def test_dynamics_with_it_leave_no_training_domain(potential, tmp_path):
     pytest.importorskip("dftd3")
-    result = run_md(potential, molecule("CH4"), 3, tmp_path / "md", temperature=10.0, dispersion="pbe", interval=1)
+    settings = MDSettings(temperature=10.0, dispersion="pbe", interval=1)
+    result = run_md(potential, molecule("CH4"), 3, tmp_path / "md", settings)
     assert result.stopped is None
     assert torch.get_default_dtype() == torch.float32

@@ -14,11 +14,13 @@ from ase.constraints import FixAtoms
 
 from equishare.potential import Committee, GraphError, ModelConfig, Potential, Statistics, UnknownSpeciesError, save
 from equishare.potential.domain import Domain
-from equishare.simulate import MDError, MDResult, MDRow, run_md
-from equishare.simulate import md as module
-from equishare.simulate.md import default_timestep, draw_velocities
+from equishare.simulate import MDError, MDResult, MDRow, MDSettings, run_md
+from equishare.simulate.md import run as module
+from equishare.simulate.md.velocities import default_timestep, draw_velocities
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
+
+NVE = MDSettings(ensemble="nve")
 
 LITHIUM = Domain(max_force=1e9, min_distance={"Li-Li": 0.0})
 
@@ -41,9 +43,7 @@ def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
     for k, timestep in enumerate((0.5, 0.25)):
         result = run_md(
             *(potential, water, 30 * 2**k, tmp_path / str(k)),
-            ensemble="nve",
-            timestep=timestep,
-            interval=2**k,
+            MDSettings(ensemble="nve", timestep=timestep, interval=2**k),
             domain=WIDE,
         )
         energies = np.array([row.total_energy for row in result.rows])
@@ -56,7 +56,7 @@ def test_nve_conserves_energy_in_second_order(potential, water, tmp_path):
 def test_frames_tell_how_uncertain_they_are(potential, water, tmp_path):
     potential.committee = Committee(potential.energy.n_inputs, 2).double()
     potential.committee.set_precision(torch.eye(potential.energy.n_inputs), torch.Generator().manual_seed(0))
-    run_md(potential, water, 2, tmp_path / "md", interval=1, domain=WIDE)
+    run_md(potential, water, 2, tmp_path / "md", MDSettings(interval=1), domain=WIDE)
     frames = ase.io.read(tmp_path / "md" / "trajectory.xyz", ":")
     expected = [row["energy_uncertainty"] for row in potential.predict(frames)]
     assert [frame.info["energy_uncertainty"] for frame in frames] == pytest.approx(expected, rel=1e-5)
@@ -64,14 +64,14 @@ def test_frames_tell_how_uncertain_they_are(potential, water, tmp_path):
 
 def test_drift_is_the_slope_of_the_total_energy():
     rows = [MDRow(k, 0.5 * k, 300.0, -10.0 + 0.002 * k, 1.0, 0.0, 1.0) for k in range(9)]
-    assert MDResult(Path("x"), "nve", 4, rows).drift == pytest.approx(0.002 / 0.5e-3 * 1000 / 4)  # meV/atom/ps
-    assert math.isnan(MDResult(Path("x"), "nve", 4, rows[:2]).drift)
+    assert MDResult(Path("x"), NVE, 4, rows=rows).drift == pytest.approx(0.002 / 0.5e-3 * 1000 / 4)  # meV/atom/ps
+    assert math.isnan(MDResult(Path("x"), NVE, 4, rows=rows[:2]).drift)
 
 
 def test_files(potential, water, tmp_path):
     rows = []
     out = tmp_path / "a" / "b"
-    result = run_md(potential, water, 25, out, interval=10, domain=WIDE, report=rows.append, seed=3)
+    result = run_md(potential, water, 25, out, MDSettings(seed=3), domain=WIDE, report=rows.append)
     assert [row.step for row in rows] == [0, 10, 20, 25]
     assert rows == result.rows
     frames = ase.io.read(out / "trajectory.xyz", ":")
@@ -85,13 +85,14 @@ def test_files(potential, water, tmp_path):
     assert [int(line["step"]) for line in table] == [0, 10, 20, 25]
     assert float(table[-1]["total_eV"]) == pytest.approx(rows[-1].total_energy, rel=1e-7)
     assert (out / "md.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(p.name for p in out.iterdir()) == ["md.csv", "md.png", "trajectory.xyz"]
+    assert sorted(p.name for p in out.iterdir()) == ["md.csv", "md.png", "restart.npz", "trajectory.xyz"]
 
 
 def test_same_seed_same_run(potential, water, tmp_path):
     before = water.positions.copy()
     runs = [
-        run_md(potential, water, 5, tmp_path / str(k), seed=s, domain=WIDE, interval=1) for k, s in enumerate((7, 7, 8))
+        run_md(potential, water, 5, tmp_path / str(k), MDSettings(seed=s, interval=1), domain=WIDE)
+        for k, s in enumerate((7, 7, 8))
     ]
     states = [[(row.temperature, row.potential_energy) for row in run.rows] for run in runs]
     assert states[0] == states[1] != states[2]
@@ -106,7 +107,9 @@ def test_langevin_samples_its_temperature(tmp_path):
     )
     atoms = bulk("Li", cubic=True).repeat((2, 2, 1))
     potential = Potential(config, Statistics(reference_energies={"Li": -200.0}, scale=1e-6))
-    result = run_md(potential, atoms, 400, tmp_path, temperature=400, friction=0.1, interval=1, domain=LITHIUM)
+    result = run_md(
+        potential, atoms, 400, tmp_path, MDSettings(temperature=400, friction=0.1, interval=1), domain=LITHIUM
+    )
     kelvin = np.array([row.temperature for row in result.rows[50:]])
     assert kelvin.mean() == pytest.approx(400, rel=0.15)
     assert kelvin.std() == pytest.approx(400 * (2 / 24) ** 0.5, rel=0.5)
@@ -141,7 +144,7 @@ def test_stops_where_it_leaves_the_domain_of_the_model_file(potential, water, tm
     domain = Domain.of([water])
     save(potential, tmp_path / "m.safetensors", metadata={"domain": domain.model_dump()})
     water.set_distance(0, 1, 0.9)
-    result = run_md(tmp_path / "m.safetensors", water, 1000, tmp_path / "out", temperature=3000, seed=1)
+    result = run_md(tmp_path / "m.safetensors", water, 1000, tmp_path / "out", MDSettings(temperature=3000, seed=1))
     assert result.stopped.startswith("stopped at step ")
     assert "training data" in result.stopped
     assert not result.interrupted
@@ -176,7 +179,7 @@ def test_stops_where_it_explodes(potential, water, tmp_path, monkeypatch, forces
         return np.zeros((3, 3)) if len(calls) < 4 else forces
 
     monkeypatch.setattr(Atoms, "get_forces", get_forces)
-    result = run_md(potential, water, 10, tmp_path, ensemble="nve", interval=1)
+    result = run_md(potential, water, 10, tmp_path, MDSettings(ensemble="nve", interval=1))
     assert result.rows[-1].step in (3, 4)
     assert message in result.stopped
 
@@ -210,13 +213,16 @@ def test_a_run_is_not_overwritten(potential, water, tmp_path):
         {"timestep": 0.0},
         {"friction": 0.0},
         {"interval": 0},
-        {"ensemble": "npt"},
+        {"ensemble": "nvt"},
+        {"pressure": math.inf},
+        {"trajectory": "dcd"},
+        {"dtype": "float16"},
     ],
 )
 def test_numbers_that_make_no_sense(potential, water, tmp_path, bad):
     arguments = {"steps": 5} | bad
     with pytest.raises(MDError, match=next(iter(bad))):
-        run_md(potential, water, arguments.pop("steps"), tmp_path / "out", **arguments)
+        run_md(potential, water, arguments.pop("steps"), tmp_path / "out", MDSettings(**arguments))
     assert not (tmp_path / "out").exists()
 
 
@@ -231,7 +237,7 @@ def test_unusable_structures_leave_no_folder(potential, tmp_path):
 
 
 def test_one_atom(potential, tmp_path):
-    result = run_md(potential, Atoms("H"), 20, tmp_path, ensemble="nve")
+    result = run_md(potential, Atoms("H"), 20, tmp_path, NVE)
     assert result.stopped is None
     assert result.rows[-1].kinetic_energy == 0
 
@@ -239,7 +245,7 @@ def test_one_atom(potential, tmp_path):
 def test_float32_on_request(potential, water, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(module, "EquishareCalculator", lambda *a, **k: seen.append(k) or original(*a, **k))
-    run_md(potential, water, 1, tmp_path, dtype=torch.float32, domain=WIDE)
+    run_md(potential, water, 1, tmp_path, MDSettings(dtype="float32"), domain=WIDE)
     assert seen[0]["dtype"] == torch.float32
 
 

@@ -26,6 +26,20 @@ def test_pairs_after_a_move_are_those_of_a_new_list(atoms):
     assert (np.diff(pairs.receiver) >= 0).all()
 
 
+def test_a_list_is_kept_while_the_cell_breathes():
+    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    listed = NeighbourList.of(atoms, 4.0)
+    for scale, covered in ((1.02, True), (0.99, True), (0.7, False)):
+        other = atoms.copy()
+        other.set_cell(atoms.cell.array * scale + np.diag([0.02, 0.0, -0.01]), scale_atoms=True)
+        other.positions += np.random.default_rng(1).normal(scale=0.03, size=other.positions.shape)
+        assert listed.covers(other, skin=1.0) == covered
+        if covered:
+            pairs = listed.within(other, 3.0)
+            _, _, vectors = neighbor_list("ijD", other, 3.0)
+            assert np.sort(vectors.ravel()) == pytest.approx(np.sort(pairs.vectors.ravel()))
+
+
 def test_a_list_does_not_cover_what_is_another_structure():
     atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
     listed = NeighbourList.of(atoms, 4.0)
@@ -34,7 +48,7 @@ def test_a_list_does_not_cover_what_is_another_structure():
         if change == "numbers":
             other.numbers[0] = 19
         elif change == "cell":
-            other.cell[0, 0] += 0.1
+            other.cell[0, 0] += 1.2
         elif change == "pbc":
             other.pbc = [True, True, False]
         else:

@@ -1,0 +1,47 @@
+"""Structures that commands start from, and one process a structure where there are several."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def read_starts(sources: Sequence[str]) -> "list[tuple[str, Atoms]]":
+    """Each structure that is named, with its name: ``FILE`` is the last of its frames, as ASE has it; ``FILE@i`` and ``FILE@a:b`` those.
+
+    Raises:
+        FrameReadError: if a file cannot be read.
+    """
+    from equishare.atoms.reading import read_unlabelled
+    from equishare.atoms.source import Source
+
+    found = []
+    for source in sources:
+        whole = Source.of(source).selection == slice(None)
+        frames = read_unlabelled([source])
+        found += [(frame.name, frame.atoms) for frame in (frames[-1:] if whole else frames)]
+    return found
+
+
+def side_by_side(run: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """``run(*arguments)`` for each of the tuples, in their order: one here, several in a process each, as many at a time as there are cores.
+
+    What they print appears as they print it. `run` is a function of a module.
+    """
+    if len(calls) == 1:
+        yield run(*calls[0])
+        return
+    workers = min(len(calls), os.cpu_count() or 1)
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _limit, (threads,)) as pool:
+        yield from pool.map(run, *zip(*calls, strict=True))
+
+
+def _limit(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,161 @@
+"""The folder of a run: trajectory and table, which grow state by state, and the checkpoint."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.trajectory import Trajectory
+
+from equishare.files import replacing
+from equishare.simulate.md.rows import MDRow, columns
+from equishare.simulate.md.settings import MDError, MDSettings
+
+CHECKPOINT = "restart.npz"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between two steps: all that the next one depends on, to the bit.
+
+    Attributes:
+        numbers, positions, momenta, cell: Of the atoms.
+        step: Steps done.
+        energy: Potential energy in eV.
+        settings: Those of the run, by name.
+        integrator: Its state.
+        written: How much of each file was written at that time: bytes, of ``.traj`` frames.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    momenta: np.ndarray
+    cell: np.ndarray
+    step: int
+    energy: float
+    settings: dict[str, Any]
+    integrator: dict[str, Any]
+    written: dict[str, int]
+
+    def save(self, folder: Path) -> None:
+        """Write it beside the one that is there, then put it in its place."""
+        arrays = {name: getattr(self, name) for name in ("numbers", "positions", "momenta", "cell")}
+        rest = {name: getattr(self, name) for name in ("step", "energy", "settings", "integrator", "written")}
+        with replacing(folder / CHECKPOINT) as beside, open(beside, "wb") as file:
+            np.savez(file, rest=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Checkpoint":
+        """Read it.
+
+        Raises:
+            MDError: if there is none, or it is damaged.
+        """
+        path = folder / CHECKPOINT
+        if not path.exists():
+            raise MDError(f"there is no {path} to go on from; leave out --restart to start a run")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                rest = json.loads(stored["rest"].tobytes())
+                return cls(**{name: stored[name] for name in ("numbers", "positions", "momenta", "cell")}, **rest)
+        except (ValueError, KeyError, OSError, TypeError) as error:
+            raise MDError(f"{path} is damaged: {error}; start the run again in another folder") from error
+
+    def put_into(self, atoms: Atoms) -> None:
+        """Move atoms to where the run is."""
+        atoms.set_cell(self.cell)
+        atoms.arrays["positions"][:] = self.positions  # as they are: constraints have had their say
+        atoms.set_array("momenta", self.momenta, float, (3,))
+
+
+class Writer:
+    """Appends states to trajectory and table, flushed: a kill loses no state that was written."""
+
+    def __init__(self, folder: Path, settings: MDSettings, trajectory: Any, table: IO[str]) -> None:
+        self.folder, self.settings, self.trajectory, self.table = folder, settings, trajectory, table
+
+    def __call__(self, atoms: Atoms, row: MDRow) -> None:
+        """Write one state."""
+        frame = atoms.copy()
+        frame.info.update(step=row.step, time_fs=row.time)
+        found = atoms.calc.results
+        if "energy_uncertainty" in found:
+            frame.info["energy_uncertainty"] = found["energy_uncertainty"]
+        names = ("energy", "forces", *(("stress",) if self.settings.ensemble == "npt" else ()))
+        frame.calc = SinglePointCalculator(frame, **{name: found[name] for name in names})
+        if self.settings.trajectory == "traj":
+            self.trajectory.write(frame)
+        else:
+            ase.io.write(self.trajectory, frame, format="extxyz")
+            self.trajectory.flush()
+        csv.writer(self.table).writerow(row.line(self.settings.ensemble))
+        self.table.flush()
+
+    def checkpoint(self, atoms: Atoms, step: int, state: dict[str, Any]) -> None:
+        """Note where the run is."""
+        frames = len(self.trajectory) if self.settings.trajectory == "traj" else self.trajectory.tell()
+        Checkpoint(
+            numbers=atoms.numbers,
+            positions=atoms.positions,
+            momenta=atoms.get_momenta(),
+            cell=atoms.cell.array,
+            step=step,
+            energy=float(atoms.get_potential_energy()),
+            settings=asdict(self.settings),
+            integrator=state,
+            written={"trajectory": frames, "table": self.table.tell()},
+        ).save(self.folder)
+
+
+@contextmanager
+def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> Iterator[Writer]:
+    """The files of a run, new ones or cut back to where the checkpoint was.
+
+    Raises:
+        MDError: if the folder holds a run already and it is not to go on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trajectory, table = folder / f"trajectory.{settings.trajectory}", folder / "md.csv"
+    if resumed is None:
+        for each in (folder / "trajectory.xyz", folder / "trajectory.traj"):
+            if each.exists():
+                raise MDError(
+                    f"{each} exists: the folder holds a run already; choose another, go on with it by --restart, or remove it"
+                )
+    else:
+        os.truncate(table, resumed.written["table"])
+        _cut(trajectory, resumed.written["trajectory"])
+    with ExitStack() as stack:
+        lines = stack.enter_context(open(table, "w" if resumed is None else "a", newline="", encoding="utf-8"))
+        if resumed is None:
+            csv.writer(lines).writerow(columns(settings.ensemble))
+            lines.flush()
+        frames: Any = (
+            Trajectory(trajectory, "a") if settings.trajectory == "traj" else open(trajectory, "a", encoding="utf-8")  # noqa: SIM115 (the stack closes it)
+        )
+        yield Writer(folder, settings, stack.enter_context(frames), lines)
+
+
+def _cut(trajectory: Path, written: int) -> None:
+    """Leave out what was written after the checkpoint."""
+    if trajectory.suffix == ".xyz":
+        os.truncate(trajectory, written)
+        return
+    with Trajectory(trajectory) as frames:
+        if len(frames) == written:
+            return
+        kept = [frames[k] for k in range(written)]
+    with replacing(trajectory) as beside, Trajectory(beside, "w") as shorter:
+        for frame in kept:
+            shorter.write(frame)
+
+
+Report = Callable[[MDRow], None]

@@ -1,0 +1,59 @@
+"""The picture of a molecular dynamics run."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from equishare.files import replacing
+from equishare.simulate.md.rows import MDResult
+
+
+def plot_md(result: MDResult, path: Path) -> None:
+    """Draw temperature, energy (NVE: the total one, with its drift) and, at constant pressure, volume and pressure against time."""
+    constant_pressure = result.settings.ensemble == "npt"
+    panels = 4 if constant_pressure else 2
+    figure = Figure(figsize=(7, 1.5 + 2 * panels), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(panels, 1, sharex=True)
+    times = np.array([row.time for row in result.rows]) / 1000
+    asked = result.settings.temperature
+    kelvin = np.array([row.temperature for row in result.rows])
+    _line(axes[0], times, kelvin, "temperature (K)", "tab:red", (asked, f"{asked:g} K asked for"))
+    _energy(axes[1], times, result)
+    if constant_pressure:
+        volume = np.array([row.volume for row in result.rows], dtype=float)
+        _line(axes[2], times, volume, "volume (Å³)", "tab:green", (volume.mean(), f"mean {volume.mean():.5g} Å³"))
+        pressure = np.array([row.pressure for row in result.rows], dtype=float)
+        bar = result.settings.pressure
+        label = f"{bar:g} bar asked for, mean {pressure.mean():.4g} bar"
+        _line(axes[3], times, pressure, "pressure (bar)", "tab:purple", (bar, label))
+    axes[-1].set_xlabel("time (ps)")
+    if result.stopped:
+        figure.suptitle(result.stopped, color="tab:red", fontsize=8, wrap=True)
+    with replacing(path) as beside:
+        figure.savefig(beside, format="png", dpi=150)
+
+
+def _line(axis: Axes, times: np.ndarray, values: np.ndarray, name: str, colour: str, level: tuple[float, str]) -> None:
+    axis.plot(times, values, color=colour, linewidth=0.8)
+    axis.axhline(level[0], color="black", linestyle="--", linewidth=0.8, label=level[1])
+    axis.set_ylabel(name)
+    axis.legend(loc="upper right", framealpha=0.9, edgecolor="none")
+
+
+def _energy(axis: Axes, times: np.ndarray, result: MDResult) -> None:
+    conserved = result.settings.ensemble == "nve"
+    energy = np.array([row.total_energy if conserved else row.potential_energy for row in result.rows])
+    shifted = (energy - energy[0]) * 1000 / result.n_atoms
+    name = "total energy" if conserved else "potential energy"
+    axis.plot(times, shifted, color="tab:blue", linewidth=0.8, label=name)
+    if conserved and not math.isnan(result.drift):
+        line = shifted.mean() + result.drift * (times - times.mean())
+        label = f"drift {result.drift:+.3g} meV/atom/ps"
+        axis.plot(times, line, color="black", linestyle="--", linewidth=0.8, label=label)
+    axis.set_ylabel(f"{name} − start (meV/atom)")
+    axis.legend(loc="upper right", framealpha=0.9, edgecolor="none")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from equishare.check.calculators.evaluator import Evaluator
+from equishare.check.calculators.noise import NoiseLevel
 from equishare.check.reports.calculator_report import PhysicsTest, judged
 
 FORCE_TOLERANCE = 1e-4
@@ -35,10 +36,10 @@ def _step(noise: float, scale: float) -> float:
     return float(np.clip((noise / max(scale, 1e-6)) ** 0.2, 0.002, 0.05))
 
 
-def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest]:
+def force_test(evaluate: Evaluator, noise: NoiseLevel, seed: int, samples: int) -> list[PhysicsTest]:
     """-dE/du against F u, for random unit displacements u of all atoms and of single atoms."""
     rng = np.random.default_rng(seed)
-    n, noise = len(evaluate.atoms), evaluate.noise
+    n = len(evaluate.atoms)
     step = _step(noise.energy, float(np.abs(evaluate.base.forces).max(initial=1.0)))
     worst = (0.0, 0.0)
     for number in range(2 * samples):
@@ -58,34 +59,39 @@ def force_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest
     return [judged("energy slope", "forces", *worst, FORCE_TOLERANCE, "eV/Å")]
 
 
-def stress_test(evaluate: Evaluator, seed: int, samples: int) -> list[PhysicsTest]:
-    """dE/dstrain / V against the stress, for random symmetric strains; and the stress's symmetry."""
+def stress_test(evaluate: Evaluator, noise: NoiseLevel, seed: int, samples: int) -> list[PhysicsTest]:
+    """dE/dstrain / V against the stress for random symmetric strains, against the pressure for a change of volume."""
     stress = evaluate.base.stress
     if stress is None:
         return []
     rng = np.random.default_rng(seed)
-    volume, noise = evaluate.atoms.get_volume(), evaluate.noise
-    step = _step(noise.energy, volume * float(np.abs(stress).max(initial=0.01))) / 2
     worst = (0.0, 0.0)
     for _ in range(samples):
         strain = rng.standard_normal((3, 3))
         strain = (strain + strain.T) / 2
-        strain /= np.linalg.norm(strain)
-
-        def energy(x: float, strain: np.ndarray = strain) -> float:
-            strained = evaluate.atoms.copy()
-            strained.set_cell(evaluate.atoms.cell.array @ (np.eye(3) + x * strain), scale_atoms=True)
-            return evaluate.energy(strained)
-
-        found, uncertainty = slope(energy, step, noise.energy)
-        error = abs(found / volume - float(np.sum(stress * strain)))
-        worst = max(
-            worst,
-            (error, max(uncertainty / volume, noise.stress)),
-            key=lambda pair: pair[0] / max(pair[1], 1e-300),
-        )
+        pair = _against_strain(evaluate, noise, stress, strain / np.linalg.norm(strain))
+        worst = max(worst, pair, key=lambda pair: pair[0] / max(pair[1], 1e-300))
+    # p = -dE/dV, and dV/V is three times the strain of a length
+    error, floor = _against_strain(evaluate, noise, stress, np.eye(3) / 3)
     asymmetry = float(np.abs(stress - stress.T).max())
     return [
         judged("energy slope", "stress", *worst, STRESS_TOLERANCE, "eV/Å³"),
+        judged("energy slope", "pressure", error, floor, STRESS_TOLERANCE, "eV/Å³"),
         judged("symmetric stress", "stress", asymmetry, noise.stress, STRESS_TOLERANCE, "eV/Å³"),
     ]
+
+
+def _against_strain(
+    evaluate: Evaluator, noise: NoiseLevel, stress: np.ndarray, strain: np.ndarray
+) -> tuple[float, float]:
+    """Return how far the energy's slope along a strain is from the stress's component, and the uncertainty of that."""
+    volume = evaluate.atoms.get_volume()
+    step = _step(noise.energy, volume * float(np.abs(stress).max(initial=0.01))) / 2
+
+    def energy(x: float) -> float:
+        strained = evaluate.atoms.copy()
+        strained.set_cell(evaluate.atoms.cell.array @ (np.eye(3) + x * strain), scale_atoms=True)
+        return evaluate.energy(strained)
+
+    found, uncertainty = slope(energy, step, noise.energy)
+    return abs(found / volume - float(np.sum(stress * strain))), max(uncertainty / volume, noise.stress)

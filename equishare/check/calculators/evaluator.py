@@ -1,8 +1,9 @@
-"""Evaluating an ASE calculator, and how noisy it is."""
+"""Evaluating an ASE calculator on structures."""
 
+import contextlib
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
@@ -10,67 +11,132 @@ from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedErr
 from jaxtyping import Float
 from numpy import ndarray
 
+from equishare.check.calculators.properties import (
+    FORCES,
+    KINDS,
+    STRESS,
+    Change,
+    Further,
+    as_array,
+    kind_of,
+)
+
+_REFUSALS = (PropertyNotImplementedError, NotImplementedError)
+
 
 @dataclass
 class Result:
-    """Energy (eV), forces (eV/Å) and, where the calculator has it, stress (eV/Å^3, ASE's sign, 3x3)."""
+    """Energy (eV), forces (eV/Å), where the calculator has it stress (eV/Å^3, ASE's sign, 3x3), and what else it gives."""
 
     energy: float
     forces: Float[ndarray, "atoms 3"]
     stress: Float[ndarray, "3 3"] | None = None
+    further: Further = field(default_factory=dict)
 
     @property
     def finite(self) -> bool:
         """Whether every number is."""
         parts = [np.array(self.energy), self.forces, *([] if self.stress is None else [self.stress])]
-        return all(bool(np.isfinite(p).all()) for p in parts)
+        return all(bool(np.isfinite(p).all()) for p in (*parts, *self.further.values()))
 
-
-@dataclass
-class NoiseLevel:
-    """How far a calculator's numbers scatter on one structure: rms of energy (eV), forces and stress."""
-
-    energy: float
-    forces: float
-    stress: float
+    def after(self, change: Change) -> "Result":
+        """What the values must be after a change of the structure."""
+        further = {
+            name: change.apply(value, kind)
+            for name, value in self.further.items()
+            if (kind := kind_of(name, value.shape, len(self.forces))) is not None
+        }
+        stress = None if self.stress is None else change.apply(self.stress, STRESS)
+        return Result(change.copies * self.energy, change.apply(self.forces, FORCES), stress, further)
 
 
 class Evaluator:
     """A calculator with a structure to start from.
 
+    The energy is the one that the forces are derivatives of (ASE's `free_energy`) where the calculator tells them apart.
+
     Args:
         calculator: any ASE calculator.
-        atoms: the structure; it is copied, and left without a calculator.
-        seed: of the perturbations that measure the noise.
+        atoms: the structure; it is copied, and left without a calculator and constraints.
+
+    Attributes:
+        calls: how often the calculator was asked.
+        notes: remarks for the report.
     """
 
-    def __init__(self, calculator: BaseCalculator, atoms: Atoms, seed: int = 0) -> None:
+    def __init__(self, calculator: BaseCalculator, atoms: Atoms) -> None:
         self.calculator = calculator
         self.atoms = atoms.copy()
         self.atoms.set_constraint()
         self.calls = 0
         self.durations: list[float] = []
+        self.notes: list[str] = []
         self.has_stress = bool(atoms.pbc.any()) and atoms.cell.rank == 3
+        self.two_energies = False
+        self.wanted = [n for n in getattr(calculator, "implemented_properties", ()) if _is_further(n)]
+        if "heat_flux" in self.wanted and not self.atoms.get_momenta().any():
+            self.atoms.set_momenta(np.random.default_rng(0).standard_normal((len(atoms), 3)))
+        self.two_energies = self._has_two_energies()
         self.base = self(self.atoms)
-        self.single_precision = self._is_single()
-        self.noise = self._measure_noise(np.random.default_rng(seed))
 
     def __call__(self, atoms: Atoms) -> Result:
         """Evaluate a structure."""
+        return self.with_calculator(self.calculator, atoms)
+
+    def with_calculator(self, calculator: BaseCalculator, atoms: Atoms) -> Result:
+        """Evaluate a structure with another calculator of the same kind."""
         started = time.perf_counter()
         atoms = atoms.copy()
-        atoms.calc = self.calculator
-        energy = float(atoms.get_potential_energy())
+        atoms.calc = calculator
+        energy, further = self._energy(atoms)
         forces = np.array(atoms.get_forces(), dtype=np.float64)
         stress = None
         if self.has_stress:
             try:
                 stress = np.array(atoms.get_stress(voigt=False), dtype=np.float64)
-            except (PropertyNotImplementedError, NotImplementedError):
+            except _REFUSALS:
                 self.has_stress = False
+        further |= self._further(calculator, atoms)
         self.calls += 1
         self.durations.append(time.perf_counter() - started)
-        return Result(energy, forces, stress)
+        return Result(energy, forces, stress, further)
+
+    def _energy(self, atoms: Atoms) -> tuple[float, Further]:
+        plain = float(atoms.get_potential_energy())
+        if not self.two_energies:
+            return plain, {}
+        return float(atoms.get_potential_energy(force_consistent=True)), {"energy at zero smearing": np.array(plain)}
+
+    def _has_two_energies(self) -> bool:
+        atoms = self.atoms.copy()
+        atoms.calc = self.calculator
+        plain = atoms.get_potential_energy()
+        try:
+            return bool(atoms.get_potential_energy(force_consistent=True) != plain)
+        except _REFUSALS:
+            return False
+
+    def _further(self, calculator: BaseCalculator, atoms: Atoms) -> Further:
+        found: Further = {}
+        for name in list(self.wanted):
+            try:
+                value = calculator.get_property(name, atoms)
+            except Exception:
+                self.wanted.remove(name)
+                continue
+            numbers = np.asarray(value) if value is not None else np.zeros(0, dtype=object)
+            kind = kind_of(name, numbers.shape, len(atoms)) if numbers.dtype.kind in "fiu" else None
+            if kind is not None:
+                found[name] = as_array(numbers, kind)
+            else:
+                self.wanted.remove(name)
+                self.notes.append(f"not tested: {name}, whose kind is not known")
+        return found
+
+    def forget(self) -> None:
+        """Make the calculator compute the same structure again; a calculator that cannot is left as it is."""
+        with contextlib.suppress(Exception):
+            self.calculator.reset()  # type: ignore[attr-defined]
 
     @property
     def typical_duration(self) -> float:
@@ -81,40 +147,9 @@ class Evaluator:
         """Energy of a structure, in eV."""
         return self(atoms).energy
 
-    def _is_single(self) -> bool:
-        """Numbers that float32 can hold exactly come from float32 arithmetic."""
-        forces = self.base.forces
-        return forces.size > 0 and bool(np.any(forces)) and bool((forces.astype(np.float32) == forces).all())
 
-    def _measure_noise(self, generator: np.random.Generator, runs: int = 4) -> NoiseLevel:
-        """Visit other structures, come back with positions rounded differently, and look at the scatter.
-
-        The detour makes iterative calculators start from another guess; the rounding moves positions by a
-        few of the calculator's own epsilons.
-        """
-        epsilon = float(np.finfo(np.float32 if self.single_precision else np.float64).eps)
-        extent = max(float(np.abs(self.atoms.positions).max(initial=0.0)), 1.0)
-        energies, forces, stresses = [0.0], [0.0], [0.0]
-        for _ in range(runs):
-            detour = self.atoms.copy()
-            detour.positions += 0.02 * generator.standard_normal(detour.positions.shape)
-            self(detour)
-            back = self.atoms.copy()
-            back.positions += epsilon * extent * generator.uniform(-1, 1, back.positions.shape)
-            result = self(back)
-            energies.append(abs(result.energy - self.base.energy))
-            forces.append(rms(result.forces - self.base.forces))
-            if result.stress is not None and self.base.stress is not None:
-                stresses.append(rms(result.stress - self.base.stress))
-        stress = rms(self.base.stress) if self.base.stress is not None else 0.0
-        # energies of single atoms are often added in float64 to a sum in float32
-        single = float(np.float32(self.base.energy)) == self.base.energy
-        last_digit = float(np.finfo(np.float32 if single else np.float64).eps)
-        return NoiseLevel(
-            max(*energies, last_digit * abs(self.base.energy)),
-            max(*forces, epsilon * rms(self.base.forces)),
-            max(*stresses, epsilon * stress),
-        )
+def _is_further(name: str) -> bool:
+    return name in KINDS or kind_of(name, (), 1) is not None
 
 
 def rms(x: ndarray) -> float:

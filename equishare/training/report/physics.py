@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from equishare.check.reports.calculator_report import CalculatorReport
 
 # evaluations that each part of the check takes, about
-_LAWS, _SCAN, _DYNAMICS = 220, 250, 300
+_LAWS, _SCAN, _DYNAMICS = 150, 350, 300
 _WARM_UP = 2
 
 

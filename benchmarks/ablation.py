@@ -44,7 +44,8 @@ def phases(first: float, last: float, share: float) -> Step:
 
     def step(state: TrainingState, objective: Objective, batch: AtomGraph) -> None:
         weight = last if state.fraction > 1 - share else first
-        objective.weights = objective.weights.model_copy(update={"energy_weight": weight})
+        weights = {**objective.weights.weights, "energy": weight}
+        objective.weights = objective.weights.model_copy(update={"weights": weights})
         TAKE_STEP(state, objective, batch)
 
     return step
@@ -74,10 +75,10 @@ VARIANTS = {
     ),
     "2 frames a step": ({"optimisation": {"batch_size": 2}}, soap),
     "10 frames a step": ({"optimisation": {"batch_size": 10}}, soap),
-    "energy weight 0.03": ({"optimisation": {"energy_weight": 0.03}}, soap),
-    "energy weight 0.1": ({"optimisation": {"energy_weight": 0.1}}, soap),
-    "energy weight 0.3": ({"optimisation": {"energy_weight": 0.3}}, soap),
-    "energy weight 10": ({"optimisation": {"energy_weight": 10.0}}, soap),
+    "energy weight 0.03": ({"optimisation": {"weights": {"energy": 0.03}}}, soap),
+    "energy weight 0.1": ({"optimisation": {"weights": {"energy": 0.1}}}, soap),
+    "energy weight 0.3": ({"optimisation": {"weights": {"energy": 0.3}}}, soap),
+    "energy weight 10": ({"optimisation": {"weights": {"energy": 10.0}}}, soap),
     **{name: ({}, soap) for name in STEPS},
     "32 channels": ({"model": {"channels": 32}}, soap),
     "96 channels": ({"model": {"channels": 96}}, soap),
@@ -107,9 +108,9 @@ def measure(name: str, files: list[str], seed: int) -> dict[str, float]:
         raise SystemExit(128 + run.interrupted)
     errors = run.evaluations["valid"]
     return {
-        "energy_rmse_meV": round(1000 * errors.energy_rmse, 2),
-        "forces_rmse_meV_A": round(1000 * errors.forces_rmse, 2),
-        "train_forces_rmse_meV_A": round(1000 * run.evaluations["train"].forces_rmse, 2),
+        "energy_rmse_meV": round(1000 * errors.rmse("energy"), 2),
+        "forces_rmse_meV_A": round(1000 * errors.rmse("forces"), 2),
+        "train_forces_rmse_meV_A": round(1000 * run.evaluations["train"].rmse("forces"), 2),
         "step_ms": round(run.step_milliseconds, 1),
     }
 

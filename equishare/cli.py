@@ -14,6 +14,7 @@ from equishare.commands.md import md
 from equishare.commands.select import select
 from equishare.commands.train import train
 from equishare.errors import EquishareError
+from equishare.terminal import write_plainly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     # torch's threads wait for each other after every operation; spinning, as they do by default, they take ten times as long as one
     # thread where another program keeps a core busy. Read when torch is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    write_plainly()
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["--version"]:
         sys.stdout.write(f"equishare {__version__}\n")

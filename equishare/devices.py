@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from equishare.errors import EquishareError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DEVICES = "auto, cpu, cuda or cuda:<n>"
 """What a device can be called."""
-DTYPES = ("float32", "float64")
+DtypeName = Literal["float32", "float64"]
 """What a precision can be called."""
 
 
@@ -67,7 +67,7 @@ def choose_dtype(name: str) -> torch.dtype:
     """
     import torch
 
-    if name not in DTYPES:
-        raise DeviceError(f"expected one of {', '.join(DTYPES)}, got {name!r}")
+    if name not in get_args(DtypeName):
+        raise DeviceError(f"expected one of {', '.join(get_args(DtypeName))}, got {name!r}")
     dtype: torch.dtype = getattr(torch, name)
     return dtype

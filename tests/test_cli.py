@@ -73,6 +73,7 @@ def test_the_folder_holds_everything_and_nothing_else(trained):
     folder, _ = trained
     assert sorted(file.name for file in folder.iterdir()) == [
         "checkpoint.ckpt", "config.yaml", "last.safetensors", "metrics.csv", "model.safetensors", "plots", "report.html",
+        "run.lock",
     ]  # fmt: skip
     assert sorted(file.name for file in folder.parent.iterdir()) == ["run", "tiny.yaml"]
 
@@ -92,7 +93,8 @@ def test_eval_writes_predictions(trained, tmp_path, capsys):
     folder, _ = trained
     out = tmp_path / "predictions.xyz"
     assert run("eval", folder / "model.safetensors", "ethanol_test@:5", "--out", out, "--batch-size", "2") == 0
-    assert "F RMSE" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("MAE", "RMSE", "bias", "forces, meV/Å", "energy, meV/atom"))
     images = read(out, ":")
     atoms = images[3].copy()
     atoms.calc = load(folder / "model.safetensors").calculator()

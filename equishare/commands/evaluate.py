@@ -10,7 +10,6 @@ from equishare.commands.imports import large_imports
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from equishare.atoms.frame import Frame
     from equishare.training.evaluation.evaluate import Evaluation
 
 
@@ -56,29 +55,29 @@ def evaluate(
         found = {name: calibration.to_dict() for name, calibration in calibrations(evaluation).items()}
         typer.echo(json.dumps(evaluation.to_dict() | ({"uncertainty": found} if found else {}), indent=2))
     else:
-        _show(Console(highlight=False), evaluation, frames, out)
+        _show(Console(highlight=False), evaluation, out)
 
 
-def _show(console: "Console", evaluation: "Evaluation", frames: "list[Frame]", out: Path | None) -> None:
-    from rich.table import Table
-
+def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> None:
     from equishare.training.evaluation.calibration import calibrations
-    from equishare.training.report.tables import error_table, number, uncertainty_table
+    from equishare.training.report.tables import element_table, error_table, number, uncertainty_table
 
-    console.print(error_table({"all frames": evaluation}))
+    tables = [error_table({"all frames": evaluation})]
+    if evaluation.config_types:
+        tables.append(error_table(evaluation.config_types, "config_type"))
     if evaluation.elements:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("element", "atoms", "F MAE\nmeV/Å", "F RMSE\nmeV/Å"):
-            table.add_column(title, justify="left" if title == "element" else "right")
-        for symbol, error in evaluation.elements.items():
-            table.add_row(symbol, str(error.atoms), number(1000 * error.forces_mae), number(1000 * error.forces_rmse))
-        console.print()
-        console.print(table)
+        tables.append(element_table(evaluation.elements))
     if found := calibrations(evaluation):
-        console.print()
-        console.print(uncertainty_table(found))
-    if len(frames) > 1 and evaluation.forces_rmse is not None:
+        tables.append(uncertainty_table(found))
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        console.print(table)
+    lines = []
+    if len(evaluation.frames) > 1 and "forces" in evaluation.errors:
         worst = ", ".join(f"{f.name} ({number(1000 * f.forces_rmse)} meV/Å)" for f in evaluation.worst(3))
-        console.print(f"\nLargest force errors: {worst}", soft_wrap=True)
+        lines.append(f"\nLargest force errors: {worst}")
     if out is not None:
-        console.print(f"Predictions: {out}", soft_wrap=True)
+        lines.append(f"Predictions: {out}")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)

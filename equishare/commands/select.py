@@ -39,4 +39,4 @@ def select(
     write_selection(out, chosen, predictions)
     console = Console(highlight=False)
     console.print(selection_table(chosen, predictions))
-    console.print(f"\n{count} of {len(pool)} frames, without labels: {out}", soft_wrap=True)
+    console.print(f"\n{count} of {len(pool)} frames, without labels: {out}", soft_wrap=True, markup=False)

@@ -83,6 +83,10 @@ def train(
     committee: Annotated[
         int | None, typer.Option(help="Members of a committee that tells how uncertain predictions are; 0: none.")
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Weights in the loss, of properties and of frames by their config_type: energy=3,surface=5."),
+    ] = None,
     e0: Annotated[str | None, typer.Option(help="Energies of the isolated atoms in eV: H=-13.6,O=-430.1.")] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
@@ -112,7 +116,8 @@ def train(
             "train": files or None,
             "valid": _part(valid),
             "test": _part(test),
-            "reference_energies": _energies(e0),
+            "reference_energies": _numbers(e0, "H=-13.6,O=-430.1"),
+            "frame_weights": _weights(weights)[1],
             "keys": parse_keys(key) or None,
         },
         "model": {
@@ -122,6 +127,7 @@ def train(
             "conditions": condition and condition.split(","),
             "repulsion": repulsion and repulsion.value,
         },
+        "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},
         "pretraining": {"source": pretrain},
         "budget": {"max_time": max_time, "epochs": epochs},
@@ -175,11 +181,22 @@ def _part(text: str | None) -> float | list[str] | None:
         return text.split(",") if not Path(text).exists() else [text]
 
 
-def _energies(text: str | None) -> dict[str, float] | None:
+def _weights(text: str | None) -> tuple[dict[str, float] | None, dict[str, float] | None]:
+    """Weights of properties, and those of kinds of frames; a name in the table of properties is a property."""
+    from equishare.atoms.properties import PROPERTIES
+
+    given = _numbers(text, "energy=3,surface=5") or {}
+    properties = {name: weight for name, weight in given.items() if name in PROPERTIES}
+    kinds = {name: weight for name, weight in given.items() if name not in PROPERTIES}
+    return properties or None, kinds or None
+
+
+def _numbers(text: str | None, example: str) -> dict[str, float] | None:
+    """Numbers by name, as in the example."""
     if text is None:
         return None
     try:
-        pairs = [part.split("=") for part in text.replace(",", " ").split()]
-        return {symbol.strip(): float(energy) for symbol, energy in pairs}
+        pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
+        return {name.strip(): float(value) for name, _, value in pairs}
     except ValueError:
-        raise typer.BadParameter(f"expected energies such as H=-13.6,O=-430.1, got {text!r}") from None
+        raise typer.BadParameter(f"expected values such as {example}, got {text!r}") from None

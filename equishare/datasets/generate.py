@@ -9,19 +9,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.spacegroup import crystal
 from rich.console import Console
 from rich.progress import track
 
+from equishare.datasets.langevin import Schedule, langevin
 from equishare.files import write_text
 
 if TYPE_CHECKING:
@@ -131,19 +131,9 @@ def trajectory(recipe: Recipe, temperature: int, number: int, seed: int) -> list
     rng = np.random.default_rng([seed, *recipe.name.encode(), temperature, number])
     atoms = recipe.start(number, rng)
     atoms.calc = calculator(recipe.sampler)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-    dynamics = Langevin(
-        atoms,
-        recipe.timestep * units.fs,
-        temperature_K=temperature,
-        friction=0.02 / units.fs,
-        fixcm=False,
-        rng=rng,
-    )
-    dynamics.run(recipe.equilibration)
+    schedule = Schedule(recipe.timestep, recipe.equilibration, recipe.stride)
     frames = []
-    for _ in range(recipe.frames):
-        dynamics.run(recipe.stride)
+    for _ in islice(langevin(atoms, temperature, schedule, rng), recipe.frames):
         frame = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
         if atoms.pbc.any():
             frame.wrap()

@@ -15,7 +15,7 @@ from equishare.potential.config import ModelConfig
 from equishare.potential.heads import EnergyHead
 from equishare.training.config import OptimisationConfig
 from equishare.training.data.batches import batches_by_size
-from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, evaluate_graphs
+from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, FramePrediction, evaluate_graphs
 
 ATOMS = 20_000
 """Training atoms, about, from which the posterior is made: more change little."""
@@ -65,15 +65,25 @@ def add_committee(
 
 def _factors(potential: Potential, graphs: Sequence[AtomGraph]) -> tuple[float | None, float | None]:
     """RMS error over RMS spread of energies and forces, where they are labelled."""
-    frames = evaluate_graphs(potential, graphs, [""] * len(graphs)).frames
-    energy = _ratio([f.energy_error for f in frames], [f.energy_uncertainty for f in frames])
-    error = np.concatenate([f.forces - f.forces_label for f in frames])
-    spread = np.concatenate([np.repeat(np.asarray(f.forces_uncertainty)[:, None], 3, axis=1) for f in frames])
-    return energy, _ratio(error, spread)
+    frames = evaluate_graphs(potential, graphs).frames
+    energy, forces = (
+        _ratio(*zip(*[_pair(frame, name) for frame in frames if frame.has(name)], strict=True))
+        if any(frame.has(name) for frame in frames)
+        else None
+        for name in ("energy", "forces")
+    )
+    return energy, forces
 
 
-def _ratio(error: Sequence[float] | np.ndarray, spread: Sequence[float | None] | np.ndarray) -> float | None:
-    error, spread = np.asarray(error, dtype=float), np.asarray(spread, dtype=float)
+def _pair(frame: FramePrediction, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and uncertainties of the components of a property."""
+    error = np.asarray(frame.predicted[name] - frame.labels[name], dtype=float)
+    spread = np.asarray(frame.uncertainties[name], dtype=float)
+    return error.ravel(), np.broadcast_to(spread.reshape(-1, 1), (spread.size, error.size // spread.size)).ravel()
+
+
+def _ratio(errors: Sequence[np.ndarray], spreads: Sequence[np.ndarray]) -> float | None:
+    error, spread = np.concatenate(errors), np.concatenate(spreads)
     known = ~np.isnan(error)
     predicted = float(np.mean(spread[known] ** 2)) if known.any() else 0.0
     return float(np.sqrt(np.mean(error[known] ** 2) / predicted)) if predicted > 0 else None
@@ -90,9 +100,9 @@ def _precision(
     chosen = _sample(graphs)
     components = sum(3 * len(graph.numbers) for graph in chosen)
     has_energy, has_forces = (
-        any(not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
+        any(name in graph and not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
     )
-    per_energy = weights.energy_weight * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
+    per_energy = weights.weight("energy") * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
     total = torch.zeros(potential.energy.n_inputs, potential.energy.n_inputs, dtype=torch.float64)
     for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
         batch = collate([_double(chosen[index]) for index in group])
@@ -103,7 +113,7 @@ def _precision(
         slope = (plus - minus) / (2 * _STEP)
         total += per_energy * energy.T @ energy
         if has_forces:
-            total += weights.forces_weight * slope.T @ slope
+            total += weights.weight("forces") * slope.T @ slope
     return total
 
 

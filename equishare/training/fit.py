@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from equishare.atoms.properties import outputs
 from equishare.devices import choose_device
 from equishare.files import write_text
 from equishare.training.budget import Budget
@@ -17,8 +19,8 @@ from equishare.training.config import TrainConfig
 from equishare.training.config.config_file import to_yaml
 from equishare.training.data.batches import BatchLoader
 from equishare.training.data.graph_parts import GraphParts, atoms_in
-from equishare.training.data.prepare import Parts, data_name, fingerprint, prepare
-from equishare.training.initial import check_labels, complete, initial_potential
+from equishare.training.data.prepare import Parts, PreparedData, data_name, fingerprint, prepare
+from equishare.training.initial import check_labels, complete, initial_potential, with_methods
 from equishare.training.interruption import Interruption
 from equishare.training.judgement import judge, work
 from equishare.training.loop import Loop
@@ -31,6 +33,27 @@ from equishare.training.run_folder import RunFolder
 from equishare.training.state import TrainingState
 from equishare.training.threads import threads_for
 from equishare.training.validation import Validation
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is settled before the first step.
+
+    Attributes:
+        config: Complete.
+        mark: Of the training frames: a checkpoint fits no others.
+        budget_chosen: The budget was not given, but follows from the size of the data.
+        checkpoint: What to go on from, or None.
+    """
+
+    config: TrainConfig
+    data: PreparedData
+    graphs: GraphParts
+    batches: BatchLoader
+    budget: Budget
+    mark: str
+    budget_chosen: bool
+    checkpoint: dict[str, Any] | None
 
 
 def fit(
@@ -61,63 +84,77 @@ def fit(
     console = console or Console(quiet=True)
     device = choose_device(config.run.device)
     folder = resume or RunFolder.create(config.run.out, data_name(config))
-    try:
-        check_members(config.uncertainty.committee, config.model.architecture)
-        data = prepare(config, given)
-        check_labels(config, data)
-        graphs = GraphParts.of(data, config)
-        budget_chosen = config.budget.max_time is None and config.budget.epochs is None
-        config = complete(config, graphs.train)
-        batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
-        budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
-        mark = fingerprint(data.split.train)
-        checkpoint = _resumable(folder, budget, mark) if resume is not None else None
-        write_text(folder.config, to_yaml(config))
-    except BaseException:
-        folder.remove_if_empty()
-        raise
-
-    pretrained = pretrain(config, data, folder, fit, console, started) if config.pretraining.source else None
-    potential = initial_potential(config, data, graphs.train, pretrained).to(device)
-    state = TrainingState(potential, config.optimisation, budget, started)
-    announce(console, config, data, state, folder, budget_chosen)
-
-    progress = TrainingProgress(console)
-    validation = Validation(
-        graphs=graphs.valid,
-        names=data.names("valid"),
-        folder=folder,
-        weights=config.optimisation,
-        work=work(graphs, config.uncertainty.committee),
-        on_row=progress.on_row,
-    )
-    if checkpoint is not None:
-        state.load_state_dict(checkpoint["training"])
-        validation.load_state_dict(checkpoint["validation"])
-    step_atoms = atoms_in(graphs.train) / len(batches)
-    derive = {"forces": data.has("forces"), "stress": data.has("stress")}
-    with Interruption(console) as interruption, threads_for(step_atoms):
-        Loop(
-            state=state,
-            objective=Objective(potential, config.optimisation, data.names("train"), derive),
-            batches=batches,
-            validation=validation,
-            checkpoints=Checkpoints(folder.checkpoint, mark),
-            interruption=interruption,
-            progress=progress,
-        ).run()
-    evaluations = judge(config, folder, data, graphs, state)
+    with folder.held():
+        plan = _plan(config, given, folder, continued=resume is not None)
+        config, data, graphs = plan.config, plan.data, plan.graphs
+        pretrained = pretrain(config, data, folder, fit, console, started) if config.pretraining.source else None
+        potential = initial_potential(config, data, graphs.train, pretrained).to(device)
+        state = TrainingState(potential, config.optimisation, plan.budget, started)
+        announce(console, config, data, state, folder, plan.budget_chosen)
+        with folder.explained():
+            interrupted = _train(plan, state, folder, console)
+            evaluations = judge(config, folder, data, graphs, state)
     return Run(
         folder=folder,
         config=config,
         data=data,
         evaluations=evaluations,
-        interrupted=interruption.signal,
+        interrupted=interrupted,
         seconds=state.seconds,
         step_milliseconds=1000 * float(np.median(state.step_seconds)) if state.step_seconds else float("nan"),
-        step_atoms=step_atoms,
+        step_atoms=atoms_in(graphs.train) / len(plan.batches),
         device=device,
     )
+
+
+def _plan(config: TrainConfig, given: Parts | None, folder: RunFolder, continued: bool) -> _Plan:
+    """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
+    try:
+        check_members(config.uncertainty.committee, config.model.architecture)
+        data = prepare(config, given)
+        check_labels(config, data)
+        config = with_methods(config, data)
+        graphs = GraphParts.of(data, config)
+        budget_chosen = config.budget.max_time is None and config.budget.epochs is None
+        config = complete(config, data, graphs.train)
+        batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed)
+        budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
+        mark = fingerprint(data.split.train)
+        checkpoint = _resumable(folder, budget, mark) if continued else None
+        write_text(folder.config, to_yaml(config))
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+    return _Plan(config, data, graphs, batches, budget, mark, budget_chosen, checkpoint)
+
+
+def _train(plan: _Plan, state: TrainingState, folder: RunFolder, console: Console) -> int | None:
+    """Run the loop, from the checkpoint if there is one; the signal that ended it, or None."""
+    data, graphs, options = plan.data, plan.graphs, plan.config.optimisation
+    progress = TrainingProgress(console)
+    validation = Validation(
+        graphs=graphs.valid,
+        frames=data.split.valid,
+        folder=folder,
+        weights=options,
+        work=work(graphs, plan.config.uncertainty.committee),
+        on_row=progress.on_row,
+    )
+    if plan.checkpoint is not None:
+        state.load_state_dict(plan.checkpoint["training"])
+        validation.load_state_dict(plan.checkpoint["validation"])
+    derive = {row.name: data.has(row.name) for row in outputs() if row.derived}
+    with Interruption(console) as interruption, threads_for(atoms_in(graphs.train) / len(plan.batches)):
+        Loop(
+            state=state,
+            objective=Objective(state.potential, options, data.names("train"), derive),
+            batches=plan.batches,
+            validation=validation,
+            checkpoints=Checkpoints(folder.checkpoint, plan.mark),
+            interruption=interruption,
+            progress=progress,
+        ).run()
+    return interruption.signal
 
 
 def _resumable(folder: RunFolder, budget: Budget, mark: str) -> dict[str, Any] | None:

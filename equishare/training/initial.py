@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
+from equishare.atoms.properties import conditions, outputs
 from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
@@ -17,19 +18,21 @@ from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data.batches import frames_per_batch
-from equishare.training.data.labelled_graphs import statistics
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
+from equishare.training.data.statistics import statistics
 
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
 
 
-def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
-    """The configuration with everything filled in that was left open: budget, batch size; paths absolute.
+def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph]) -> TrainConfig:
+    """The configuration with everything filled in that was left open: budget, batch size, weights of what is labelled; paths absolute.
 
     The folder is left out: the same configuration makes a run of its own.
     """
-    data, optimisation, budget = config.data, config.optimisation, config.budget
+    files, optimisation, budget = config.data, config.optimisation, config.budget
+    weights = {row.name: optimisation.weight(row.name) for row in outputs() if data.has(row.name)}
+    optimisation = optimisation.model_copy(update={"weights": weights})
     if budget.max_time is None and budget.epochs is None:
         atoms = sum(len(graph.numbers) for graph in graphs)
         budget = budget.model_copy(update={"max_time": default_max_time(atoms)})
@@ -41,18 +44,31 @@ def complete(config: TrainConfig, graphs: Sequence[AtomGraph]) -> TrainConfig:
         pretraining = pretraining.model_copy(update={"source": Source.absolute(str(pretraining.source))})
     paths = {}
     for part in ("train", "valid", "test"):
-        value = getattr(data, part)
+        value = getattr(files, part)
         fixed = isinstance(value, float) or value == [IN_MEMORY]
         paths[part] = value if fixed else [Source.absolute(source) for source in value]
     return config.model_copy(
         update={
-            "data": data.model_copy(update=paths),
+            "data": files.model_copy(update=paths),
             "optimisation": optimisation,
             "pretraining": pretraining,
             "budget": budget,
             "run": config.run.model_copy(update={"out": None}),
         }
     )
+
+
+def with_methods(config: TrainConfig, data: PreparedData) -> TrainConfig:
+    """The configuration with the names of the methods that labelled the training frames, where those go into the model.
+
+    The first one is that of frames which say nothing.
+    """
+    model = config.model
+    named = [row.name for row in conditions() if isinstance(row.default, str) and row.name in model.conditions]
+    if not named or model.methods:
+        return config
+    found = dict.fromkeys(str(f.conditions[name]) for name in named for f in data.split.train if name in f.conditions)
+    return config.model_copy(update={"model": model.model_copy(update={"methods": tuple(found)})})
 
 
 def check_labels(config: TrainConfig, data: PreparedData) -> None:

@@ -28,12 +28,12 @@ def judge(
     if config.uncertainty.committee:
         options = config.uncertainty.committee, config.optimisation, config.run.seed
         add_committee(best, graphs.train, graphs.valid, *options)
-    names = data.names("train")
     sample = [graphs.train[index] for index in graphs.sample]
-    evaluations = {"train": evaluate_graphs(best, sample, [names[index] for index in graphs.sample], uncertainty=False)}
+    sampled = [data.split.train[index] for index in graphs.sample]
+    evaluations = {"train": evaluate_graphs(best, sample, sampled, uncertainty=False)}
     for part in ("valid", "test"):
         if getattr(graphs, part):
-            evaluations[part] = evaluate_graphs(best, getattr(graphs, part), data.names(part))
+            evaluations[part] = evaluate_graphs(best, getattr(graphs, part), getattr(data.split, part))
     about = {
         "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
         "domain": domain(data).model_dump(),

@@ -1,87 +1,126 @@
-"""The loss of a batch."""
+"""The loss: weighted squared errors of every property that is predicted and labelled."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from equishare.atoms.properties import PROPERTIES, Property, outputs
 from equishare.potential import AtomGraph, Prediction
 from equishare.training.config import OptimisationConfig
-from equishare.training.evaluation.evaluate import Evaluation
+from equishare.training.evaluation.evaluate import Evaluation, FramePrediction
 
 
-def mean_square(predicted: Tensor, label: Tensor, unit: float | Tensor = 1.0) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Structures:
+    """What the errors of structures are measured by.
+
+    Attributes:
+        size: Number of atoms to the power of `OptimisationConfig.size_exponent`.
+        volume: In Å^3.
+        atom_batch: Structure of each atom.
+        weight: Of each structure; None: all one.
+    """
+
+    size: Float[Tensor, " graphs"]
+    volume: Float[Tensor, " graphs"]
+    atom_batch: Int[Tensor, " atoms"]
+    weight: Float[Tensor, " graphs"] | None = None
+
+
+def batch_loss(
+    prediction: Prediction, graph: AtomGraph, options: OptimisationConfig, scale: float
+) -> Float[Tensor, ""]:
+    r"""Weighted squared errors of everything that is predicted and labelled.
+
+    .. math:: L = \sum_p w_p \Big\langle w_f \Big( \frac{\Delta p}{u_p} \Big)^2 \Big\rangle, \qquad
+              u_p = \sigma^{[\text{energy unit}]} \, N^{x [\text{extensive}]} \, V^{-[\text{times volume}]}
+
+    over the properties p of the table with their weights and flags (energy: N^x σ; forces: σ; stress: N^x σ / V; dipole: N^x); N atoms and
+    the volume V of a structure, w_f the weight of a frame, σ the forces' RMS, x the size exponent. Means are over labelled components.
+    Total energies are subtracted in float64: what remains of them is the error of the interaction energy.
+
+    Args:
+        prediction: Of the potential.
+        graph: The batch with its labels; NaN, or no field: not labelled.
+        options: Weights and exponent.
+        scale: σ, a number in eV and Å.
+    """
+    size = (graph.ptr[1:] - graph.ptr[:-1]).to(prediction.interaction_energy.dtype) ** options.size_exponent
+    volume = torch.linalg.det(graph.cell).abs().to(size.dtype)
+    structures = Structures(size, volume, graph.atom_batch, graph.get("weight"))
+    return _total(_pairs(prediction.get, graph.get), structures, options, scale)
+
+
+def evaluation_loss(evaluation: Evaluation, options: OptimisationConfig, scale: float) -> float:
+    """The loss of `batch_loss` over the frames of an evaluation as one batch: what the best model is chosen by."""
+    frames = evaluation.frames
+    counts = torch.tensor([len(frame.numbers) for frame in frames])
+    structures = Structures(
+        size=counts.double() ** options.size_exponent,
+        volume=torch.tensor([frame.volume for frame in frames], dtype=torch.float64),
+        atom_batch=torch.repeat_interleave(torch.arange(len(frames)), counts),
+        weight=torch.tensor([frame.weight for frame in frames], dtype=torch.float64),
+    )
+
+    def joined(part: str) -> Callable[[str], Tensor | None]:
+        return lambda name: _joined(frames, part, name)
+
+    return float(_total(_pairs(joined("predicted"), joined("labels")), structures, options, scale))
+
+
+def _pairs(predicted: Callable[[str], Any], label: Callable[[str], Any]) -> Iterator[tuple[Property, Tensor, Tensor]]:
+    """Properties that are predicted and labelled."""
+    for row in outputs():
+        value, known = predicted(row.name), label(row.name)
+        if value is not None and known is not None:
+            yield row, value, known
+
+
+def _total(
+    pairs: Iterator[tuple[Property, Tensor, Tensor]], structures: Structures, options: OptimisationConfig, scale: float
+) -> Tensor:
+    total = structures.size.new_zeros(())
+    for row, predicted, label in pairs:
+        unit: float | Tensor = structures.size if row.extensive else 1.0
+        unit = unit * scale if row.energy_unit else unit
+        unit = unit / structures.volume.clamp(min=1e-30) if row.times_volume else unit
+        of_atoms = structures.atom_batch if row.per_atom else None
+        if isinstance(unit, Tensor):
+            unit = _spread(unit, of_atoms, label.ndim)
+        weight = None if structures.weight is None else _spread(structures.weight, of_atoms, label.ndim)
+        total = total + options.weight(row.name) * mean_square(predicted, label, unit, weight)
+    return total
+
+
+def _spread(value: Tensor, of_atoms: Tensor | None, ndim: int) -> Tensor:
+    """A value of each structure, in the shape of a property's labels."""
+    value = value if of_atoms is None else value.index_select(0, of_atoms)
+    return value.reshape(-1, *[1] * (ndim - 1))
+
+
+def mean_square(predicted: Tensor, label: Tensor, unit: float | Tensor = 1.0, weight: Tensor | None = None) -> Tensor:
     """Mean of the squared errors of what is labelled (NaN: not labelled), in a unit; zero if nothing is.
 
     >>> mean_square(torch.tensor([1.0, 5.0, 3.0]), torch.tensor([0.0, torch.nan, 0.0]))
     tensor(5.)
     """
     labelled = ~torch.isnan(label)
-    error = torch.where(labelled, predicted - label, 0.0) / unit
-    return error.square().sum() / labelled.sum().clamp(min=1)
+    square = (torch.where(labelled, predicted - label, 0.0) / unit).square()
+    square = square if weight is None else weight * square
+    return square.sum() / labelled.sum().clamp(min=1)
 
 
-def batch_loss(
-    prediction: Prediction, graph: AtomGraph, weights: OptimisationConfig, scale: float
-) -> Float[Tensor, ""]:
-    r"""Weighted squared errors of everything that was predicted and is labelled.
-
-    .. math:: L = w_E \Big\langle \Big( \frac{\Delta E}{N^p \sigma} \Big)^2 \Big\rangle_\text{structures}
-              + w_F \Big\langle \Big( \frac{\Delta F}{\sigma} \Big)^2 \Big\rangle_\text{components}
-              + w_S \Big\langle \Big( \frac{V \Delta S}{N^p \sigma} \Big)^2 \Big\rangle
-              + w_D \Big\langle \Big( \frac{\Delta D}{N^p} \Big)^2 \Big\rangle
-
-    with N atoms in a structure, V its volume and σ the forces' RMS. Total energies are subtracted in float64: what remains
-    of them is the error of the interaction energy.
-
-    Args:
-        prediction: Of the potential.
-        graph: The batch with its labels; NaN: not labelled.
-        weights: w_E, w_F, w_S, w_D and p.
-        scale: σ, a number in eV and Å.
-    """
-    size = (graph.ptr[1:] - graph.ptr[:-1]).to(prediction.interaction_energy.dtype) ** weights.size_exponent
-    loss = weights.energy_weight * mean_square(prediction.energy, graph.energy, size * scale)
-    if prediction.forces is not None:
-        loss = loss + weights.forces_weight * mean_square(prediction.forces, graph.forces, scale)
-    if prediction.stress is not None:
-        volume = torch.linalg.det(graph.cell).abs()
-        unit = (size * scale / volume.clamp(min=1e-30))[:, None, None]
-        loss = loss + weights.stress_weight * mean_square(prediction.stress, graph.stress, unit)
-    if prediction.dipole is not None:
-        loss = loss + weights.dipole_weight * mean_square(prediction.dipole, graph.dipole, size[:, None])
-    return loss
-
-
-def evaluation_loss(evaluation: Evaluation, weights: OptimisationConfig, scale: float) -> float:
-    """The loss of `batch_loss` over the frames of an evaluation as one batch: what the best model is chosen by."""
-    frames = evaluation.frames
-    size = np.array([len(frame.numbers) for frame in frames]) ** weights.size_exponent
-    energy = np.array([frame.energy_error for frame in frames]) / (size * scale)
-    labelled = ~np.isnan([frame.energy_label for frame in frames])
-    loss = weights.energy_weight * float(np.mean(energy[labelled] ** 2)) if labelled.any() else 0.0
-    if evaluation.forces_rmse is not None:
-        loss += weights.forces_weight * (evaluation.forces_rmse / scale) ** 2
-    if evaluation.stress_rmse is not None:
-        loss += weights.stress_weight * _mean_square(
-            [
-                (frame.stress - frame.stress_label) * frame.volume / (n * scale)
-                for frame, n in zip(frames, size, strict=True)
-                if frame.stress is not None and not np.isnan(frame.stress_label).any()
-            ]
-        )
-    if evaluation.dipole_rmse is not None:
-        loss += weights.dipole_weight * _mean_square(
-            [
-                (frame.dipole - frame.dipole_label) / n
-                for frame, n in zip(frames, size, strict=True)
-                if frame.dipole is not None and not np.isnan(frame.dipole_label).any()
-            ]
-        )
-    return loss
-
-
-def _mean_square(errors: Sequence[np.ndarray]) -> float:
-    return float(np.mean(np.square(errors)))
+def _joined(frames: tuple[FramePrediction, ...], part: str, name: str) -> Tensor | None:
+    """A property of all frames in one tensor; None where some frame does not have it."""
+    values = [getattr(frame, part).get(name) for frame in frames]
+    if any(value is None for value in values):
+        return None
+    arrays = [np.asarray(value, dtype=np.float64) for value in values]
+    return torch.from_numpy(np.concatenate(arrays) if PROPERTIES[name].per_atom else np.stack(arrays))

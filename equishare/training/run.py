@@ -37,3 +37,9 @@ class Run:
     step_milliseconds: float
     step_atoms: float
     device: torch.device
+
+    @property
+    def judged(self) -> tuple[str, Evaluation]:
+        """The held-out frames that say the most, ``test`` or else ``valid``, and the errors on them."""
+        name = "test" if "test" in self.evaluations else "valid"
+        return name, self.evaluations[name]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import os
+import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from equishare.errors import EquishareError
 from equishare.files import write_text
@@ -34,6 +38,7 @@ class RunFolder:
     config.yaml           the complete configuration
     metrics.csv           a row each validation; eV, eV/Å
     report.html, plots/   the report
+    run.lock              held by the process that trains here
     pretraining.xyz       the frames that pretraining drew, with labels of GFN2-xTB
     pretraining/          a run of its own on the frames of a cheap method
     ===================== ============================================================
@@ -65,6 +70,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """Table of the validations."""
         return self.path / "metrics.csv"
+
+    @property
+    def lock(self) -> Path:
+        """What keeps other processes out."""
+        return self.path / "run.lock"
 
     @property
     def report(self) -> Path:
@@ -148,8 +158,51 @@ class RunFolder:
                 "or name another folder with --out"
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of the folder inside a ``with`` block.
+
+        The lock is the kernel's (`flock`, which network file systems pass on to their server): it ends with its process, however that ends.
+
+        Raises:
+            RunFolderError: if another run holds the folder.
+        """
+        lock = FileLock(self.lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                f"the run in {self.path} is still going on ({self.lock.read_text(encoding='utf-8', errors='replace').strip()}); wait for it or "
+                "stop it, or name another folder"
+            ) from error
+        try:
+            self.lock.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say of a file that cannot be written, as on a full disk, what is whole and how to go on.
+
+        Raises:
+            RunFolderError: in place of an `OSError` inside the block.
+        """
+        try:
+            yield
+        except OSError as error:
+            if self.checkpoint.exists():
+                how = f"make room, then continue with equishare train --resume {self.path}"
+            else:
+                how = "make room and start again; there is no checkpoint yet"
+            raise RunFolderError(
+                f"cannot write in the run folder: {error}. Files written before are whole: {how}"
+            ) from error
+
     def remove_if_empty(self) -> None:
         """Leave no empty folder behind."""
+        if self.path.is_dir() and list(self.path.iterdir()) == [self.lock]:
+            self.lock.unlink()
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 

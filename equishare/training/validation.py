@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equishare.atoms.frame import Frame
 from equishare.potential import AtomGraph, save
 from equishare.training.config import OptimisationConfig
 from equishare.training.evaluation.evaluate import evaluate_graphs
@@ -38,7 +39,7 @@ class Validation:
 
     Args:
         graphs: Labelled validation graphs.
-        names: Of the validation frames.
+        frames: Those that they are of.
         folder: Where the models and the table go.
         weights: Of the loss, by which the best is chosen.
         work: How many atoms are predicted.
@@ -48,13 +49,13 @@ class Validation:
     def __init__(
         self,
         graphs: Sequence[AtomGraph],
-        names: Sequence[str],
+        frames: Sequence[Frame],
         folder: RunFolder,
         weights: OptimisationConfig,
         work: Work,
         on_row: Callable[[Row, bool], None],
     ) -> None:
-        self.graphs, self.names = graphs, names
+        self.graphs, self.frames = graphs, frames
         self.folder = folder
         self.weights = weights
         self.work = work
@@ -75,7 +76,7 @@ class Validation:
 
     def warm_up(self, state: TrainingState) -> None:
         """Compile what a validation compiles, so that its duration can be trusted."""
-        evaluate_graphs(state.averaged.potential, self.graphs[:1], self.names[:1])
+        evaluate_graphs(state.averaged.potential, self.graphs[:1], self.frames[:1])
 
     def after_step(self, state: TrainingState) -> None:
         """Validate if it is time: at the end of an epoch, or on the way through a long one."""
@@ -93,13 +94,13 @@ class Validation:
     def validate(self, state: TrainingState) -> None:
         """Evaluate the averaged weights, keep them, and tell of it."""
         begun = time.monotonic()
-        evaluation = evaluate_graphs(state.averaged.potential, self.graphs, self.names)
+        evaluation = evaluate_graphs(state.averaged.potential, self.graphs, self.frames)
         loss = evaluation_loss(evaluation, self.weights, state.potential.statistics.scale)
         epoch = epochs_passed(state.step, state.budget.steps_per_epoch)
         if not math.isfinite(loss):
-            worst = ", ".join(frame.name for frame in evaluation.frames if not math.isfinite(frame.energy))
+            worst = ", ".join(frame.name for frame in evaluation.frames if not frame.finite)
             raise DivergedError(
-                f"the validation loss became {loss} after {epoch:g} epochs ({worst or 'forces'}); look at the frames with "
+                f"the validation loss became {loss} after {epoch:g} epochs ({worst}); look at the frames with "
                 "`equishare inspect`; if they are sound, train with a lower optimisation.learning_rate"
             )
         metrics = evaluation.metrics()

@@ -6,24 +6,26 @@ import torch
 from ase import Atoms
 
 from equishare.errors import EquishareError
-from equishare.potential import collate, load
+from equishare.potential import ModelConfig, collate, load
 from equishare.training.committee import _precision, add_committee, check_members
 from equishare.training.config import OptimisationConfig
-from equishare.training.data.labelled_graphs import labelled_graph
+from equishare.training.data.labelled_graphs import labelled_graphs
 from equishare.training.evaluation.evaluate import evaluate_graphs
 from equishare.training.fit import fit
+
+SMALL = ModelConfig(cutoff=3.0)
 
 
 @pytest.fixture
 def graphs(mixed_frames):
     # all labels of water and the crystal
-    return [labelled_graph(mixed_frames[index], 3.0, torch.float64) for index in (0, 1, 5)]
+    return labelled_graphs([mixed_frames[index] for index in (0, 1, 5)], SMALL, torch.float64)
 
 
 def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small_potential, graphs):
     """Along v the features change by J v, and over random v the mean of (J v)(J v)^T is J J^T: all force components."""
     potential = small_potential.double().eval()
-    weights = OptimisationConfig(energy_weight=2.0, forces_weight=3.0, size_exponent=0.5)
+    weights = OptimisationConfig(weights={"energy": 2.0, "forces": 3.0}, size_exponent=0.5)
     found = _precision(potential, graphs, weights, torch.Generator().manual_seed(0))
     components = sum(3 * len(graph.numbers) for graph in graphs)
     moves = torch.randn(components // 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -43,11 +45,11 @@ def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small
 def test_validation_frames_set_the_factors(small_potential, graphs):
     potential = small_potential.double().eval()
     add_committee(potential, graphs, graphs, 4, OptimisationConfig())
-    frames = evaluate_graphs(potential, graphs, ["a", "b", "c"]).frames
-    error = np.concatenate([f.forces - f.forces_label for f in frames])
-    spread = np.concatenate([f.forces_uncertainty for f in frames])
+    frames = evaluate_graphs(potential, graphs).frames
+    error = np.concatenate([f.predicted["forces"] - f.labels["forces"] for f in frames])
+    spread = np.concatenate([f.uncertainties["forces"] for f in frames])
     assert np.sqrt(np.mean(spread**2)) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
-    energy = [f.energy_error for f in frames], [f.energy_uncertainty for f in frames]
+    energy = [f.energy_error for f in frames], [f.uncertainties["energy"] for f in frames]
     assert np.sqrt(np.mean(np.square(energy[0]))) == pytest.approx(np.sqrt(np.mean(np.square(energy[1]))), rel=1e-6)
 
 
@@ -135,5 +137,5 @@ def test_a_committee_changes_no_weight_and_no_prediction(pressed, tiny, tmp_path
     ours, potential = pressed["zbl"]
     assert ours.evaluations["test"].metrics() == plain.evaluations["test"].metrics()
     assert potential.committee.members == 2
-    assert plain.evaluations["test"].frames[0].energy_uncertainty is None
-    assert ours.evaluations["test"].frames[0].energy_uncertainty > 0
+    assert plain.evaluations["test"].frames[0].uncertainties == {}
+    assert ours.evaluations["test"].frames[0].uncertainties["energy"] > 0

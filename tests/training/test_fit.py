@@ -44,11 +44,11 @@ def test_run_folder_holds_what_it_promises(uninterrupted):
     assert not list(folder.path.glob(".*"))
     assert len(folder.read_metrics()) == 4
     about = read_header(folder.model).metadata
-    assert about["errors"]["valid"]["forces_rmse"] == pytest.approx(uninterrupted.evaluations["valid"].forces_rmse)
+    assert about["errors"]["valid"]["forces_rmse"] == pytest.approx(uninterrupted.evaluations["valid"].rmse("forces"))
     assert about["domain"]["max_force"] > 0
     best = min(row["valid_loss"] for row in folder.read_metrics())
     row = next(row for row in folder.read_metrics() if row["valid_loss"] == best)
-    assert uninterrupted.evaluations["valid"].forces_rmse == pytest.approx(row["valid_forces_rmse"], rel=1e-5)
+    assert uninterrupted.evaluations["valid"].rmse("forces") == pytest.approx(row["valid_forces_rmse"], rel=1e-5)
 
 
 def test_global_state_is_left_alone(tmp_path, tiny):
@@ -173,7 +173,7 @@ def test_it_learns(tmp_path, tiny):
     rows = run.folder.read_metrics()
     assert rows[-1]["train_loss"] < 0.2 * rows[0]["train_loss"]
     fitted = evaluate(load(run.folder.last), run.data.split.train)
-    assert fitted.forces_rmse < 0.5 * run.data.inspection.summary["parts"]["train"]["force_rms"]
+    assert fitted.rmse("forces") < 0.5 * run.data.inspection.summary["parts"]["train"]["force_rms"]
 
 
 def test_loss_that_is_no_number_stops_with_the_frames(tmp_path, tiny):

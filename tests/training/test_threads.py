@@ -46,3 +46,9 @@ def test_threads_come_back_after_an_error(four_threads):
     with pytest.raises(RuntimeError), threads_for(9):
         raise RuntimeError
     assert torch.get_num_threads() == 4
+
+
+def test_a_block_inside_another_may_use_what_the_outer_one_left(four_threads):
+    with threads_for(9), threads_for(96) as inner:
+        assert inner == 2
+    assert torch.get_num_threads() == 4

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 from ase.data import atomic_numbers
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 from equishare.atoms.properties import PROPERTIES
+from equishare.devices import DEVICES, DtypeName, check_device_name
 from equishare.potential.config import PRESETS, ModelConfig, PresetName
 from equishare.training.config.durations import format_duration, parse_duration
 
@@ -29,6 +38,16 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+Named = TypeVar("Named")
+
+
+def _in_the_table(value: dict[str, Named]) -> dict[str, Named]:
+    unknown = [name for name in value if name not in PROPERTIES]
+    if unknown:
+        raise ValueError(f"expected names of {', '.join(PROPERTIES)}, got {', '.join(unknown)}")
+    return value
+
+
 Files = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 
 
@@ -45,6 +64,10 @@ class DataConfig(_Section):
         default_factory=dict,
         description="names in the files of properties that are not found by themselves: {energy: REF_energy}",
     )
+    frame_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="in the loss, by their config_type: {surface: 5.0}; times the weight that a frame's file gives it",
+    )
     reference_energies: dict[str, float] | None = Field(
         None, description="E0 in eV by element; else from isolated atoms in the files, else by least squares"
     )
@@ -52,10 +75,7 @@ class DataConfig(_Section):
     @field_validator("keys")
     @classmethod
     def _known_properties(cls, value: dict[str, str]) -> dict[str, str]:
-        unknown = [name for name in value if name not in PROPERTIES]
-        if unknown:
-            raise ValueError(f"expected names of {', '.join(PROPERTIES)}, got {', '.join(unknown)}")
-        return value
+        return _in_the_table(value)
 
     @field_validator("reference_energies")
     @classmethod
@@ -98,11 +118,26 @@ class OptimisationConfig(_Section):
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept")
-    energy_weight: float = Field(1.0, ge=0, description="weight of ((E error) / (atoms^p · scale))^2")
-    forces_weight: float = Field(1.0, ge=0, description="weight of (force component error / scale)^2")
-    stress_weight: float = Field(0.1, ge=0, description="weight of ((stress error · volume) / (atoms^p · scale))^2")
-    dipole_weight: float = Field(0.1, ge=0, description="weight of (dipole component error in e·Å)^2 / atoms^(2p)")
-    size_exponent: float = Field(0.5, ge=0, le=1, description="p: 1 counts errors an atom, 0 errors a structure")
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="of squared errors in the loss, by property, in place of the table's: {energy: 1.0, forces: 1.0}",
+    )
+    size_exponent: float = Field(
+        0.5, ge=0, le=1, description="x: an extensive error counts by atoms^-x: 1 an atom, 0 a structure"
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _known_properties(cls, value: dict[str, float]) -> dict[str, float]:
+        return _in_the_table(value)
+
+    def weight(self, name: str) -> float:
+        """Weight of a property in the loss.
+
+        >>> OptimisationConfig(weights={"energy": 3.0}).weight("energy"), OptimisationConfig().weight("stress")
+        (3.0, 0.1)
+        """
+        return self.weights.get(name, PROPERTIES[name].weight)
 
 
 class UncertaintyConfig(_Section):
@@ -154,15 +189,8 @@ class RunConfig(_Section):
 
     out: str | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
     seed: int = Field(0, ge=0, description="of the split, the first weights and the order of the frames")
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>")
-    dtype: Literal["float32", "float64"] = Field("float32", description="type of the weights")
-
-    @field_validator("device")
-    @classmethod
-    def _known_device(cls, value: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-            raise ValueError("expected auto, cpu, cuda or cuda:<n>")
-        return value
+    device: Annotated[str, AfterValidator(check_device_name)] = Field("auto", description=DEVICES)
+    dtype: DtypeName = Field("float32", description="type of the weights")
 
 
 class TrainConfig(_Section):

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equishare.atoms.frame import Frame
 from equishare.devices import choose_dtype
 from equishare.potential import AtomGraph
 from equishare.training.config import TrainConfig
-from equishare.training.data.labelled_graphs import labelled_graph
+from equishare.training.data.labelled_graphs import labelled_graphs
 from equishare.training.data.prepare import PreparedData
 
 TRAIN_SAMPLE = 200
 """Training frames that are predicted after training, to set the errors on the others against."""
+_OF_A_KIND = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +39,30 @@ class GraphParts:
         Raises:
             GraphError: if a frame has no graph; the message names it.
         """
-        cutoff, dtype = config.model.cutoff, choose_dtype(config.run.dtype)
+        config_of_model, dtype = config.model.architecture, choose_dtype(config.run.dtype)
+        split = data.split
         train, valid, test = (
-            [labelled_graph(frame, cutoff, dtype) for frame in part]
-            for part in (data.split.train, data.split.valid, data.split.test)
+            labelled_graphs(part, config_of_model, dtype) for part in (split.train, split.valid, split.test)
         )
-        n = len(train)
-        sample = np.unique(np.linspace(0, n - 1, min(n, TRAIN_SAMPLE)).round().astype(int)).tolist()
-        return cls(train, valid, test, sample)
+        return cls(train, valid, test, sample(split.train))
+
+
+def sample(frames: Sequence[Frame], most: int = TRAIN_SAMPLE) -> list[int]:
+    """Indices of frames, evenly from all, and of each kind of frame (`config_type`) twenty where it has as many.
+
+    >>> from ase import Atoms
+    >>> len(sample([Frame(Atoms("H"))] * 5)), len(sample([Frame(Atoms("H"))] * 5000))
+    (5, 200)
+    """
+    kinds: dict[str, list[int]] = {}
+    for index, frame in enumerate(frames):
+        kinds.setdefault(frame.config_type, []).append(index)
+    chosen: set[int] = set()
+    for indices in kinds.values():
+        n = len(indices)
+        count = min(n, max(_OF_A_KIND, round(most * n / len(frames))))
+        chosen |= {indices[place] for place in np.linspace(0, n - 1, count).round().astype(int)}
+    return sorted(chosen)
 
 
 def atoms_in(graphs: Sequence[AtomGraph]) -> int:

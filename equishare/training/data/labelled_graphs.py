@@ -1,91 +1,73 @@
-"""Frames as graphs with labels, and what a potential must know of them before it is fitted."""
+"""Frames as graphs with their labels and conditions."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from ase import Atoms
 
 from equishare.atoms.frame import Frame
-from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, GraphError, Statistics, from_atoms
+from equishare.atoms.neighbours import GraphError
+from equishare.atoms.properties import PROPERTIES, outputs
+from equishare.potential import AtomGraph, ModelConfig, from_atoms
+from equishare.potential.given import ConditionError, conditions_of
 
 
-def labelled_graph(frame: Frame, cutoff: float, dtype: torch.dtype = torch.float32) -> AtomGraph:
-    """Graph of a frame with its labels; what is not labelled is NaN.
+def labelled_graphs(
+    frames: Sequence[Frame], config: ModelConfig, dtype: torch.dtype = torch.float32
+) -> list[AtomGraph]:
+    """Graphs of frames that make batches together: the labels that the model learns are fields of all, NaN where a frame has none.
+
+    Energy, forces, stress and what the model's heads read out are fields by their names in the table of properties, where some frame has
+    them or a head wants them; so are the conditions that the model takes. Where a frame weighs more
+    or less than another, ``weight`` is a field as well.
+
+    Args:
+        frames: With labels and conditions.
+        config: Of the model: its cutoff, heads and conditions.
+        dtype: Of the labels but the energy's, which is in float64.
 
     Raises:
-        GraphError: if the frame has no graph; the message names it.
+        GraphError: if a frame has no graph; the message names it.
+        ConditionError: if a condition is not one that the model takes; the message names the frame.
 
     >>> from equishare.atoms import read_frames
-    >>> (frame,) = read_frames("ethanol@7")
-    >>> labelled_graph(frame, cutoff=5.0).forces.shape
-    torch.Size([9, 3])
+    >>> graphs = labelled_graphs(read_frames("ethanol@7:9"), ModelConfig(heads=("dipole",)))
+    >>> graphs[0].forces.shape, graphs[0].dipole.shape, "stress" in graphs[0]
+    (torch.Size([9, 3]), torch.Size([1, 3]), False)
     """
+    always = ("energy", *config.heads)
+    names = [row.name for row in outputs() if row.name in always or (row.derived and _any_has(frames, row.name))]
+    weighted = any(frame.weight != 1.0 for frame in frames)
+    graphs = []
+    for frame in frames:
+        graph = _graph(frame, config)
+        for name in names:
+            graph[name] = _label(frame, name, torch.float64 if name == "energy" else dtype)
+        if weighted:
+            graph["weight"] = torch.tensor([frame.weight], dtype=dtype)
+        graphs.append(graph)
+    return graphs
+
+
+def _any_has(frames: Sequence[Frame], name: str) -> bool:
+    return any(name in frame.labels for frame in frames)
+
+
+def _graph(frame: Frame, config: ModelConfig) -> AtomGraph:
     try:
-        graph = from_atoms(frame.atoms, cutoff, frame.neighbours(cutoff))
-    except GraphError as error:
-        raise GraphError(f"{frame.name}: {error}") from error
-    shapes = {"forces": (len(frame.atoms), 3), "stress": (3, 3), "dipole": (3,)}
-    energy = np.nan if frame.energy is None else frame.energy
-    graph.energy = torch.tensor([energy], dtype=torch.float64)
-    for name, shape in shapes.items():
-        value = frame.label(name)
-        tensor = torch.full(shape, torch.nan, dtype=dtype) if value is None else torch.tensor(value, dtype=dtype)
-        graph[name] = tensor if name == "forces" else tensor.unsqueeze(0)
+        graph = from_atoms(frame.atoms, config.cutoff, frame.neighbours(config.cutoff))
+        for name, value in conditions_of(Atoms(info=dict(frame.conditions)), config).items():
+            graph[name] = torch.tensor([value])
+    except (GraphError, ConditionError) as error:
+        raise type(error)(f"{frame.name}: {error}") from error
     return graph
 
 
-def statistics(
-    frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
-) -> Statistics:
-    r"""Constants of training frames.
-
-    The scale is the RMS of the force components, without forces the scatter of the energy an atom; never zero. Spacing is the mean of the
-    atoms that have a neighbour.
-
-    The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
-    compositions leave it open.
-
-    Raises:
-        EquishareError: if no frame has an energy or forces.
-    """
-    elements = list(reference_energies)
-    compositions, targets, forces = [], [], []
-    for frame in frames:
-        if frame.forces is not None:
-            forces.append(frame.forces.ravel())
-        if frame.energy is not None and np.isfinite(frame.energy):
-            symbols = frame.atoms.get_chemical_symbols()
-            compositions.append([symbols.count(element) for element in elements])
-            targets.append(frame.energy - sum(reference_energies[symbol] for symbol in symbols))
-    if not targets and not forces:
-        raise EquishareError(
-            "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
-        )
-    counts, target = np.reshape(compositions, (-1, len(elements))).astype(float), np.asarray(targets, dtype=float)
-    solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
-    components = np.concatenate(forces) if forces else np.zeros(0)
-    components = components[np.isfinite(components)]
-    if components.size and components.any():
-        scale = float(np.sqrt(np.mean(components**2)))
-    else:
-        scale = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
-    edges = sum(graph.edge_index.shape[1] for graph in graphs)
-    return Statistics(
-        reference_energies=dict(reference_energies),
-        scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
-        shift=dict(zip(elements, solution.tolist(), strict=True)),
-        neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),
-        spacing=_spacing(graphs),
-    )
-
-
-def _spacing(graphs: Sequence[AtomGraph]) -> float:
-    nearest = []
-    for graph in graphs:
-        lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
-        shortest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
-        nearest.append(shortest.scatter_reduce(0, graph.edge_index[1], lengths, "amin"))
-    found = torch.cat(nearest) if nearest else torch.zeros(0)
-    found = found[torch.isfinite(found)]
-    return float(found.double().mean()) if len(found) else 1.0
+def _label(frame: Frame, name: str, dtype: torch.dtype) -> torch.Tensor:
+    row, value = PROPERTIES[name], frame.label(name)
+    shape = (len(frame.atoms) if row.per_atom else 1, *row.shape)
+    array = np.full(shape, np.nan) if value is None else np.reshape(value, shape)
+    return torch.tensor(array, dtype=dtype)

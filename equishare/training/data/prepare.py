@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def prepare(config: TrainConfig, given: Parts | None = None) -> PreparedData:
     Raises:
         EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
     """
-    parts, cutoff = given or _read_parts(config), config.model.cutoff
+    parts, cutoff = _weighed(given or _read_parts(config), config.data.frame_weights), config.model.cutoff
     generator = np.random.default_rng(config.run.seed)
     split = split_frames(parts.train, parts.valid, parts.test, generator=generator, cutoff=cutoff)
     held_out = [part for part in (parts.valid, parts.test) if not isinstance(part, float)]
@@ -79,6 +79,29 @@ def _read_parts(config: TrainConfig) -> Parts:
     return Parts(frames, valid, test)
 
 
+def _weighed(parts: Parts, weights: Mapping[str, float]) -> Parts:
+    """Frames with the weights of their kinds."""
+    if not weights:
+        return parts
+    given = [part for part in (parts.train, parts.valid, parts.test) if not isinstance(part, float)]
+    kinds = {frame.config_type for part in given for frame in part}
+    unknown = [name for name in weights if name not in kinds]
+    if unknown:
+        known = ", ".join(sorted(kinds - {""})) or "none"
+        raise EquishareError(
+            f"no frame has the config_type {', '.join(unknown)}, for which a weight is given; the frames have: {known}"
+        )
+
+    def weigh(frames: Sequence[Frame]) -> list[Frame]:
+        return [
+            replace(frame, weight=frame.weight * weights[frame.config_type]) if frame.config_type in weights else frame
+            for frame in frames
+        ]
+
+    valid, test = (part if isinstance(part, float) else weigh(part) for part in (parts.valid, parts.test))
+    return Parts(weigh(parts.train), valid, test)
+
+
 def data_name(config: TrainConfig) -> str:
     """A short name of the training data, for the run folder."""
     if config.data.train == [IN_MEMORY]:
@@ -88,9 +111,11 @@ def data_name(config: TrainConfig) -> str:
 
 
 def fingerprint(frames: Sequence[Frame]) -> str:
-    """A hash of geometries and labels: a checkpoint continues on the same frames only."""
+    """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only."""
     digest = hashlib.sha256()
     for frame in frames:
-        for array in (frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.energy, frame.forces):
-            digest.update(np.ascontiguousarray(np.nan if array is None else array).tobytes())
+        arrays = [frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.weight]
+        for array in (*arrays, *(frame.labels[name] for name in sorted(frame.labels))):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(repr((sorted(frame.labels), sorted(frame.conditions.items()))).encode())
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from equishare.atoms.properties import Property, outputs
 from equishare.training.evaluation.evaluate import Evaluation, FramePrediction
 
 MOST_BINS = 10
@@ -67,25 +68,23 @@ class Calibration:
 
 
 def calibrations(evaluation: Evaluation) -> dict[str, Calibration]:
-    """Of ``energy`` and ``forces``, where there are labels and uncertainties."""
-    frames = [frame for frame in evaluation.frames if frame.energy_uncertainty is not None]
+    """By property, where there are labels and uncertainties: of the energy and of the forces."""
     found = {}
-    energies = _labelled([_energy(frame) for frame in frames])
-    forces = _labelled([_forces(frame) for frame in frames])
-    if energies is not None:
-        found["energy"] = Calibration.of(*energies)
-    if forces is not None:
-        found["forces"] = Calibration.of(*forces)
+    for row in outputs():
+        parts = [
+            _pair(frame, row) for frame in evaluation.frames if row.name in frame.uncertainties and frame.has(row.name)
+        ]
+        pair = _labelled(parts)
+        if pair is not None:
+            found[row.name] = Calibration.of(*pair)
     return found
 
 
-def _energy(frame: FramePrediction) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([[frame.energy_error]]), np.array([frame.energy_uncertainty], dtype=float)
-
-
-def _forces(frame: FramePrediction) -> tuple[np.ndarray, np.ndarray]:
-    spread = np.full(len(frame.numbers), np.nan) if frame.forces_uncertainty is None else frame.forces_uncertainty
-    return (frame.forces - frame.forces_label).astype(float), np.asarray(spread, dtype=float)
+def _pair(frame: FramePrediction, row: Property) -> tuple[np.ndarray, np.ndarray]:
+    """Errors, a row for each uncertainty, and the uncertainties."""
+    spread = np.atleast_1d(np.asarray(frame.uncertainties[row.name], dtype=float))
+    error = np.asarray(frame.predicted[row.name] - frame.labels[row.name], dtype=float)
+    return error.reshape(len(spread), -1), spread
 
 
 def _labelled(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray] | None:

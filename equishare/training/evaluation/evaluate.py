@@ -1,9 +1,9 @@
-"""Errors of a potential on labelled frames: as a whole, by element, by frame."""
+"""Errors of a potential on labelled frames: as a whole, by element, by kind of frame, by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,114 +11,113 @@ import torch
 from ase.data import chemical_symbols
 
 from equishare.atoms.frame import Frame
+from equishare.atoms.properties import outputs
+from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, collate
 from equishare.training.data.batches import batches_by_size
-from equishare.training.data.labelled_graphs import labelled_graph
+from equishare.training.data.labelled_graphs import labelled_graphs
+from equishare.training.evaluation.errors import Errors, ErrorSet, errors_of
+from equishare.training.threads import threads_for
 
 ATOMS_PER_BATCH = {"cpu": 256, "cuda": 4096}
 
 
 @dataclass(frozen=True, eq=False)
 class FramePrediction:
-    """What a potential says of one frame, beside what its file says; Å^3, eV, eV/Å, eV/Å^3, e·Å.
+    """What a potential says of one frame, beside what its file says; in the units of the table of properties.
 
-    Uncertainties, where the potential has a committee, are standard deviations: of the energy, and for each atom of a
-    component of its force.
+    Attributes:
+        name: Of the frame.
+        numbers: Atomic numbers.
+        predicted: Values by property.
+        labels: Values by property; NaN where there is none.
+        volume: In Å^3; 0 without a cell.
+        weight: Of the frame in the loss.
+        config_type: What its file calls frames of its kind; may be empty.
+        uncertainties: Standard deviations, where the potential has a committee: of the ``energy`` in eV, and of a component of the
+            ``forces`` on each atom in eV/Å.
     """
 
     name: str
     numbers: np.ndarray
-    volume: float
-    energy: float
-    energy_label: float
-    forces: np.ndarray
-    forces_label: np.ndarray
-    stress: np.ndarray | None
-    stress_label: np.ndarray
-    dipole: np.ndarray | None
-    dipole_label: np.ndarray
-    energy_uncertainty: float | None = None
-    forces_uncertainty: np.ndarray | None = None
+    predicted: Mapping[str, Any]
+    labels: Mapping[str, Any]
+    volume: float = 0.0
+    weight: float = 1.0
+    config_type: str = ""
+    uncertainties: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether a property is predicted and labelled, if only in part."""
+        return name in self.predicted and not bool(np.isnan(self.labels.get(name, np.nan)).all())
 
     @property
     def energy_error(self) -> float:
         """Predicted minus labelled energy in eV; NaN without a label."""
-        return self.energy - self.energy_label
+        return float(self.predicted["energy"] - self.labels["energy"]) if self.has("energy") else float("nan")
 
     @property
     def forces_rmse(self) -> float:
         """RMS error of the frame's force components in eV/Å; NaN without labels."""
-        rmse = _rmse(_error(self.forces, self.forces_label))
-        return float("nan") if rmse is None else rmse
+        if not self.has("forces"):
+            return float("nan")
+        found = Errors.of(self.predicted["forces"], self.labels["forces"])
+        return float("nan") if found is None else found.rmse
 
-
-@dataclass(frozen=True)
-class ElementError:
-    """Errors of the forces on the atoms of one element."""
-
-    atoms: int
-    forces_mae: float
-    forces_rmse: float
+    @property
+    def finite(self) -> bool:
+        """Whether every prediction is a number."""
+        return all(bool(np.isfinite(value).all()) for value in self.predicted.values())
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Errors on a set of frames; eV, eV/Å, eV/Å^3, e·Å; None where nothing is labelled.
+class Evaluation(ErrorSet):
+    """Errors on a set of frames, in the units of the table of properties.
 
-    Errors of forces, stress and dipole are of components. `frames` holds the predictions in the order of the frames.
+    Attributes:
+        elements: Errors of what atoms have, by element.
+        config_types: Errors by kind of frame, where there are several.
+        frames: Predictions, in the order of the frames.
+
+    ``evaluation.errors["forces"].rmse`` is the RMS error of force components in eV/Å.
     """
 
-    n_frames: int
-    energy_mae: float | None
-    energy_rmse: float | None
-    energy_mae_per_atom: float | None
-    energy_rmse_per_atom: float | None
-    forces_mae: float | None
-    forces_rmse: float | None
-    stress_mae: float | None
-    stress_rmse: float | None
-    dipole_mae: float | None
-    dipole_rmse: float | None
-    elements: dict[str, ElementError]
+    elements: Mapping[str, ErrorSet]
+    config_types: Mapping[str, ErrorSet]
     frames: tuple[FramePrediction, ...]
 
     def worst(self, n: int = 5) -> list[FramePrediction]:
         """The frames with the largest force error (energy error, where no forces are labelled), worst first."""
-        by_force = self.forces_rmse is not None
+        by_force = "forces" in self.errors
         key = [frame.forces_rmse if by_force else abs(frame.energy_error) for frame in self.frames]
         order = np.argsort(-np.nan_to_num(np.array(key), nan=-1.0, posinf=np.inf), kind="stable")
         return [self.frames[index] for index in order[:n]]
 
-    def metrics(self) -> dict[str, float | int | None]:
-        """The errors of the whole set by name."""
-        names = [field.name for field in fields(self) if field.name not in ("elements", "frames")]
-        return {name: getattr(self, name) for name in names}
-
     def to_dict(self) -> dict[str, Any]:
-        """Errors of the whole set and of each element, in plain types for JSON."""
-        elements = {symbol: vars(error) for symbol, error in self.elements.items()}
-        return {**{k: v for k, v in self.metrics().items() if v is not None or _always(k)}, "elements": elements}
-
-
-def _always(name: str) -> bool:
-    return not name.startswith(("stress", "dipole"))
+        """Errors of the whole set, of each element and of each kind of frame, in plain types for JSON."""
+        elements = {
+            symbol: {
+                "atoms": part.n_frames,
+                **{k: v for k, v in part.metrics().items() if v is not None and k != "n_frames"},
+            }
+            for symbol, part in self.elements.items()
+        }
+        kinds = {name: part.metrics() for name, part in self.config_types.items()}
+        return self.metrics() | {"elements": elements} | ({"config_types": kinds} if kinds else {})
 
 
 def evaluate(
     potential: Potential,
     frames: Sequence[Frame],
     batch_size: int | None = None,
-    *,
-    stress: bool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Errors of a potential on labelled frames, in evaluation mode; the mode it was in comes back.
 
     Args:
         potential: Any potential; predictions are made in its dtype, on its device.
-        frames: What to predict; labels that are absent count nowhere.
+        frames: What to predict; labels that are absent count nowhere. The stress is predicted where a frame has one.
         batch_size: Frames at a time; None: as many as suit the device.
-        stress: Predict the stress; None: where a frame has one.
         progress: Told the number of frames done.
 
     Raises:
@@ -133,119 +132,106 @@ def evaluate(
     >>> evaluate(potential, frames).n_frames
     2
     """
-    graphs = [labelled_graph(frame, potential.cutoff, potential.dtype) for frame in frames]
-    return evaluate_graphs(
-        potential, graphs, [frame.name for frame in frames], batch_size, stress=stress, progress=progress
-    )
+    if not frames:
+        raise EquishareError("expected at least one frame to evaluate, got none")
+    graphs = labelled_graphs(frames, potential.config, potential.dtype)
+    return evaluate_graphs(potential, graphs, frames, batch_size=batch_size, progress=progress)
 
 
 @torch.no_grad()
 def evaluate_graphs(
     potential: Potential,
     graphs: Sequence[AtomGraph],
-    names: Sequence[str],
-    batch_size: int | None = None,
+    frames: Sequence[Frame] | None = None,
     *,
-    stress: bool | None = None,
+    batch_size: int | None = None,
     uncertainty: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """As `evaluate`, of graphs with labels that are there already; without uncertainties, if they are not wanted."""
-    if not graphs:
-        raise ValueError("expected at least one frame to evaluate, got none")
-    if stress is None:
-        stress = any(not torch.isnan(graph.stress).all() for graph in graphs)
-    if batch_size is None:
-        groups = list(batches_by_size(graphs, ATOMS_PER_BATCH.get(potential.device.type, 256)))
-    else:
-        groups = [
-            list(range(start, min(start + batch_size, len(graphs)))) for start in range(0, len(graphs), batch_size)
-        ]
+    derive = {row.name: row.name == "forces" or _labelled(graphs, row.name) for row in outputs() if row.derived}
     rows: list[FramePrediction] = []
     was_training = potential.training
     potential.eval()
     try:
-        for group in groups:
-            rows += _predict(potential, [graphs[i] for i in group], [names[i] for i in group], stress, uncertainty)
-            if progress:
-                progress(len(rows))
+        with threads_for(min(ATOMS_PER_BATCH["cpu"], sum(len(graph.numbers) for graph in graphs))):
+            for group in _groups(potential, graphs, batch_size):
+                batch = collate([graphs[i] for i in group]).to(potential.device)
+                prediction = potential(batch, **derive, forces_uncertainty=uncertainty)
+                sizes = [len(graphs[i].numbers) for i in group]
+                for i, values in zip(group, prediction.rows(sizes), strict=True):
+                    rows.append(_row(graphs[i], values, frames[i] if frames else None))
+                if progress:
+                    progress(len(rows))
     finally:
         potential.train(was_training)
     return summarise(rows)
 
 
-def _predict(
-    potential: Potential, graphs: Sequence[AtomGraph], names: Sequence[str], stress: bool, uncertainty: bool
-) -> list[FramePrediction]:
-    prediction = potential(collate(graphs).to(potential.device), stress=stress, forces_uncertainty=uncertainty)
-    sizes = [len(graph.numbers) for graph in graphs]
-    energies = prediction.energy.cpu().numpy()
-    forces = [part.numpy() for part in prediction.forces.detach().cpu().split(sizes)]
-    stresses = None if prediction.stress is None else prediction.stress.detach().cpu().numpy()
-    dipoles = None if prediction.dipole is None else prediction.dipole.cpu().numpy()
-    uncertain = uncertainty and prediction.energy_uncertainty is not None
-    energy_spread = prediction.energy_uncertainty.detach().cpu().numpy() if uncertain else None
-    forces_spread = prediction.forces_uncertainty.detach().cpu().split(sizes) if uncertain else None
-    return [
-        FramePrediction(
-            name=names[i],
-            numbers=graph.numbers.cpu().numpy(),
-            volume=float(torch.linalg.det(graph.cell[0].double()).abs()),
-            energy=float(energies[i]),
-            energy_label=float(graph.energy),
-            forces=forces[i],
-            forces_label=graph.forces.cpu().numpy(),
-            stress=None if stresses is None else stresses[i],
-            stress_label=graph.stress[0].cpu().numpy(),
-            dipole=None if dipoles is None else dipoles[i],
-            dipole_label=graph.dipole[0].cpu().numpy(),
-            energy_uncertainty=None if energy_spread is None else float(energy_spread[i]),
-            forces_uncertainty=None if forces_spread is None else forces_spread[i].numpy(),
-        )
-        for i, graph in enumerate(graphs)
-    ]
+def _labelled(graphs: Sequence[AtomGraph], name: str) -> bool:
+    return any(name in graph and not bool(torch.isnan(graph[name]).all()) for graph in graphs)
+
+
+def _groups(potential: Potential, graphs: Sequence[AtomGraph], batch_size: int | None) -> list[list[int]]:
+    if batch_size is None:
+        return list(batches_by_size(graphs, ATOMS_PER_BATCH.get(potential.device.type, 256)))
+    n = len(graphs)
+    return [list(range(start, min(start + batch_size, n))) for start in range(0, n, batch_size)]
+
+
+def _row(graph: AtomGraph, values: Mapping[str, Any], frame: Frame | None) -> FramePrediction:
+    labels = {
+        row.name: (graph[row.name] if row.per_atom else graph[row.name][0]).cpu().numpy()
+        for row in outputs()
+        if row.name in graph
+    }
+    spread = {name: values[f"{name}_uncertainty"] for name in labels if f"{name}_uncertainty" in values}
+    return FramePrediction(
+        name="" if frame is None else frame.name,
+        numbers=graph.numbers.cpu().numpy(),
+        predicted={row.name: values[row.name] for row in outputs() if row.name in values},
+        labels=labels,
+        volume=float(torch.linalg.det(graph.cell[0].double()).abs()),
+        weight=1.0 if frame is None else frame.weight,
+        config_type="" if frame is None else frame.config_type,
+        uncertainties=spread,
+    )
 
 
 def summarise(frames: Sequence[FramePrediction]) -> Evaluation:
     """Errors of predictions that were made before."""
-    numbers = np.concatenate([frame.numbers for frame in frames])
-    sizes = np.array([len(frame.numbers) for frame in frames])
-    energy = _error([frame.energy for frame in frames], [frame.energy_label for frame in frames])
-    forces = _error(
-        np.concatenate([frame.forces for frame in frames]), np.concatenate([frame.forces_label for frame in frames])
+    kinds: dict[str, list[FramePrediction]] = {}
+    for frame in frames:
+        kinds.setdefault(frame.config_type, []).append(frame)
+    several = kinds if len(kinds) > 1 else {}
+    return Evaluation(
+        n_frames=len(frames),
+        errors=errors_of(frames),
+        elements=_elements(frames),
+        config_types={name or "(none)": ErrorSet(len(part), errors_of(part)) for name, part in sorted(several.items())},
+        frames=tuple(frames),
     )
-    with_stress = [frame for frame in frames if frame.stress is not None]
-    with_dipole = [frame for frame in frames if frame.dipole is not None]
-    errors: dict[str, Any] = {}
-    for name, error in {
-        "energy": energy,
-        "energy_per_atom": energy / sizes,
-        "forces": forces,
-        "stress": _error([f.stress for f in with_stress], [f.stress_label for f in with_stress]),
-        "dipole": _error([f.dipole for f in with_dipole], [f.dipole_label for f in with_dipole]),
-    }.items():
-        quantity, _, per_atom = name.partition("_")
-        end = f"_{per_atom}" if per_atom else ""
-        errors[f"{quantity}_mae{end}"], errors[f"{quantity}_rmse{end}"] = _mae(error), _rmse(error)
-    elements = {}
-    for number in np.unique(numbers):
-        error = forces[numbers == number]
-        mae, rmse = _mae(error), _rmse(error)
-        if mae is not None and rmse is not None:
-            atoms = int((~np.ma.getmaskarray(error)).all(axis=1).sum())
-            elements[chemical_symbols[int(number)]] = ElementError(atoms, mae, rmse)
-    return Evaluation(n_frames=len(frames), **errors, elements=elements, frames=tuple(frames))
 
 
-def _error(predicted: Any, label: Any) -> np.ma.MaskedArray:
-    """Predicted minus label, masked where there is no label; a prediction that is NaN stays NaN."""
-    label = np.asarray(label, dtype=np.float64)
-    return np.ma.masked_array(np.asarray(predicted, dtype=np.float64) - label, mask=np.isnan(label))
-
-
-def _mae(error: np.ma.MaskedArray) -> float | None:
-    return float(np.abs(error.compressed()).mean()) if error.count() else None
-
-
-def _rmse(error: np.ma.MaskedArray) -> float | None:
-    return float(np.sqrt(np.square(error.compressed()).mean())) if error.count() else None
+def _elements(frames: Sequence[FramePrediction]) -> dict[str, ErrorSet]:
+    """Errors of what atoms have, by element; the count of a set is that of its labelled atoms."""
+    found: dict[str, dict[str, Errors]] = {}
+    atoms: dict[str, int] = {}
+    for row in outputs():
+        parts = [frame for frame in frames if frame.has(row.name)] if row.per_atom else []
+        if not parts:
+            continue
+        numbers = np.concatenate([frame.numbers for frame in parts])
+        predicted, label = (
+            np.concatenate([np.asarray(values, dtype=np.float64) for values in column])
+            for column in zip(*((frame.predicted[row.name], frame.labels[row.name]) for frame in parts), strict=True)
+        )
+        known = ~np.isnan(label.reshape(len(label), -1)).any(axis=1)
+        for number in np.unique(numbers):
+            chosen = numbers == number
+            errors = Errors.of(predicted[chosen], label[chosen])
+            if errors is not None:
+                symbol = chemical_symbols[int(number)]
+                found.setdefault(symbol, {})[row.name] = errors
+                atoms[symbol] = max(atoms.get(symbol, 0), int((chosen & known).sum()))
+    return {symbol: ErrorSet(atoms[symbol], errors) for symbol, errors in found.items()}

@@ -11,21 +11,21 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.calculators.calculator import CalculatorError
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from rich.console import Console
 from rich.progress import Progress
 
+from equishare.datasets.langevin import Schedule, langevin
 from equishare.errors import EquishareError
 
 FRAMES = 25
 """Frames of one trajectory: short, so that hot molecules do not fall apart."""
-_EQUILIBRATION, _STRIDE, _TIMESTEP, _FRICTION = 100, 12, 1.0, 0.02  # steps, steps, fs, 1/fs
+_SCHEDULE = Schedule(timestep=1.0, equilibration=100, stride=12)
 _LARGEST_FORCE = 30.0  # eV/Å: what is torn apart or run into each other teaches nothing
 
 
@@ -111,19 +111,8 @@ def trajectory(start: Atoms, temperature: float, seed: int, number: int) -> list
     frames: list[Atoms] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
-        dynamics = Langevin(
-            atoms,
-            _TIMESTEP * units.fs,
-            temperature_K=temperature,
-            friction=_FRICTION / units.fs,
-            fixcm=False,
-            rng=rng,
-        )
         try:
-            dynamics.run(_EQUILIBRATION)
-            for _ in range(FRAMES):
-                dynamics.run(_STRIDE)
+            for _ in islice(langevin(atoms, temperature, _SCHEDULE, rng), FRAMES):
                 labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
                 if not np.abs(labels["forces"]).max() < _LARGEST_FORCE:
                     break

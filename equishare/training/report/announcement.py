@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from equishare.atoms.frame import Frame
+from equishare.atoms.properties import outputs
 from equishare.training.config import TrainConfig
 from equishare.training.config.durations import format_duration
 from equishare.training.data.prepare import PreparedData
@@ -27,6 +30,7 @@ def announce(
     test = f", {len(split.test)} to test" if split.test else ""
     rows = [
         ("Frames", f"{len(split.train)} to train on, {len(split.valid)} to validate{test}"),
+        ("Labels", labels(split.train)),
         ("E0 in eV", f"{elements} ({', '.join(sorted(set(reference.origins.values())))})"),
         ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å"),
         ("Steps", f"{config.optimisation.batch_size} frames each, {config.run.dtype}, on {state.potential.device}"),
@@ -40,6 +44,23 @@ def announce(
         table.add_row(Text(name, "bold yellow" if name == "Warning" else "bold"), Text(text))
     console.print(table)
     console.print()
+
+
+def labels(frames: Sequence[Frame]) -> str:
+    """How many of the training frames have which label, and which labels are left out since they are no numbers.
+
+    >>> from ase import Atoms
+    >>> labels([Frame(Atoms("H"), energy=-13.0), Frame(Atoms("H"), energy=-13.1, dipole=(0, 0, 0))])
+    'energy of all, dipole of 1 of 2'
+    """
+    counts = {row.name: sum(row.name in frame.labels for frame in frames) for row in outputs()}
+    parts = [f"{name} of {'all' if n == len(frames) else f'{n} of {len(frames)}'}" for name, n in counts.items() if n]
+    spoilt = {row.name: sum(row.name in frame.not_finite for frame in frames) for row in outputs()}
+    parts += [f"{name} of {n} left out, for it is not a number" for name, n in spoilt.items() if n]
+    weights = {frame.weight for frame in frames}
+    if weights != {1.0}:
+        parts.append(f"weights of frames from {min(weights):g} to {max(weights):g}")
+    return ", ".join(parts)
 
 
 def _budget(config: TrainConfig, chosen: bool) -> str:

@@ -13,24 +13,25 @@ from jinja2 import Environment, PackageLoader
 
 import equishare
 from equishare.atoms.frame import Frame
+from equishare.atoms.properties import outputs
 from equishare.files import write_text
 from equishare.potential import Potential, load
 from equishare.training.config.config_file import to_yaml
 from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.calibration import calibrations
+from equishare.training.evaluation.errors import quantities
 from equishare.training.evaluation.evaluate import Evaluation
+from equishare.training.evaluation.unfitted import unfitted
 from equishare.training.report import plots
 from equishare.training.report.figures import to_png, to_svg
 from equishare.training.report.physics import check, seconds_allowed
-from equishare.training.report.tables import commands, labelled_forces_rms, number
+from equishare.training.report.tables import TITLES, commands, error_rows, number
 from equishare.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equishare.check.reports.calculator_report import CalculatorReport
-
-TITLES = {"train": "Training (sample)", "valid": "Validation", "test": "Test"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def write_report(run: Run) -> Path:
         OSError: if a file cannot be written.
     """
     potential = load(run.folder.model, device=run.device)
-    judged = run.evaluations.get("test", run.evaluations["valid"])
+    _, judged = run.judged
     frame = _typical(run, judged)
     physics, seconds = check(potential, frame.atoms, seconds_allowed(run.config.budget.max_time))
     pictures = {}
@@ -62,6 +63,7 @@ def write_report(run: Run) -> Path:
     )
     environment.filters |= {
         "number": _typeset,
+        "minus": lambda text: f"−{text[1:]}" if text.startswith("-") else text,
         "milli": lambda value: _typeset(None if value is None else 1000 * value),
     }
     text = environment.get_template("report.html.jinja").render(
@@ -93,16 +95,18 @@ def _typical(run: Run, judged: Evaluation) -> Frame:
 def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterator[tuple[str, str, Figure]]:
     rows = run.folder.read_metrics()
     yield "learning_loss", "Loss", plots.learning_curve(rows, "valid_loss", "Loss")
-    if rows[-1]["valid_forces_rmse"] is not None:
-        title = "Force RMSE, meV/Å"
-        yield "learning_forces", title, plots.learning_curve(rows, "valid_forces_rmse", title, 1000.0)
-    if rows[-1]["valid_energy_rmse_per_atom"] is not None:
-        title = "Energy RMSE, meV/atom"
-        yield "learning_energy", title, plots.learning_curve(rows, "valid_energy_rmse_per_atom", title, 1000.0)
-    if judged.energy_rmse is not None:
-        yield "energy_parity", "Predicted against labelled energy", plots.energy_parity(judged)
-    if judged.forces_rmse is not None:
-        yield "forces_parity", "Predicted against labelled forces", plots.forces_parity(judged)
+    for quantity in quantities():
+        metric = f"valid_{quantity.metric('rmse')}"
+        if rows[-1].get(metric) is not None and quantity.name != "energy":  # shown an atom
+            unit, factor = quantity.shown
+            title = f"{quantity.row.name.capitalize()} RMSE, {unit}"
+            yield f"learning_{quantity.row.name}", title, plots.learning_curve(rows, metric, title, factor)
+    if "energy" in judged.errors:
+        yield "parity_energy", "Predicted against labelled energy", plots.energy_parity(judged)
+    for row in outputs():
+        if row.name != "energy" and row.name in judged.errors:
+            yield f"parity_{row.name}", f"Predicted against labelled {row.name}", plots.parity(judged, row)
+    if "forces" in judged.errors:
         yield "element_errors", "Force error by element", plots.element_errors(judged)
     yield "frame_errors", "Error by frame", plots.frame_errors(judged)
     if found := calibrations(judged):
@@ -117,17 +121,27 @@ def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterato
 def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]:
     rows = run.folder.read_metrics()
     best = min(rows, key=lambda row: row["valid_loss"] or 0.0)
-    spread = labelled_forces_rms(judged)
+    title, _ = run.judged
+    forces, energy = judged.errors.get("forces"), judged.errors.get("energy_per_atom")
     return {
         "title": run.folder.path.name,
         "version": equishare.__version__,
         "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "interrupted": run.interrupted is not None,
         "duration": format_duration(round(run.seconds) or 1),
-        "held_out": "test" if "test" in run.evaluations else "validation",
+        "held_out": "test" if title == "test" else "validation",
         "errors": judged,
-        "relative": None if judged.forces_rmse is None or not spread else 100 * judged.forces_rmse / spread,
-        "evaluations": {TITLES[name]: evaluation for name, evaluation in run.evaluations.items()},
+        "forces": forces,
+        "energy": energy,
+        "energy_of_frames": judged.rmse("energy"),
+        "relative": None if forces is None or not forces.label_rms else 100 * forces.rmse / forces.label_rms,
+        "error_rows": error_rows(run.evaluations),
+        "kind_rows": {
+            TITLES[name]: error_rows(evaluation.config_types)
+            for name, evaluation in (("train", run.evaluations["train"]), run.judged)
+            if evaluation.config_types
+        },
+        "unfitted": unfitted(run.evaluations["train"]),
         "worst": judged.worst(5),
         "committee": potential.committee,
         "calibrations": calibrations(judged),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equishare.atoms.properties import PROPERTIES, Property
 from equishare.training.evaluation.calibration import Calibration
 from equishare.training.evaluation.evaluate import Evaluation
 from equishare.training.report.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, new_figure
@@ -42,40 +43,45 @@ def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str,
 
 def energy_parity(evaluation: Evaluation) -> Figure:
     """Predicted against labelled energy an atom (relative to the mean label), and the error below."""
-    frames = [frame for frame in evaluation.frames if not np.isnan(frame.energy_label)]
+    frames = [frame for frame in evaluation.frames if frame.has("energy")]
     sizes = np.array([len(frame.numbers) for frame in frames])
-    label = np.array([frame.energy_label for frame in frames]) / sizes
+    label = np.array([float(frame.labels["energy"]) for frame in frames]) / sizes
     error = np.array([frame.energy_error for frame in frames]) / sizes
     centre = label.mean()
-    return _parity(label - centre, error, "Energy relative to the mean, eV/atom", "error\nmeV/atom", "Energy")
+    return _parity(label - centre, error, "Energy relative to the mean, eV/atom", "meV/atom", "Energy")
 
 
-def forces_parity(evaluation: Evaluation) -> Figure:
-    """Predicted against labelled force components, and the error below."""
-    label = np.concatenate([frame.forces_label.ravel() for frame in evaluation.frames]).astype(float)
-    predicted = np.concatenate([frame.forces.ravel() for frame in evaluation.frames]).astype(float)
+def parity(evaluation: Evaluation, row: Property) -> Figure:
+    """Predicted against labelled components of a property, and the error below."""
+    pairs = [(f.labels[row.name], f.predicted[row.name]) for f in evaluation.frames if f.has(row.name)]
+    label, predicted = (np.concatenate([np.ravel(pair[k]) for pair in pairs]).astype(float) for k in (0, 1))
     known = ~np.isnan(label)
-    return _parity(label[known], (predicted - label)[known], "Labelled force component, eV/Å", "error\nmeV/Å", "Forces")
+    x_label = f"Labelled {row.name}{' component' if row.shape else ''}, {row.unit}"
+    factor_unit = row.shown or (row.unit, 1.0)
+    return _parity(
+        label[known], (predicted - label)[known], x_label, factor_unit[0], row.name.capitalize(), factor_unit[1]
+    )
 
 
-def _parity(label: np.ndarray, error: np.ndarray, x_label: str, error_label: str, title: str) -> Figure:
+def _parity(
+    label: np.ndarray, error: np.ndarray, x_label: str, unit: str, title: str, factor: float = 1000.0
+) -> Figure:
     with new_figure(2, 1, size=(4.6, 4.6), heights=(2.4, 1)) as (figure, (top, bottom)):
         low, high = float(label.min()), float(label.max())
         margin = 0.04 * (high - low) or 0.01
         top.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, linewidth=0.8, zorder=1)
         bottom.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
-        for axis, values in ((top, label + error), (bottom, 1000 * error)):
+        for axis, values in ((top, label + error), (bottom, factor * error)):
             _cloud(axis, label, values)
             axis.set_xlim(low - margin, high + margin)
         top.set_ylim(low - margin, high + margin)
         top.tick_params(labelbottom=False)
         top.set_ylabel("predicted")
         top.set_title(title)
-        bottom.set_ylabel(error_label)
+        bottom.set_ylabel(f"error\n{unit}")
         bottom.set_xlabel(x_label)
         rmse, mae = np.sqrt(np.mean(error**2)), np.mean(np.abs(error))
-        unit = error_label.partition("\n")[2]
-        text = f"MAE {1000 * mae:.3g} {unit}\nRMSE {1000 * rmse:.3g} {unit}"
+        text = f"MAE {factor * mae:.3g} {unit}\nRMSE {factor * rmse:.3g} {unit}"
         top.text(0.03, 0.97, text, transform=top.transAxes, va="top", color=INK, linespacing=1.5)
         return figure
 
@@ -107,15 +113,15 @@ def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
 
 def element_errors(evaluation: Evaluation) -> Figure:
     """MAE and RMSE of the force components, an element a line."""
-    symbols = list(evaluation.elements)
+    symbols = [symbol for symbol, part in evaluation.elements.items() if "forces" in part.errors]
     with new_figure(size=(4.6, 1.3 + 0.42 * len(symbols))) as (figure, (axis,)):
         for place, symbol in enumerate(symbols):
             error = evaluation.elements[symbol]
-            mae, rmse = 1000 * error.forces_mae, 1000 * error.forces_rmse
+            mae, rmse = 1000 * error.errors["forces"].mae, 1000 * error.errors["forces"].rmse
             axis.plot([0, rmse], [place, place], color=FAINT, linewidth=5, zorder=1)
             axis.plot(mae, place, "o", color=GREEN, markersize=8, label="MAE" if place == 0 else None)
             axis.plot(rmse, place, "D", color=BLUE, markersize=7, label="RMSE" if place == 0 else None)
-        axis.set_yticks(range(len(symbols)), [f"{s}  ({evaluation.elements[s].atoms:,})" for s in symbols])
+        axis.set_yticks(range(len(symbols)), [f"{s}  ({evaluation.elements[s].n_frames:,})" for s in symbols])
         axis.set_ylim(len(symbols) - 0.4, -0.6)
         axis.set_xlim(left=0)
         axis.grid(axis="y", visible=False)
@@ -130,7 +136,7 @@ def frame_errors(evaluation: Evaluation) -> Figure:
     names = [frame.name for frame in evaluation.frames]
     forces = 1000 * np.array([frame.forces_rmse for frame in evaluation.frames])
     energy = 1000 * np.abs([frame.energy_error / len(frame.numbers) for frame in evaluation.frames])
-    with_forces = evaluation.forces_rmse is not None
+    with_forces = "forces" in evaluation.errors
     values, label = (forces, "force RMSE, meV/Å") if with_forces else (energy, "energy error, meV/atom")
     with new_figure(size=(4.6, 3.0)) as (figure, (axis,)):
         axis.plot(values, "o", color=BLUE, markersize=3.4 if len(values) > 100 else 4.5, alpha=0.6, markeredgewidth=0)
@@ -156,10 +162,10 @@ def frame_errors(evaluation: Evaluation) -> Figure:
 
 def calibration(found: Mapping[str, Calibration]) -> Figure:
     """RMS error against RMS uncertainty of bins of predictions, energies and forces side by side."""
-    units = {"energy": "meV", "forces": "meV/Å"}
     with new_figure(1, len(found), size=(2.3 + 2.3 * len(found), 3.2)) as (figure, axes):
         for axis, (name, values) in zip(axes, found.items(), strict=True):
-            predicted, actual = 1000 * values.predicted, 1000 * values.actual
+            unit, factor = PROPERTIES[name].shown or (PROPERTIES[name].unit, 1.0)
+            predicted, actual = factor * values.predicted, factor * values.actual
             ends = np.array([min(predicted.min(), actual.min()) / 1.3, max(predicted.max(), actual.max()) * 1.3])
             axis.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
             axis.plot(predicted, actual, "o-", color=BLUE, markersize=4.5, linewidth=1.0)
@@ -167,9 +173,9 @@ def calibration(found: Mapping[str, Calibration]) -> Figure:
             axis.set_yscale("log")
             for direction in (axis.xaxis, axis.yaxis):
                 _plain_log(direction)
-            axis.set_xlabel(f"predicted uncertainty, {units[name]}")
-            axis.set_ylabel(f"RMS error, {units[name]}")
-            axis.set_title(f"Uncertainty of {'the energy' if name == 'energy' else 'forces'}")
+            axis.set_xlabel(f"predicted uncertainty, {unit}")
+            axis.set_ylabel(f"RMS error, {unit}")
+            axis.set_title(f"Uncertainty of the {name}")
             text = f"within σ {100 * values.within_one:.0f} %, 2σ {100 * values.within_two:.0f} %"
             if not np.isnan(values.correlation):
                 text += f"\nrank correlation {values.correlation:.2f}"

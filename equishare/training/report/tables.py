@@ -4,53 +4,92 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from equishare import datasets
 from equishare.atoms.frame import Frame
+from equishare.atoms.properties import PROPERTIES
 from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.calibration import Calibration
-from equishare.training.evaluation.evaluate import Evaluation
+from equishare.training.evaluation.errors import ErrorSet, quantities
+from equishare.training.evaluation.unfitted import unfitted
 from equishare.training.run import Run
 
-_TITLES = {"train": "train", "valid": "validation", "test": "test"}
+TITLES = {"train": "training (sample)", "valid": "validation", "test": "test"}
 
 
-def error_table(evaluations: Mapping[str, Evaluation]) -> Table:
-    """MAE and RMSE of energy, energy an atom and forces, a row each set; fits 80 columns.
+@dataclass(frozen=True)
+class ErrorRow:
+    """A line of a table of errors, as text."""
+
+    name: str
+    frames: str
+    quantity: str
+    mae: str
+    rmse: str
+    bias: str
+    relative: str
+
+
+def error_rows(sets: Mapping[str, ErrorSet]) -> list[ErrorRow]:
+    """A line for each quantity of each set; of vectors and matrices the RMSE in per cent of the labels' RMS as well."""
+    rows = []
+    for name, errors in sets.items():
+        first = True
+        for quantity in quantities():
+            found = errors.errors.get(quantity.name)
+            if found is None:
+                continue
+            unit, factor = quantity.shown
+            relative = 100 * found.rmse / found.label_rms if quantity.row.shape and found.label_rms else None
+            rows.append(
+                ErrorRow(
+                    name=TITLES.get(name, name) if first else "",
+                    frames=str(errors.n_frames) if first else "",
+                    quantity=f"{quantity.row.name}, {unit}",
+                    mae=number(factor * found.mae),
+                    rmse=number(factor * found.rmse),
+                    bias=signed(factor * found.bias),
+                    relative=number(relative),
+                )
+            )
+            first = False
+    return rows
+
+
+def error_table(sets: Mapping[str, ErrorSet], title: str = "") -> Table:
+    """MAE, RMSE and mean error (bias) of every labelled quantity, set by set; fits 80 columns.
 
     >>> error_table({}).row_count
     0
     """
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column(title)
+    table.add_column("frames", justify="right")
     table.add_column("")
-    for title in (
-        "frames",
-        "E MAE\nmeV",
-        "E RMSE\nmeV",
-        "E RMSE\nmeV/atom",
-        "F MAE\nmeV/Å",
-        "F RMSE\nmeV/Å",
-        "F RMSE\n% of RMS",
-    ):
-        table.add_column(title, justify="right")
-    for name, errors in evaluations.items():
-        spread = labelled_forces_rms(errors)
-        relative = None if errors.forces_rmse is None or not spread else 100 * errors.forces_rmse / spread
-        millis = (
-            errors.energy_mae,
-            errors.energy_rmse,
-            errors.energy_rmse_per_atom,
-            errors.forces_mae,
-            errors.forces_rmse,
-        )
-        cells = [*(number(None if value is None else 1000 * value) for value in millis), number(relative)]
-        table.add_row(_TITLES.get(name, name), str(errors.n_frames), *cells)
+    for heading in ("MAE", "RMSE", "bias", "% of RMS"):
+        table.add_column(heading, justify="right")
+    for row in error_rows(sets):
+        cells = (row.name, row.frames, row.quantity, row.mae, row.rmse, row.bias, row.relative)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def element_table(elements: Mapping[str, ErrorSet]) -> Table:
+    """The same by element, of what atoms have.
+
+    >>> element_table({}).row_count
+    0
+    """
+    table = error_table(elements, "element")
+    table.columns[1].header = "atoms"
     return table
 
 
@@ -64,10 +103,12 @@ def uncertainty_table(found: Mapping[str, Calibration]) -> Table:
     for title in ("uncertainty", "predicted\nRMS", "actual\nRMS", "within\nσ, %", "within\n2σ, %", "rank\ncorrelation"):
         table.add_column(title, justify="left" if title == "uncertainty" else "right")
     for name, values in found.items():
-        unit = {"energy": "energy, meV", "forces": "forces, meV/Å"}[name]
-        sizes = [number(1000 * float(np.sqrt(np.mean(part**2)))) for part in (values.predicted, values.actual)]
+        unit, factor = PROPERTIES[name].shown or (PROPERTIES[name].unit, 1.0)
+        sizes = [number(factor * float(np.sqrt(np.mean(part**2)))) for part in (values.predicted, values.actual)]
         within = [f"{100 * part:.0f}" for part in (values.within_one, values.within_two)]
-        table.add_row(unit, *sizes, *within, "-" if np.isnan(values.correlation) else f"{values.correlation:.2f}")
+        table.add_row(
+            f"{name}, {unit}", *sizes, *within, "-" if np.isnan(values.correlation) else f"{values.correlation:.2f}"
+        )
     return table
 
 
@@ -83,15 +124,8 @@ def selection_table(frames: Sequence[Frame], predictions: Sequence[Mapping[str, 
     for frame, predicted in zip(frames, predictions, strict=True):
         energy = 1000 * predicted["energy_uncertainty"] / len(frame.atoms)
         forces = 1000 * float(np.max(predicted["forces_uncertainty"]))
-        table.add_row(frame.name, str(len(frame.atoms)), number(energy), number(forces))
+        table.add_row(Text(frame.name), str(len(frame.atoms)), number(energy), number(forces))
     return table
-
-
-def labelled_forces_rms(evaluation: Evaluation) -> float | None:
-    """RMS of the labelled force components in eV/Å."""
-    labels = np.concatenate([frame.forces_label for frame in evaluation.frames])
-    labels = labels[~np.isnan(labels)]
-    return float(np.sqrt(np.mean(labels**2))) if labels.size else None
 
 
 def number(value: float | None) -> str:
@@ -108,6 +142,15 @@ def number(value: float | None) -> str:
         return f"{value:.2e}"
     digits = 2 - int(np.floor(np.log10(abs(value)))) if value else 0
     return f"{value:.{max(digits, 0)}f}"
+
+
+def signed(value: float | None) -> str:
+    """The same with its sign.
+
+    >>> signed(1.5), signed(-0.02), signed(0.0)
+    ('+1.50', '-0.0200', '0')
+    """
+    return ("+" if value is not None and value > 0 else "") + number(value)
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
@@ -130,10 +173,18 @@ def _short(source: str) -> str:
 
 
 def print_errors(run: Run, console: Console) -> None:
-    """Print the errors on held-out frames."""
+    """Print the errors on training and held-out frames, kind by kind where there are several, and what is not fitted."""
     console.print()
-    console.print(error_table({name: errors for name, errors in run.evaluations.items() if name != "train"}))
+    console.print(error_table(run.evaluations))
     console.print()
+    judged = run.judged
+    for name, evaluation in (("train", run.evaluations["train"]), judged):
+        if evaluation.config_types:
+            console.print(error_table(evaluation.config_types, f"{TITLES[name]}, by config_type"))
+            console.print()
+    for sentence in unfitted(run.evaluations["train"]):
+        console.print(Text.assemble(("Not fitted ", "bold yellow"), sentence))
+        console.print()
 
 
 def print_next(run: Run, report: Path, console: Console) -> None:

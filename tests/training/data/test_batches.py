@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
-from equishare.potential import GraphError, collate, from_atoms
+from equishare.potential import GraphError, ModelConfig, collate, from_atoms
 from equishare.training.data.batches import BatchLoader, batches_by_size
-from equishare.training.data.labelled_graphs import labelled_graph, statistics
+from equishare.training.data.labelled_graphs import labelled_graphs
+from equishare.training.data.statistics import statistics
 
 
 @pytest.fixture
 def graphs(mixed_frames):
-    return [labelled_graph(frame, 3.0) for frame in mixed_frames]
+    return labelled_graphs(mixed_frames, ModelConfig(cutoff=3.0))
 
 
 def test_collate_gives_what_pyg_gives(graphs):
@@ -34,7 +35,7 @@ def test_collate_gives_what_pyg_gives(graphs):
 
 
 def test_collate_refuses_graphs_that_differ(graphs, mixed_frames):
-    with pytest.raises(GraphError, match="lack dipole, energy"):
+    with pytest.raises(GraphError, match="lack energy, forces, stress"):
         collate([*graphs, from_atoms(mixed_frames[0].atoms, 3.0)])
     with pytest.raises(GraphError, match="none"):
         collate([])

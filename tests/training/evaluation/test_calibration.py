@@ -40,12 +40,14 @@ def test_too_sure_and_uninformed(samples):
 
 
 def frame(energy_error=0.1, labelled=True, uncertain=True):
-    label = np.zeros((2, 3)) if labelled else np.full((2, 3), np.nan)
-    spread = (0.2, np.array([0.3, 0.4])) if uncertain else (None, None)
+    known = 0.0 if labelled else np.nan
     return FramePrediction(
-        "f", np.array([1, 1]), 0.0, energy_error, 0.0 if labelled else np.nan, np.ones((2, 3)), label,
-        None, np.full((3, 3), np.nan), None, np.full(3, np.nan), *spread,
-    )  # fmt: skip
+        "f",
+        np.array([1, 1]),
+        predicted={"energy": energy_error, "forces": np.ones((2, 3))},
+        labels={"energy": known, "forces": np.full((2, 3), known)},
+        uncertainties={"energy": 0.2, "forces": np.array([0.3, 0.4])} if uncertain else {},
+    )
 
 
 def test_only_what_is_labelled_and_uncertain_counts():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equishare.atoms.properties import PROPERTIES
 from equishare.training.evaluation.evaluate import evaluate
 from equishare.training.fit import fit
 from equishare.training.report import plots
@@ -66,8 +67,10 @@ def test_it_says_what_was_measured(written):
     run, _, reader = written
     text = " ".join(" ".join(reader.text).split())
     test = run.evaluations["test"]
-    for value in (test.forces_rmse, test.forces_mae, test.energy_rmse_per_atom, run.evaluations["valid"].forces_rmse):
-        assert number(1000 * value) in text
+    for errors in (test.errors["forces"], test.errors["energy_per_atom"], run.evaluations["valid"].errors["forces"]):
+        assert number(1000 * errors.rmse) in text
+        assert number(1000 * errors.mae) in text
+        assert number(1000 * abs(errors.bias)) in text
     assert test.worst(1)[0].name in text
     for words in ("rotation", "energy slope", "equishare md", "Configuration", "batch_size: 8", "<b>odd & name"):
         assert words in text
@@ -77,7 +80,7 @@ def test_pictures(written):
     run, path, _ = written
     names = {file.name for file in run.folder.plots.iterdir()}
     assert {
-        "learning_loss.png", "learning_forces.png", "learning_energy.png", "energy_parity.png", "forces_parity.png",
+        "learning_loss.png", "learning_forces.png", "learning_energy.png", "parity_energy.png", "parity_forces.png",
         "element_errors.png", "frame_errors.png",
     } <= names  # fmt: skip
     for name in names:
@@ -87,7 +90,7 @@ def test_pictures(written):
 
 
 def test_pictures_follow_the_page(mixed_frames, small_potential):
-    svg = to_svg(plots.forces_parity(evaluate(small_potential, mixed_frames)), "Forces")
+    svg = to_svg(plots.parity(evaluate(small_potential, mixed_frames), PROPERTIES["forces"]), "Forces")
     assert svg.startswith("<svg viewBox=")
     assert "var(--ink)" in svg
     assert "var(--font)" in svg
@@ -106,9 +109,9 @@ def test_matplotlib_is_left_alone(mixed_frames, small_potential):
 @pytest.mark.parametrize("pool", [[0], [2], [3], [1, 5], [0, 1, 2, 3, 4, 5]])
 def test_plots_of_few_and_missing_labels(mixed_frames, small_potential, pool):
     result = evaluate(small_potential, [mixed_frames[index] for index in pool])
-    if result.energy_rmse is not None:
+    if "energy" in result.errors:
         to_svg(plots.energy_parity(result), "Energy")
-    if result.forces_rmse is not None:
-        to_svg(plots.forces_parity(result), "Forces")
+    if "forces" in result.errors:
+        to_svg(plots.parity(result, PROPERTIES["forces"]), "Forces")
         to_svg(plots.element_errors(result), "Elements")
     assert "<svg" in to_svg(plots.frame_errors(result), "Frames")

@@ -1,0 +1,66 @@
+"""What a potential must know of its training frames before it is fitted."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from equishare.atoms.frame import Frame
+from equishare.errors import EquishareError
+from equishare.potential import AtomGraph, Statistics
+
+
+def statistics(
+    frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
+) -> Statistics:
+    r"""Constants of training frames.
+
+    The scale is the RMS of the force components, without forces the scatter of the energy an atom; never zero. Spacing is the mean of the
+    atoms that have a neighbour.
+
+    The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
+    compositions leave it open.
+
+    Raises:
+        EquishareError: if no frame has an energy or forces.
+    """
+    elements = list(reference_energies)
+    compositions, targets, forces = [], [], []
+    for frame in frames:
+        if frame.forces is not None:
+            forces.append(frame.forces.ravel())
+        if frame.energy is not None and np.isfinite(frame.energy):
+            symbols = frame.atoms.get_chemical_symbols()
+            compositions.append([symbols.count(element) for element in elements])
+            targets.append(frame.energy - sum(reference_energies[symbol] for symbol in symbols))
+    if not targets and not forces:
+        raise EquishareError(
+            "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
+        )
+    counts, target = np.reshape(compositions, (-1, len(elements))).astype(float), np.asarray(targets, dtype=float)
+    solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
+    components = np.concatenate(forces) if forces else np.zeros(0)
+    components = components[np.isfinite(components)]
+    if components.size and components.any():
+        scale = float(np.sqrt(np.mean(components**2)))
+    else:
+        scale = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
+    edges = sum(graph.edge_index.shape[1] for graph in graphs)
+    return Statistics(
+        reference_energies=dict(reference_energies),
+        scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
+        shift=dict(zip(elements, solution.tolist(), strict=True)),
+        neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),
+        spacing=_spacing(graphs),
+    )
+
+
+def _spacing(graphs: Sequence[AtomGraph]) -> float:
+    nearest = []
+    for graph in graphs:
+        lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
+        shortest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
+        nearest.append(shortest.scatter_reduce(0, graph.edge_index[1], lengths, "amin"))
+    found = torch.cat(nearest) if nearest else torch.zeros(0)
+    found = found[torch.isfinite(found)]
+    return float(found.double().mean()) if len(found) else 1.0

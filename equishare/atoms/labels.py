@@ -22,6 +22,7 @@ _NUMBERS = {
 _WEIGHTS = ("config_weight", "frame_weight", "weight")
 # eV an atom: what smearing puts between an energy and the free energy that the forces derive from stays below it
 _SMEARING = 0.1
+_CUT = 1e-6  # eV an atom: less is the digits that a file has cut
 
 
 def read_labels(images: Sequence[Atoms], names: Sequence[str], keys: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ class _Image:
 
     def __init__(self, atoms: Atoms, name: str) -> None:
         results = getattr(atoms.calc, "results", {}) if atoms.calc is not None else {}
-        results = {key: value for key, value in results.items() if value is not None}
+        results = {key: value for key, value in results.items() if value is not None and np.size(value)}
         self.atoms, self.name = atoms, name
         # ASE's extended XYZ takes a column called energy for a result
         columns = {k for k, v in results.items() if k in _NUMBERS and np.shape(v) == (len(atoms),) and len(atoms) > 1}
@@ -104,12 +105,13 @@ class _Search:
                 if row.energy_unit or row.name in self.given:
                     raise
                 text, _, advice = str(error).removeprefix(f"{image.name}: ").partition("; ")
-                remarks.append(Remark("warning", f"the {row.name} is left out: {text}", advice))
+                remarks.append(Remark("warning", f"{row.name} left out: {text}", advice))
                 continue
             if key is not None and value is not None:
                 values[row.name], keys[row.name] = value, key
         if READER in image.whole:
-            remarks.append(Remark("info", image.atoms.info.pop(READER)))
+            said = image.atoms.info.pop(READER)
+            remarks.append(Remark("warning" if "left out" in said or "not converge" in said else "info", said))
         return {**values, "keys": keys, "remarks": tuple(remarks), "weight": _weight(image)}
 
     def _key(self, row: Property, image: _Image, remarks: list[Remark]) -> str | None:
@@ -154,12 +156,13 @@ def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: li
     value = image.value(row, first)
     for other in others:
         again = image.value(row, other)
-        if again is None or (value is not None and _same(value, again)):
+        if again is None or (value is not None and _same(value, again) and not _of_forces(row, other)):
             continue
         if value is not None and _of_forces(row, other) and abs(again - value) < _SMEARING * len(image.atoms):
-            text = f"{first} and {other} differ: {other} is taken, whose derivative the forces are"
-            remarks.append(Remark("info", text, f"--key {row.name}={first} takes the other"))
-            return other
+            if abs(again - value) > _CUT * len(image.atoms):
+                text = f"{first} and {other} differ: {other} is taken, whose derivative the forces are"
+                remarks.append(Remark("info", text, f"--key {row.name}={first} takes the other"))
+            return other if again != value else first
         seen = f"{first} = {_short(value)}, {other} = {_short(again)}" if value is not None else f"only {other}"
         raise LabelError(
             f"{image.name}: the {row.name} is ambiguous: found {', '.join(candidates)}, which differ ({seen}); "
@@ -173,7 +176,8 @@ def _of_forces(row: Property, key: str) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return a == b if isinstance(a, str) else bool(np.allclose(a, b, rtol=1e-5, atol=1e-5, equal_nan=True))
+    """Equal, but for the digits that a file or float32 has cut."""
+    return a == b if isinstance(a, str) else bool(np.allclose(a, b, rtol=2e-7, atol=1e-4, equal_nan=True))
 
 
 def _weight(image: _Image) -> float:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ase import Atoms
 from ase.io import iread
 
+from equishare.atoms.files.cp2k import read_output, read_trajectory
 from equishare.atoms.files.database import read_database
 from equishare.atoms.files.deepmd import read_deepmd
 from equishare.atoms.files.extxyz import checked_text
 from equishare.atoms.files.formats import checked_format, reason
 from equishare.atoms.files.lammps import read_binary_dump, read_data, read_dump
+from equishare.atoms.files.molecules import read_gaussian, read_orca
 from equishare.atoms.files.npz import read_npz
+from equishare.atoms.files.vasp import read_outcar, read_vasprun
 from equishare.atoms.frame import Frame
 from equishare.atoms.labels import read_labels
 from equishare.atoms.source import FrameReadError, Source
@@ -91,13 +94,19 @@ def read_unlabelled(sources: Sequence[Path]) -> list[Frame]:
 
 # what ASE has no reader for, or one that says less or more than the file does
 _READERS: dict[str, Callable[[str, int | None], Iterator[Atoms]]] = {
+    "cp2k-output": read_output,
+    "cp2k-trajectory": read_trajectory,
     "db": read_database,
     "deepmd": read_deepmd,
     "extxyz": lambda file, stop: iread(checked_text(file, stop), index=slice(0, stop), format="extxyz"),
     "lammps-data": read_data,
     "lammps-dump-binary": read_binary_dump,
     "lammps-dump-text": read_dump,
+    "gaussian-out": read_gaussian,
     "npz": read_npz,
+    "orca-output": read_orca,
+    "vasp-out": read_outcar,
+    "vasp-xml": read_vasprun,
 }
 
 
@@ -116,7 +125,10 @@ def _read_source(given: Path) -> Iterator[tuple[str, int, Atoms]]:
             f"{source.file}: frame {len(images)} cannot be read as {file_format}: {reason(error)}; mend or remove it{before}"
         ) from error
     if not images:
-        raise FrameReadError(f"{source.file}: expected frames in the format {file_format}, found none")
+        raise FrameReadError(
+            f"{source.file}: expected frames in the format {file_format}, as its name or its beginning says, found none; "
+            "another program's output? write its frames as extended XYZ, with ase, cclib or dpdata"
+        )
     yield from ((source.file, index, images[index]) for index in source.indices(len(images)))
 
 

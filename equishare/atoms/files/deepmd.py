@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def _numbers(system: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         symbols = names.read_text(encoding="utf-8").split()
         types = np.array([int(word) for word in (system / "type.raw").read_text(encoding="utf-8").split()], dtype=int)
-        numbers = np.array([atomic_numbers[symbol] for symbol in symbols], dtype=int)
+        # kinds of one element are numbered: Fe1, Fe2
+        numbers = np.array([atomic_numbers[re.sub(r"_?\d+$", "", symbol)] for symbol in symbols], dtype=int)
     except (OSError, ValueError) as error:
         raise FrameReadError(f"{system}: type.raw must hold whole numbers: {error}") from error
     except KeyError as error:

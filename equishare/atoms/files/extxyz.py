@@ -15,6 +15,7 @@ from equishare.atoms.source import FrameReadError
 __all__ = ["checked_text"]
 
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+(\s|$))")
+_SIX = re.compile(r"""(?<!\S)(stress|virial)=(["'{\[])\s*([^"'}\]]*?)\s*(["'}\]])""")
 _NUMBER = re.compile(r"\s*\d{1,3}(?=\s)")
 
 
@@ -88,10 +89,19 @@ def _atoms(lines: Iterator[tuple[int, str]], atoms: int, place: tuple[str, int, 
             )
         if count == 0:
             species_first = "Properties=" not in line or "Properties=species:S:1:" in line
-            yield line
+            yield _SIX.sub(_nine, line)
             continue
         if "D" in line or "d" in line:
             line = _FORTRAN.sub("e", line)
         if species_first and (symbol := _NUMBER.match(line)) and 0 < (z := int(symbol.group())) < len(chemical_symbols):
             line = chemical_symbols[z] + line[symbol.end() :]
         yield line if line.endswith("\n") else line + "\n"
+
+
+def _nine(match: re.Match[str]) -> str:
+    """A stress or virial of six numbers (xx, yy, zz, yz, xz, xy) in full: ASE takes no other under these names."""
+    numbers = match.group(3).replace(",", " ").split()
+    if len(numbers) != 6:
+        return match.group()
+    xx, yy, zz, yz, xz, xy = numbers
+    return f'{match.group(1)}="{xx} {xy} {xz} {xy} {yy} {yz} {xz} {yz} {zz}"'

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from ase.io.formats import UnknownFileTypeError, filetype, get_compression, ioformats, open_with_compression
 
 from equishare.atoms.source import FrameReadError
 
-__all__ = ["checked_format", "reason"]
+__all__ = ["CP2K_COMMENT", "checked_format", "reason"]
 
 # Pickles run code when read; the formats named here reach beyond the one file.
 _PICKLE_ENDINGS = {".pkl", ".pckl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
 _PICKLE_STARTS = (*(b"\x80" + bytes([protocol]) for protocol in range(1, 6)), b"PickleTrajectory")
+# the comment of a frame of CP2K's: its step, and its energy in Hartree
+CP2K_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+)(?:,\s*time\s*=\s*[-+.\deE]+)?,\s*E\s*=\s*([-+.\dEe]+)")
 _ARCHIVE_START = b"PK\x03\x04"
 _REFUSED_FORMATS = {"postgresql", "mysql", "bundletrajectory"}
 _FRAME_ENDINGS = {".xyz", ".extxyz", ".traj", ".db", ".npz"}
@@ -49,11 +52,14 @@ def checked_format(file: str) -> str:
         raise FrameReadError(
             f"{file}: one array does not say what it is; name the folder of a DeePMD system, or a .npz"
         )
+    if b"CP2K| version string" in start:
+        return "cp2k-output"
     found = _known_format(file)
     if found in {"extxyz", "xyz"}:
         if b"\0" in start:
             raise FrameReadError(f"{file}: expected the text of an extended XYZ file, got binary data")
-        return "extxyz"
+        comment = b"\n".join(start.splitlines()[1:2]).decode(errors="replace")
+        return "cp2k-trajectory" if CP2K_COMMENT.match(comment) else "extxyz"
     return found
 
 

@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | select | check | inspect``."""
+"""The prompt: ``equishare train | eval | md | lammps | select | check | inspect``."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ import typer
 from equishare import __version__
 from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
+from equishare.commands.lammps import lammps
 from equishare.commands.md import md
 from equishare.commands.select import select
 from equishare.commands.train import train
@@ -27,6 +28,7 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("md")(md)
 app.command("select")(select)
+app.command("lammps", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(lammps)
 app.command("inspect")(inspect)
 
 

@@ -1,7 +1,7 @@
 """The fitted potential: energy from a network, forces and stress from its one derivative."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from ase import Atoms
@@ -25,6 +25,24 @@ from equishare.potential.torch_operations import TorchOperations
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
+
+
+class AtomEnergies(NamedTuple):
+    """Energies of atoms in eV, and what they are made of: tensors, or nodes of a tape over arrays.
+
+    Attributes:
+        interaction: Without the isolated atoms'.
+        total: With them, in float64.
+        read: What a committee's members are linear in, ``[atoms, inputs]``; None without one.
+        features: After each layer.
+        bonding: γ of each atom.
+    """
+
+    interaction: Any
+    total: Any
+    read: Any
+    features: list[Any]
+    bonding: Any
 
 
 class Potential(nn.Module):
@@ -126,37 +144,44 @@ class Potential(nn.Module):
         self, ops: Operations, given: Given, forces: bool, stress: bool, forces_uncertainty: bool
     ) -> Prediction:
         """The potential itself, on tensors or on arrays; see `forward`."""
-        constants = self.statistics
-        repulsion = None if self.repulsion is None else ops.repel(self.repulsion)
-        features, bonding = self.net(ops, given.conditions)
-        node, inputs = self.energy(ops, features)
-        node = bonding * (ops.of_species(constants.shift) + constants.scale * node)
-        node = node if repulsion is None else node + repulsion
-        interaction = ops.sum_atoms(node)
-        total = ops.exact(node) + ops.of_species(constants.reference_energies, exact=True)
+        atoms = self.energies(ops, given)
+        interaction = ops.sum_atoms(atoms.interaction)
         found: dict[str, Any] = {}
         if (committee := self.committee) is not None:
-            # what the members read, summed over atoms: they are linear in it
-            read = ops.sum_atoms(ops.column(constants.scale * bonding) * ops.concatenate(inputs))
+            read = ops.sum_atoms(atoms.read)
             found["deviations"] = members = ops.plain(ops.affine(read, committee.directions))
             found["energy_uncertainty"] = committee.energy_factor * (members**2).sum(1) ** 0.5
             if forces_uncertainty:
                 rows = [ops.constant(row) for row in committee.directions[: committee.members]]
                 spread = [mean_square(edge_forces(ops, ops.gradient(read, row))) for row in rows]
                 found["forces_uncertainty"] = committee.forces_spread(sum(spread))
-        state = State(features, bonding, given.positions, given.origin, given.conditions.get("charge"))
+        state = State(atoms.features, atoms.bonding, given.positions, given.origin, given.conditions.get("charge"))
         outputs = {name: value for head in self.heads.values() for name, value in head(ops, state).items()}
         if forces or stress:
             gradient = ops.gradient(interaction)
             found["forces"] = edge_forces(ops, gradient) if forces else None
             found["stress"] = virial(ops, ops.plain(ops.vectors), gradient) * given.over_volume if stress else None
         return Prediction(
-            energy=ops.sum_atoms(total),
+            energy=ops.sum_atoms(atoms.total),
             interaction_energy=ops.plain(interaction),
-            node_energy=total,
+            node_energy=atoms.total,
             outputs={name: ops.plain(value) for name, value in outputs.items()},
             **found,
         )
+
+    def energies(self, ops: Operations, given: Given) -> "AtomEnergies":
+        """The energy of each atom, and what it is made of."""
+        constants = self.statistics
+        repulsion = None if self.repulsion is None else ops.repel(self.repulsion)
+        features, bonding = self.net(ops, given.conditions)
+        node, inputs = self.energy(ops, features)
+        node = bonding * (ops.of_species(constants.shift) + constants.scale * node)
+        node = node if repulsion is None else node + repulsion
+        total = ops.exact(node) + ops.of_species(constants.reference_energies, exact=True)
+        read = None
+        if self.committee is not None:
+            read = ops.column(constants.scale * bonding) * ops.concatenate(inputs)
+        return AtomEnergies(node, total, read, features, bonding)
 
     def species_index(self, numbers: Tensor) -> Tensor:
         """Position of each atom's element among `species`.

@@ -1,0 +1,42 @@
+"""One process of a LAMMPS run; `mpiexec` starts several: ``python -m equishare.simulate.lammps.process PLUGIN in.lammps``."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from equishare.simulate.lammps.wheels import find_wheels
+
+
+def run(plugin: Path, script: str, arguments: Sequence[str] = ()) -> int:
+    """Run an input in this process with the pair style loaded; the exit code, for LAMMPS has printed its error.
+
+    Args:
+        plugin: the compiled plugin.
+        script: input file.
+        arguments: LAMMPS's own, such as ``["-log", "none", "-var", "T", "300"]``.
+    """
+    os.environ["LAMMPS_PLUGIN_PATH"] = str(plugin.parent)
+    # the loader takes a library that is loaded already wherever LAMMPS asks for one of its name
+    ctypes.CDLL(str(find_wheels().mpi / "libmpi.so.12"), ctypes.RTLD_GLOBAL)
+    from lammps import lammps
+
+    engine = lammps(cmdargs=[*arguments])
+    try:
+        engine.file(script)
+    except Exception as error:  # of two kinds, both of which LAMMPS raises after it has printed the message
+        if not str(error).startswith("ERROR"):
+            sys.stderr.write(f"{error}\n")
+        sys.stdout.flush()
+        return 1
+    engine.close()
+    return 0
+
+
+if __name__ == "__main__":
+    # at once: the other processes wait in MPI for one that has failed, and are stopped with it
+    code = run(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code) if code else sys.exit(0)

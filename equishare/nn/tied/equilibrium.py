@@ -9,30 +9,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from equishare.nn.layer import Layer, LayerError
 from equishare.nn.tied.fixed_point import METHODS, Convergence, ConvergenceWarning, fixed_point
-
-
-class _ImplicitGradient(torch.autograd.Function):
-    """The identity on f(z*), whose backward pass solves u = v + J^T u in place of passing v on."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, image: Tensor, point: Tensor, solve: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
-    ) -> Tensor:
-        ctx.image, ctx.point, ctx.solve = image, point, solve  # inputs, not outputs: no cycle
-        return image.view_as(image)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        def adjoint(u: Tensor) -> Tensor:
-            (back,) = torch.autograd.grad(ctx.image, ctx.point, u, retain_graph=True, allow_unused=True)
-            return gradient if back is None else gradient + back
-
-        return ctx.solve(adjoint, gradient), None, None
+from equishare.nn.tied.implicit import FixedPoint, Problem
 
 
 class Equilibrium(Layer):
@@ -44,7 +25,9 @@ class Equilibrium(Layer):
     converge. It must be the same function at each iteration: no dropout, no batch statistics. Law: if f(g z, g x) =
     g f(z, x), then z*(g x) = g z*(x), to the tolerance.
 
-    The gradient can be taken once: a second derivative raises torch's own error.
+    Derivatives of any order are right, by autograd and by ``torch.func``: each is a fixed point of its own. They reach the block's parameters and
+    the tensors among its inputs; what else a block may have got hold of is a constant. The number of iterations depends on the data, so
+    the layer cannot be compiled or exported whole: ``Iterated`` can.
 
     Args:
         block: a module that takes the state [batch, ...], and whatever else ``forward`` is given, and returns the next state.
@@ -92,10 +75,14 @@ class Equilibrium(Layer):
         self.convergence: Convergence | None = None
         self.backward_convergence: Convergence | None = None
 
-    def _solve(self, f: Callable[[Tensor], Tensor], start: Tensor, name: str) -> tuple[Tensor, Convergence]:
+    def _solve(self, f: Callable[[Tensor], Tensor], start: Tensor, name: str) -> Tensor:
         point, convergence = fixed_point(
             f, start, method=self.method, tolerance=self.tolerance, max_iterations=self.max_iterations
         )
+        if name == "forward":
+            self.convergence = convergence
+        else:
+            self.backward_convergence = convergence
         if not convergence.converged:
             warnings.warn(
                 f"the {name} pass of Equilibrium stopped at a relative residual of {convergence.residual:.1e} after "
@@ -104,21 +91,34 @@ class Equilibrium(Layer):
                 ConvergenceWarning,
                 stacklevel=5,  # past forward and torch: the line that called the layer
             )
-        return point, convergence
-
-    def _solve_backward(self, adjoint: Callable[[Tensor], Tensor], gradient: Tensor) -> Tensor:
-        solution, self.backward_convergence = self._solve(adjoint, gradient, "backward")
-        return solution
+        return point
 
     def forward(
         self, start: Float[Tensor, " batch *state"], *inputs: Any, **options: Any
     ) -> Float[Tensor, " batch *state"]:
         """The fixed point reached from ``start``, which has no gradient; inputs and options go to the block each time."""
-        point, self.convergence = self._solve(lambda z: self.block(z, *inputs, **options), start.detach(), "forward")
-        if not torch.is_grad_enabled():
-            return point
-        point = point.detach().requires_grad_()
-        return _ImplicitGradient.apply(self.block(point, *inputs, **options), point, self._solve_backward)
+        if torch.compiler.is_compiling():
+            raise LayerError(
+                "Equilibrium iterates until it has converged, which no graph can hold: compile or export "
+                "nn.Iterated(block, iterations), or let the compiler break the graph here"
+            )
+        leaves, tree = tree_flatten((inputs, options))
+        state = {**dict(self.block.named_parameters()), **dict(self.block.named_buffers())}
+        places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        tensors = (*state.values(), *(leaves[k] for k in places))
+
+        def prepare(*given: Tensor) -> Callable[[Tensor], Tensor]:
+            if all(a is b for a, b in zip(given, tensors, strict=True)):  # the first pass: no parameters to exchange
+                return lambda z: self.block(z, *inputs, **options)
+            own = dict(zip(state, given, strict=False))
+            filled = list(leaves)
+            for k, leaf in zip(places, given[len(state) :], strict=True):
+                filled[k] = leaf
+            arguments, named = tree_unflatten(filled, tree)
+            return lambda z: torch.func.functional_call(self.block, own, (z, *arguments), named)
+
+        problem = Problem(prepare, tuple(t.is_floating_point() for t in tensors), self._solve, "forward")
+        return FixedPoint.apply(problem, start.detach(), *tensors)
 
     def extra_repr(self) -> str:
         """The settings."""

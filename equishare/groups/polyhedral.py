@@ -7,10 +7,12 @@ import math
 import torch
 
 from equishare.groups.finite import FiniteGroup, from_matrices
+from equishare.groups.on_cpu import on_cpu
 
-_INVERSION = -torch.eye(3, dtype=torch.float64)
+_INVERSION = -torch.eye(3, dtype=torch.float64, device="cpu")
 
 
+@on_cpu
 def octahedral(full: bool = False) -> FiniteGroup:
     """The 24 rotations of the cube (O), or with ``full`` its 48 rotations and rotoreflections (Oh).
 
@@ -22,6 +24,7 @@ def octahedral(full: bool = False) -> FiniteGroup:
     return from_matrices([quarter, third, *([_INVERSION] if full else [])], "Oh" if full else "O")
 
 
+@on_cpu
 def icosahedral(full: bool = False) -> FiniteGroup:
     """The 60 rotations of the icosahedron (I), or with ``full`` its 120 rotations and rotoreflections (Ih).
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.groups.group import Element, Group, GroupError
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.permutation import SignedPermutation
 
 
@@ -43,6 +44,7 @@ class Representation(ABC):
         return SignedPermutation.from_matrix(self.matrix(g))
 
     @cached_property
+    @on_cpu
     def kind(self) -> Literal["permutation", "signed", "matrix"]:
         """What all elements act by: permutations, signed permutations or other matrices."""
         found = [self.signed_permutation(g) for g in self.group.generators]
@@ -51,6 +53,7 @@ class Representation(ABC):
         return "permutation" if all((p.sign > 0).all() for p in found if p is not None) else "signed"
 
     @cached_property
+    @on_cpu
     def invariants(self) -> int | None:
         """The size, if the group leaves every vector alone; else None."""
         one = all(
@@ -262,6 +265,7 @@ class Dual(Representation):
         return f"dual({self.inner})"
 
 
+@on_cpu
 def intertwiner_count(rep_in: Representation, rep_out: Representation) -> int:
     """Dimension of the space of linear maps W with rho_out(g) W = W rho_in(g), by characters.
 

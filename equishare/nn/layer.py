@@ -31,8 +31,9 @@ Wrong arguments and inputs raise `LayerError`; what would break a symmetry, its 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -94,6 +95,11 @@ class Invariants:
         return f"{self.channels} invariants"
 
 
+def near(table: Tensor, x: Tensor) -> Tensor:
+    """A table for a tensor that may have a shape only: tables never go to the meta device, which would forget them."""
+    return table.to(x.device) if x.is_meta else table
+
+
 def fits(given: FeatureTypes, taken: FeatureTypes) -> bool:
     """Whether a layer that takes ``taken`` may follow one that gives ``given``.
 
@@ -139,6 +145,16 @@ class Layer(SharedWeights):
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """What each shared parameter fills, by its name; nothing where nothing is shared."""
         return {}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """As usual; tables that no file holds keep their values in ``to_empty`` and on the meta device."""
+        tables = {name: self._buffers[name] for name in self._non_persistent_buffers_set}
+        super()._apply(fn, recurse)
+        for name, table in tables.items():
+            new = self._buffers[name]
+            if table is not None and new is not None and new is not table:
+                self._buffers[name] = table.to(table.device if new.is_meta else new.device, new.dtype)
+        return self
 
     def to_torch(self) -> nn.Module:
         """A plain torch module with the same outputs; where there is none, a copy whose parts are plain."""

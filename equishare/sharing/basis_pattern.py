@@ -38,7 +38,7 @@ class BasisPattern(SharingPattern):
     def expand(self, base: Float[Tensor, "*batch n_free"]) -> Float[Tensor, "*batch *shape"]:
         """The full weight, by one matrix product."""
         self._check_base(base)
-        matrix = self.matrix.to(base.dtype)
+        matrix = self._near(self.matrix, base).to(base.dtype)
         rows = base.reshape(math.prod(base.shape[:-1]), self.n_free)
         full = torch.sparse.mm(matrix, rows.mT).mT if matrix.is_sparse else rows @ matrix.mT
         return full.reshape(*base.shape[:-1], *self.shape)

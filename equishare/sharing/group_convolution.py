@@ -7,11 +7,13 @@ import torch
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.lattice import grid_permutation
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError
 
 
+@on_cpu
 def group_convolution(
     group: FiniteGroup, kernel_size: tuple[int, ...], field: Representation | None = None
 ) -> IndexPattern:

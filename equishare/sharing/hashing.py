@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from equishare.groups.on_cpu import on_cpu
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError
 
@@ -47,6 +48,7 @@ def signed_hash(entries: Int[Tensor, "*n"], n_free: int, seed: int = 0) -> Int[T
     return index + n_free * (_mix(keys, 2 * seed + 1) < 0)
 
 
+@on_cpu
 def hashed(shape: tuple[int, ...], n_free: int, seed: int = 0) -> IndexPattern:
     """A weight of any shape from ``n_free`` base weights, W[e] = xi(e) * w[h(e)] with hashes h and xi = +-1.
 

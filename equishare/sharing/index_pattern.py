@@ -74,9 +74,9 @@ class IndexPattern(SharingPattern):
         self._check_base(base)
         if self.n_free == 0:
             return base.new_zeros(*base.shape[:-1], *self.shape)
-        full = base.index_select(-1, self.gather)
+        full = base.index_select(-1, self._near(self.gather, base))
         if self.factor is not None:
-            full = full * self.factor.to(full.dtype)
+            full = full * self._near(self.factor, base).to(full.dtype)
         return full.reshape(*base.shape[:-1], *self.shape)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:

@@ -20,8 +20,9 @@ class SharingError(EquishareError):
 class SharingPattern(nn.Module, ABC):
     """A linear map from ``n_free`` base weights to a full weight of shape ``shape``, W = sum_i w_i B_i.
 
-    It has no parameters of its own and no state on disk; as a module its tables follow a layer's device. They
-    keep their precision when the layer changes its own, so a cast to float32 and back loses nothing.
+    It has no parameters of its own and no state on disk; as a module its tables follow a layer's device, but for the meta
+    device, which would forget them. They keep their precision when the layer changes its own, so a cast to float32 and back
+    loses nothing, and their values in ``to_empty``.
 
     >>> from equishare import groups, sharing
     >>> points = groups.symmetric(4).permutation()
@@ -86,8 +87,14 @@ class SharingPattern(nn.Module, ABC):
                 child._apply(fn)
         for name, table in self._buffers.items():
             if table is not None:
-                self._buffers[name] = table.to(fn(table).device)
+                device = fn(table).device
+                self._buffers[name] = table if device.type == "meta" else table.to(device)
         return self
+
+    @staticmethod
+    def _near(table: Tensor, x: Tensor) -> Tensor:
+        """A table for a tensor that may have a shape only."""
+        return table.to(x.device) if x.is_meta else table
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, n_free={self.n_free})"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from equishare.groups.on_cpu import on_cpu
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError
 
 
+@on_cpu
 def permutation_maps(n: int, order_in: int, order_out: int) -> IndexPattern:
     """All S_n-equivariant maps from tensors of one order to tensors of another, written down directly.
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.groups.finite import FiniteGroup
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, intertwiner_count, require_representation
 from equishare.sharing.basis_pattern import BasisPattern
@@ -17,6 +18,7 @@ from equishare.sharing.pattern import SharingError, SharingPattern
 LARGEST_DENSE = 2_500  # unknowns up to which the constraint is diagonalised as a dense matrix
 
 
+@on_cpu
 def solve(rep_in: Representation, rep_out: Representation) -> SharingPattern:
     """The pattern of all weights W with rho_out(g) W = W rho_in(g), from the generators alone.
 
@@ -113,6 +115,7 @@ def _project_random(rep_in: Representation, rep_out: Representation) -> Tensor:
     return torch.linalg.qr(mean.reshape(count, -1).mT)[0]
 
 
+@on_cpu
 def null_space(rep_in: Representation, rep_out: Representation) -> Float[Tensor, "numel n_free"]:
     """The same space by brute force: the null space of the stacked constraints, by singular values.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from equishare.groups.cyclic import CyclicGroup, DihedralGroup, rotation2d
 from equishare.groups.finite import FiniteGroup, snap
 from equishare.groups.lattice import grid_coordinates, space_matrix
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.composed_pattern import compose
@@ -85,6 +86,7 @@ def basis_representation(group: CyclicGroup | DihedralGroup, kernel_size: int) -
     return group.representation(matrices, "harmonics")
 
 
+@on_cpu
 def steerable_convolution(group: FiniteGroup, kernel_size: int, field: Representation | None = None) -> SharingPattern:
     """The filter bank of one field of the regular representation, from one band-limited base filter.
 
@@ -118,6 +120,7 @@ def steerable_convolution(group: FiniteGroup, kernel_size: int, field: Represent
     return compose(IndexPattern(placed, None, field.size * order * taps), copies)
 
 
+@on_cpu
 def solve_steerable(
     group: FiniteGroup, kernel_size: int, field_in: Representation, field_out: Representation
 ) -> SharingPattern:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from equishare.errors import EquishareError
+from equishare.groups.on_cpu import on_cpu
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingError, SharingPattern
@@ -47,6 +48,7 @@ def _sources(n: int, k: int, stride: int, padding: int, dilation: int, mode: str
     return np.where((position < 0) | (position >= n), -1, position)
 
 
+@on_cpu
 def toeplitz(
     kernel_size: int | Sequence[int],
     grid: int | Sequence[int],

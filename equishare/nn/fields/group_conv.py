@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.lattice import grid_permutation, space_matrix
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
 from equishare.nn.fields.convolution import Convolution, output_positions
@@ -29,6 +30,7 @@ def require_finite(group: object) -> None:
         raise EquivarianceError(f"a finite group such as groups.cyclic(4) is needed, got {group!r}")
 
 
+@on_cpu
 def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:
     """True if the group permutes the axes of space up to sign, so that it maps grid points to grid points."""
     matrices = [space_matrix(group, g, dimension) for g in group.generators]
@@ -100,7 +102,7 @@ class _GroupConv(FieldLayer):
         self.scale = convolution_scale(self.pattern, in_fields // groups, gain_after(field_out))
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
-        self.to(device)
+        self.to(torch.get_default_device() if device is None else device)
 
     def reset_parameters(self) -> None:
         """Draw base weights that keep the variance through a ReLU (He et al. 2015); the bias is zero."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.index_pattern import IndexPattern
@@ -20,6 +21,7 @@ def gain_after(rep: Representation) -> float:
     return math.sqrt(2) if rep.kind == "permutation" else 1.0
 
 
+@on_cpu
 def convolution_scale(pattern: SharingPattern, in_fields: int, gain: float) -> float:
     """Standard deviation of base weights for outputs of ``gain`` times the input's root mean square.
 
@@ -46,6 +48,7 @@ def _scale(variance: float, gain: float) -> float:
     return gain / math.sqrt(variance) if variance > 0 else 0.0
 
 
+@on_cpu
 def spectral_scales(pattern: SharingPattern) -> Float[Tensor, " n_free"]:
     """Standard deviations 1 / (|B_i| sqrt(m_i)), |B_i| the operator norm, m_i the terms that meet in a row.
 

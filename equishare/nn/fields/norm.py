@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of, near
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -99,15 +99,19 @@ class FieldRMSNorm(FieldLayer):
     torch.Size([2, 16])
     """
 
+    channel_field: Tensor
+
     def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
         super().__init__(rep, rep)
         self.eps = eps
         sizes = [field.size for count, field in fields_of(rep) for _ in range(count)]
         self.weight = nn.Parameter(torch.ones(len(sizes)))
-        self.register_buffer("channel_field", torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)), False)
+        self.register_buffer(
+            "channel_field", torch.tensor([k for k, size in enumerate(sizes) for _ in range(size)], device="cpu"), False
+        )
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The normalised features."""
         self._check_channels(x)
-        scale = self.weight[self.channel_field].reshape(-1, *[1] * (x.ndim - 2))  # type: ignore[index]
+        scale = self.weight[near(self.channel_field, self.weight)].reshape(-1, *[1] * (x.ndim - 2))
         return x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps) * scale

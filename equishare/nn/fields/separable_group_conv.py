@@ -56,7 +56,7 @@ class _SeparableGroupConv(FieldLayer):
         )
         self.convolution.warn_of_strides(group)
         self.reset_parameters()
-        self.to(device)
+        self.to(torch.get_default_device() if device is None else device)
 
     def reset_parameters(self) -> None:
         """Draw base weights whose product keeps the variance through a ReLU; the bias is zero."""

@@ -54,7 +54,7 @@ class SharedLinear(FieldLayer):
         self.bias = nn.Parameter(torch.empty(self.bias_pattern.n_free, dtype=dtype)) if bias else None
         self.scales = spectral_scales(self.pattern) * gain_after(rep_out)
         self.reset_parameters()
-        self.to(device)
+        self.to(torch.get_default_device() if device is None else device)
 
     def reset_parameters(self) -> None:
         """Draw base weights that keep the variance of the features; the bias is zero."""

@@ -69,6 +69,13 @@ def broadcast(whole: Tensor, points: Tensor, pairs: Tensor | None, order: int, u
     diagonal, *both = points.chunk(2 if undirected else 3, dim=-1)
     on_diagonal, rest = whole.unsqueeze(-2).chunk(2, dim=-1)
     rows, columns = (both[0] + rest).unsqueeze(-2), both[-1].unsqueeze(-3)
+    on_diagonal = (diagonal + on_diagonal).unsqueeze(-2)
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        # a compiler, ONNX and vmap follow no write into a view
+        out = rows + columns if pairs is None else pairs + rows + columns
+        n = out.shape[-2]
+        places = torch.arange(n, device=out.device)
+        return torch.where((places == places.unsqueeze(-1)).unsqueeze(-1), on_diagonal, out)
     out = rows + columns if pairs is None else pairs.add_(rows).add_(columns)
-    out.diagonal(dim1=-3, dim2=-2).copy_((diagonal + on_diagonal).mT)
+    out.diagonal(dim1=-3, dim2=-2).copy_(on_diagonal.squeeze(-2).mT)
     return out

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from equishare.groups.on_cpu import on_cpu
 from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import (
@@ -141,7 +142,7 @@ class PermutationLinear(Layer):
         if len(parts) == 3:
             pairs = levels[2] @ parts[2][0, 0]
             if not self.undirected:
-                pairs += (levels[2] @ parts[2][1, 0]).transpose(-3, -2)
+                pairs = pairs + (levels[2] @ parts[2][1, 0]).transpose(-3, -2)
             parts = _without_means(parts)
         whole = levels[0] @ _joined(parts[0])
         if weight is None and self.bias is not None:
@@ -177,6 +178,7 @@ class PermutationLinear(Layer):
         whole, points, pairs = self.mix(levels, size, weight)
         return fill_padding(broadcast(whole, points, pairs, self.order_out, self.undirected), self.order_out, mask)
 
+    @on_cpu
     def pattern(self, n: int) -> BasisPattern:
         """The sharing pattern of one pair of channels on n points: its columns are the maps B_m, as n^l x n^k matrices.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from equishare.nn.layer import Layer, LayerError
+from equishare.nn.sets.attention import attention
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
@@ -109,8 +111,8 @@ class SetAttention(Layer):
     def _attend(self, x: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
         """All heads' weighted means of values, [..., n, channels]; padding of the source is filled with zero."""
         size, m = x.shape[-2], source.shape[-2]
-        sets, width = x.shape[:-2].numel(), self.channels // self.heads
-        if m == 0 or x.numel() == 0:
+        sets, width = math.prod(x.shape[:-2]), self.channels // self.heads
+        if m == 0 or (x.numel() == 0 and not torch.compiler.is_compiling()):
             return torch.zeros_like(x)
         sharing = self.heads // self.kv_heads
         # [sets, kv_heads, heads that share * n, d]: heads that share keys and values are more queries
@@ -122,7 +124,7 @@ class SetAttention(Layer):
             empty = ~mask.any(-1, keepdim=True)
             # the softmax over nothing is not defined: over all of an empty set's padding, and then forgotten
             allowed = (mask | empty).reshape(sets, 1, 1, m)
-        means = scaled_dot_product_attention(query, key, value, allowed)
+        means = attention(query, key, value, allowed)
         means = means.unflatten(2, (sharing, size)).permute(0, 3, 1, 2, 4).reshape(x.shape)
         return means if empty is None else means.masked_fill(empty.unsqueeze(-1), 0)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.features import SetFeatures, points_of
@@ -196,27 +197,33 @@ class SlotAttention(Layer):
         else:
             there = mask.to(x)[:, None, None]
             present = there.sum(3, keepdim=True)
-            total = self.epsilon * (there[:, 0].repeat_interleave(values.shape[0] // batch, 0) @ values)
+            copies = 1 if folded else heads
+            total = self.epsilon * (there[:, 0].repeat_interleave(copies, 0) @ values)
+        rows_each = heads * slots if folded else slots
 
         def iterate(current: Tensor) -> tuple[Tensor, Tensor]:
             query = self.query(self.norm_slots(current)).reshape(batch, slots, heads, size).transpose(1, 2)
             rows = _map_heads(query, key_map) if folded else query * self.scale
-            logits = (rows.reshape(keys.shape[0], -1, keys.shape[2]) @ keys.mT).reshape(batch, heads, slots, inputs)
+            logits = (rows.reshape(keys.shape[0], rows_each, keys.shape[2]) @ keys.mT).reshape(
+                batch, heads, slots, inputs
+            )
             if folded and self.key.bias is not None:
                 logits = logits + _map_heads(query, self.scale * self.key.bias.reshape(heads, size, 1))
             attention = logits.softmax(2)
             if mask is not None:
                 attention = attention * there
             mass = attention.sum(3, keepdim=True) + self.epsilon * present
-            if mask is not None:
+            if mask is not None or inputs == 0:
                 mass = mass + (present == 0)  # an empty set updates with zeros
-            mean = attention.reshape(keys.shape[0], -1, inputs) @ values + total
-            mean = mean.reshape(batch, heads, slots, -1) / mass
+            mean = attention.reshape(keys.shape[0], rows_each, inputs) @ values + total
+            mean = mean.reshape(batch, heads, slots, values.shape[2]) / mass
             update = _map_heads(mean, value_map) if folded else mean
             update = update.transpose(1, 2).reshape(batch * slots, heads * size)
             if folded and self.value.bias is not None:
                 update = update + self.value.bias
-            new = self.gru(self.join(update), current.reshape(batch * slots, -1)).reshape(current.shape)
+            new = _step(self.gru, self.join(update), current.reshape(batch * slots, self.channels)).reshape(
+                current.shape
+            )
             return new + self.mlp(self.norm_update(new)), attention.mean(1)
 
         return iterate
@@ -241,6 +248,22 @@ class SlotAttention(Layer):
         terms = "" if self.neumann_terms is None else f", neumann_terms={self.neumann_terms}"
         start = "sampled" if self.initial_log_scale is not None else "learned"
         return f"{self.in_channels}, {self.channels}, slots={self.slots}, iterations={self.iterations}, heads={self.heads}, initial={start!r}{terms}"
+
+
+def _step(gru: nn.GRUCell, update: Tensor, state: Tensor) -> Tensor:
+    """One step of a GRU; torch's own writes in place, which ``torch.func`` does not follow."""
+    if not torch._C._are_functorch_transforms_active():
+        return gru(update, state)
+    of_update, of_state = (
+        linear.chunk(3, dim=-1)
+        for linear in (
+            functional.linear(update, gru.weight_ih, gru.bias_ih),
+            functional.linear(state, gru.weight_hh, gru.bias_hh),
+        )
+    )
+    reset, keep = (torch.sigmoid(a + b) for a, b in zip(of_update[:2], of_state[:2], strict=True))
+    new = torch.tanh(of_update[2] + reset * of_state[2])
+    return new + keep * (state - new)
 
 
 def _map_heads(x: Tensor, weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.nn.layer import Invariants, Layer, LayerError, near
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -61,9 +61,10 @@ class HashedLinear(Layer):
         self.in_features, self.out_features, self.n_free, self.seed = in_features, out_features, n_free, seed
         self.weight = nn.Parameter(torch.empty(n_free, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        table = signed_hash(torch.arange(out_features * in_features), n_free, seed).int()
-        self.register_buffer("table", table.to(device), persistent=False)
+        table = signed_hash(torch.arange(out_features * in_features, device="cpu"), n_free, seed).int()
+        self.register_buffer("table", table, persistent=False)
         self.reset_parameters()
+        self.to(torch.get_default_device() if device is None else device)
 
     def reset_parameters(self) -> None:
         """Draw uniformly within 1 / sqrt(in_features), as ``torch.nn.Linear`` does: the expanded weight is distributed alike."""
@@ -73,7 +74,7 @@ class HashedLinear(Layer):
     def full_weight(self) -> Float[Tensor, "out in"]:
         """The expanded matrix."""
         both = torch.cat([self.weight, -self.weight])
-        return both.index_select(0, self.table).reshape(self.out_features, self.in_features)
+        return both.index_select(0, near(self.table, both)).reshape(self.out_features, self.in_features)
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """The linear map."""

@@ -1,0 +1,353 @@
+"""Every public layer with every feature of torch that people combine layers with."""
+
+import copy
+import importlib.util
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn as torch_nn
+
+from equishare import nn
+
+_name = "equishare_torch_features"
+_spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name("torch_features.py"))
+table = importlib.util.module_from_spec(_spec)
+sys.modules[_name] = table  # so that pickle finds its classes
+_spec.loader.exec_module(table)
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+def first(output):
+    """The tensors of an output."""
+    return output if isinstance(output, torch.Tensor) else torch.cat([t.flatten() for t in flat(output)])
+
+
+def flat(output):
+    return [output] if isinstance(output, torch.Tensor) else [t for part in output for t in flat(part)]
+
+
+def build(name, batch=3):
+    case = table.CASES[name]
+    torch.manual_seed(1)
+    layer, inputs = case.make().eval(), case.inputs(batch)
+    for parameter in layer.parameters():  # biases that start at zero would hide what is done to them
+        torch_nn.init.normal_(parameter, std=0.3)
+    return case, layer, inputs
+
+
+def cast(inputs, dtype):
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
+
+
+def close(a, b, rtol=1e-5):
+    a, b = first(a).detach().double(), first(b).detach().double()
+    assert a.shape == b.shape
+    assert float((a - b).norm()) <= rtol * float(b.norm()) + 1e-12
+
+
+def weights_and_numbers(layer, inputs):
+    """What can be differentiated: parameters by name, and floating inputs by position."""
+    values = {f"weights.{name}": p.detach() for name, p in layer.named_parameters()}
+    return values | {f"inputs.{k}": x for k, x in enumerate(inputs) if x.is_floating_point()}
+
+
+def value_of(layer, inputs):
+    """The function of `weights_and_numbers`."""
+
+    def run(values):
+        weights = {name[8:]: v for name, v in values.items() if name.startswith("weights.")}
+        given = tuple(values.get(f"inputs.{k}", x) for k, x in enumerate(inputs))
+        return first(torch.func.functional_call(layer, weights, given))
+
+    return run
+
+
+# ---- one function a feature
+
+
+def check_state_dict(case, layer, inputs):
+    other = case.make().eval()
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    close(other(*inputs), layer(*inputs), 0)
+
+
+def check_pickle(case, layer, inputs):
+    expected = layer(*inputs)
+    close(pickle.loads(pickle.dumps(layer))(*inputs), expected, 0)
+
+
+def check_deepcopy(case, layer, inputs):
+    expected = first(layer(*inputs)).detach().clone()
+    other = copy.deepcopy(layer)
+    close(other(*inputs), expected, 0)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    close(layer(*inputs), expected, 0)
+
+
+def check_float64(case, layer, inputs):
+    expected = layer(*inputs)
+    found = layer.double()(*cast(inputs, torch.float64))
+    assert first(found).dtype == torch.float64
+    close(found, expected, 1e-5)
+
+
+def check_bfloat16(case, layer, inputs):
+    expected = layer(*inputs)
+    found = layer.bfloat16()(*cast(inputs, torch.bfloat16))
+    assert first(found).dtype == torch.bfloat16
+    close(found, expected, 5e-2)
+
+
+def check_amp(case, layer, inputs):
+    expected = layer(*inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(*inputs)
+    close(found, expected, 5e-2)
+    if list(layer.parameters()):
+        first(found).float().square().sum().backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in layer.parameters())
+
+
+def check_compile(case, layer, inputs):
+    torch._dynamo.reset()
+    found = torch.compile(layer, backend="aot_eager", fullgraph=True)(*inputs)
+    expected = layer(*inputs)
+    close(found, expected)
+    weights = [p for p in layer.parameters() if p.requires_grad]
+    if weights:
+        grads = [torch.autograd.grad(first(out).square().sum(), weights, allow_unused=True) for out in (found, expected)]
+        for a, b in zip(*grads, strict=True):
+            if b is not None:
+                close(a, b, 1e-4)
+
+
+def exported(case, layer, inputs):
+    dims = {name: torch.export.Dim.DYNAMIC for name in ("batch", "atoms", "edges")}
+    shapes = case.dynamic(dims) if case.dynamic else tuple({0: dims["batch"]} for _ in inputs)
+    return shapes
+
+
+def check_export(case, layer, inputs):
+    program = torch.export.export(layer, inputs, dynamic_shapes=exported(case, layer, inputs)).module()
+    for batch in (2, 5):
+        other = case.inputs(batch)
+        close(program(*other), layer(*other))
+
+
+def check_onnx(case, layer, inputs, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "layer.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            layer, inputs, path, dynamo=True, verbose=False, dynamic_shapes=exported(case, layer, inputs)
+        )
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for batch in (3, 5):
+        other = case.inputs(batch)
+        found = session.run(None, {i.name: x.numpy() for i, x in zip(session.get_inputs(), other, strict=True)})
+        expected = flat(layer(*other))
+        for a, b in zip(found, expected, strict=True):
+            close(torch.from_numpy(a), b, 1e-4)
+
+
+def check_meta(case, layer, inputs):
+    with torch.device("meta"):
+        other = case.make().eval()
+    assert all(p.is_meta for p in other.parameters())
+    out = first(other(*(x.to("meta") for x in inputs)))
+    assert out.is_meta
+    assert out.shape == first(layer(*inputs)).shape
+    other = other.to_empty(device="cpu")
+    other.load_state_dict(layer.state_dict(), strict=True)
+    close(other(*inputs), layer(*inputs), 0)
+    again = copy.deepcopy(layer).to("meta").to_empty(device="cpu")  # tables outlive the meta device
+    again.load_state_dict(layer.state_dict(), strict=True)
+    close(again(*inputs), layer(*inputs), 0)
+
+
+def check_vmap(case, layer, inputs):
+    several = [case.inputs(2) for _ in range(3)]
+    if any(not x.is_floating_point() and x.ndim == 2 and x.shape[0] == 2 for x in inputs) and len(inputs) > 1:
+        several = [(*s[:-1], several[0][-1]) for s in several]  # the same edges
+        dims = (*[0] * (len(inputs) - 1), None)
+    else:
+        dims = (0,) * len(inputs)
+    stacked = [torch.stack([s[k] for s in several]) if d == 0 else several[0][k] for k, d in enumerate(dims)]
+    found = torch.vmap(lambda *x: first(layer(*x)), in_dims=dims)(*stacked)
+    close(found, torch.stack([first(layer(*s)) for s in several]))
+
+
+def check_jvp(case, layer, inputs):
+    layer, inputs = layer.double(), cast(inputs, torch.float64)
+    run, at = value_of(layer, inputs), weights_and_numbers(layer, inputs)
+    direction = {name: torch.randn_like(x) for name, x in at.items()}
+    out, forward = torch.func.jvp(run, (at,), (direction,))
+    probe = torch.randn_like(out)
+    leaves = {name: x.clone().requires_grad_() for name, x in at.items()}
+    grads = torch.autograd.grad((run(leaves) * probe).sum(), list(leaves.values()), allow_unused=True)
+    backward = sum((g * direction[name]).sum() for name, g in zip(leaves, grads, strict=True) if g is not None)
+    assert float((forward * probe).sum()) == pytest.approx(float(backward), rel=1e-5, abs=1e-9)
+
+
+def check_per_sample(case, layer, inputs):
+    layer, samples = layer.double(), [cast(case.inputs(1), torch.float64) for _ in range(3)]
+    at = weights_and_numbers(layer, samples[0])
+    shared = {name: x for name, x in at.items() if name.startswith("weights.")}
+    whole = [k for k, x in enumerate(samples[0]) if not x.is_floating_point() and k > 0]  # edges stay the same
+
+    def loss(weights, *x):
+        given = tuple(samples[0][k] if k in whole else part for k, part in enumerate(x))
+        if not shared:
+            return value_of(layer, given)({"inputs.0": weights["x"]}).square().sum()
+        return value_of(layer, given)(weights).square().sum()
+
+    stacked = [torch.stack([s[k] for s in samples]) for k in range(len(inputs))]
+    if shared:
+        found = torch.vmap(torch.func.grad(loss), in_dims=(None, *[0] * len(stacked)))(shared, *stacked)
+    else:
+        found = torch.vmap(torch.func.grad(loss))({"x": stacked[0]}, *stacked)
+    for k, sample in enumerate(samples):
+        leaves = {n: x.clone().requires_grad_() for n, x in (shared or {"x": sample[0]}).items()}
+        expected = torch.autograd.grad(loss(leaves, *sample), list(leaves.values()), allow_unused=True)
+        for name, grad in zip(leaves, expected, strict=True):
+            close(found[name][k], torch.zeros_like(leaves[name]) if grad is None else grad, 1e-6)
+
+
+def check_double_backward(case, layer, inputs):
+    layer, inputs = layer.double(), cast(inputs, torch.float64)
+    run, at = value_of(layer, inputs), weights_and_numbers(layer, inputs)
+    direction = {name: torch.randn_like(x) for name, x in at.items()}
+
+    def slope(shift):
+        """Derivative of the sum of squares along the direction, at a shift along it."""
+        leaves = {name: (x + shift * direction[name]).requires_grad_() for name, x in at.items()}
+        grads = torch.autograd.grad(run(leaves).pow(3).sum(), list(leaves.values()), create_graph=True, allow_unused=True)
+        total = sum((g * direction[n]).sum() for n, g in zip(leaves, grads, strict=True) if g is not None)
+        return leaves, total
+
+    leaves, total = slope(0.0)
+    grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    found = sum(float((g * direction[n]).sum()) for n, g in zip(leaves, grads, strict=True) if g is not None)
+    h = 1e-5
+    expected = (float(slope(h)[1].detach()) - float(slope(-h)[1].detach())) / (2 * h)
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def check_channels_last(case, layer, inputs):
+    expected = layer(*inputs)
+    moved = [x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs]
+    close(layer.to(memory_format=torch.channels_last)(*moved), expected)
+
+
+def two_processes(rank, store, report):
+    """Gradients of every layer, averaged by DistributedDataParallel over two processes, against those of both samples at once."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    found = {}
+    for name in table.CASES:
+        try:
+            case, layer, _ = build(name)
+            samples = [case.inputs(2) for _ in range(2)]
+            if list(layer.parameters()):
+                wrapped = torch_nn.parallel.DistributedDataParallel(copy.deepcopy(layer), find_unused_parameters=True)
+                first(wrapped(*samples[rank])).square().sum().backward()
+                sum(0.5 * first(layer(*s)).square().sum() for s in samples).backward()
+                for a, b in zip(wrapped.module.parameters(), layer.parameters(), strict=True):
+                    if b.grad is not None:
+                        close(a.grad, b.grad, 1e-4)
+            found[name] = None
+        except Exception as error:  # one layer's failure is not the others'
+            found[name] = f"{type(error).__name__}: {error}"
+    torch.distributed.destroy_process_group()
+    if rank == 0:
+        Path(report).write_text(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def ddp(tmp_path_factory):
+    """What became of each layer in two processes."""
+    folder = tmp_path_factory.mktemp("ddp")
+    ends = [str(folder / "store"), str(folder / "report.json")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    run = [[sys.executable, __file__, str(rank), *ends] for rank in range(2)]
+    processes = [subprocess.Popen(command, env=environment) for command in run]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    return json.loads((folder / "report.json").read_text())
+
+
+CHECKS = {
+    "state_dict": check_state_dict,
+    "pickle": check_pickle,
+    "deepcopy": check_deepcopy,
+    "float64": check_float64,
+    "bfloat16": check_bfloat16,
+    "AMP": check_amp,
+    "compile": check_compile,
+    "export": check_export,
+    "ONNX": check_onnx,
+    "meta": check_meta,
+    "vmap": check_vmap,
+    "jvp": check_jvp,
+    "per-sample gradients": check_per_sample,
+    "double backward": check_double_backward,
+    "channels_last": check_channels_last,
+}
+
+CELLS = [
+    pytest.param(name, feature, marks=[pytest.mark.slow] if feature in table.SLOW else [], id=f"{name}-{feature}")
+    for name in table.CASES
+    for feature in table.FEATURES
+    if feature != "channels_last" or any(x.ndim == 4 for x in table.CASES[name].inputs(1))
+]
+
+
+def test_the_table_names_every_layer():
+    path = Path(__file__).with_name("test_completeness.py")
+    spec = importlib.util.spec_from_file_location("completeness", path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    assert set(table.CASES) == loaded.public_layers()
+    assert {name for name, _ in table.EXCEPTIONS} <= set(table.CASES)
+
+
+@pytest.mark.parametrize(("name", "feature"), CELLS)
+def test_cell(name, feature, tmp_path, request):
+    reason = table.EXCEPTIONS.get((name, feature))
+    if feature == "DDP":
+        assert request.getfixturevalue("ddp")[name] is None
+        return
+    case, layer, inputs = build(name)
+    extra = (tmp_path,) if feature == "ONNX" else ()
+    if reason is None:
+        CHECKS[feature](case, layer, inputs, *extra)
+    else:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever torch says; the day it works, the exception goes
+            CHECKS[feature](case, layer, inputs, *extra)
+
+
+@pytest.mark.parametrize("name", sorted(table.CASES))
+def test_every_layer_says_what_it_takes_and_shares(name):
+    _, layer, inputs = build(name)
+    assert isinstance(layer, nn.Layer)
+    ends = [*(layer.rep_in if isinstance(layer.rep_in, tuple) else (layer.rep_in,)), layer.rep_out]
+    assert all(end is None or isinstance(end, nn.FeatureType | tuple) for end in ends)
+    names = {path for path, _ in layer.named_parameters()}
+    assert set(layer.shared_weights()) <= names
+
+
+if __name__ == "__main__":
+    two_processes(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,165 @@
+"""The table of layers and features of torch: what every public layer is put to, and what cannot be.
+
+`CASES` builds each layer and its inputs, `FEATURES` holds what is checked, `EXCEPTIONS` the cells that cannot work, with the reason. The test
+of the same name runs every cell; `docs/torch.md` shows the table (`python tests/nn/torch_features.py` writes it).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from equishare import groups, nn
+
+C2, C4, D4, S5, CUBE = groups.cyclic(2), groups.cyclic(4), groups.dihedral(4), groups.symmetric(5), groups.octahedral()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer, and its inputs for a batch size; the first dimension of each tensor is the batch, or as `dynamic` says."""
+
+    make: Callable[[], torch_nn.Module]
+    inputs: Callable[[int], tuple[Any, ...]]
+    dynamic: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None  # dims of each input, from named ones
+
+
+def plain(*shape: int) -> Callable[[int], tuple[Tensor, ...]]:
+    """One random tensor of this shape for each sample."""
+    return lambda batch: (torch.randn(batch, *shape),)
+
+
+class Contraction(torch_nn.Module):
+    """A block with a fixed point."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch_nn.Parameter(0.3 * torch.randn(4, 4))
+
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        """The next state."""
+        return torch.tanh(z @ self.weight + x)
+
+
+def started(batch: int) -> tuple[Tensor, Tensor]:
+    """A state and an input."""
+    return torch.zeros(batch, 4), torch.randn(batch, 4)
+
+
+def atoms(*shape: int) -> Callable[[int], tuple[Tensor, ...]]:
+    """Features of five atoms each, one tensor a shape."""
+    return lambda batch: (torch.randn(5 * batch, *shape),)
+
+
+def graph(l_in: int, n_basis: int, paths: int = 0) -> Callable[[int], tuple[Tensor, ...]]:
+    """Features, something of edges, and edges among five atoms each; harmonics up to degree 2."""
+
+    def make(batch: int) -> tuple[Tensor, ...]:
+        n, m = 5 * batch, 12 * batch
+        index = torch.randint(5, (2, m)) + 5 * torch.arange(batch).repeat_interleave(12)
+        features, harmonics = torch.randn(n, (l_in + 1) ** 2, 4), torch.randn(m, 9)
+        if paths:
+            return features, harmonics, torch.randn(m, paths, 4), index
+        return features, torch.randn(m, n_basis), harmonics, index
+
+    return make
+
+
+def of_graph(dims: dict[str, Any]) -> tuple[Any, ...]:
+    """Dynamic dimensions of `graph`."""
+    return {0: dims["atoms"]}, {0: dims["edges"]}, {0: dims["edges"]}, {1: dims["edges"]}
+
+
+def two_sets(batch: int) -> tuple[Tensor, ...]:
+    """Nodes and edges of dense graphs."""
+    return torch.randn(batch, 5, 3), torch.randn(batch, 5, 5, 2)
+
+
+def quiet(make: Callable[[], torch_nn.Module]) -> torch_nn.Module:
+    """Without the warning about strides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nn.SymmetryWarning)
+        return make()
+
+
+CASES: dict[str, Case] = {
+    "AttentionPool": Case(lambda: nn.AttentionPool(8, 2, 2), plain(5, 8)),
+    "ChannelProduct": Case(lambda: nn.ChannelProduct("4x0e+4x1o", None, "4x0e+4x1o+4x2e"), atoms(4, 4)),
+    "ChannelTensorProduct": Case(lambda: nn.ChannelTensorProduct("4x0e+4x1o", "0e+1o+2e", "0e+1o"), graph(1, 0, 5), of_graph),
+    "DensityConv": Case(lambda: nn.DensityConv("4x0e+4x1o", 2, 3), graph(1, 3), of_graph),
+    "Equilibrium": Case(lambda: nn.Equilibrium(Contraction(), tolerance=1e-7), started),
+    "FieldBatchNorm": Case(lambda: nn.FieldBatchNorm(2 * C4.regular()), plain(8, 5, 5)),
+    "FieldDropout": Case(lambda: nn.FieldDropout(2 * C4.regular()), plain(8, 5, 5)),
+    "FieldRMSNorm": Case(lambda: nn.FieldRMSNorm(2 * C4.regular()), plain(8, 5, 5)),
+    "Gate": Case(lambda: nn.Gate("4x0e+4x1o"), atoms(4, 4)),
+    "GraphLinear": Case(lambda: nn.GraphLinear(3, 2, 4, 3), two_sets),
+    "GroupConv1d": Case(lambda: nn.GroupConv1d(C2, 1, 2, 3), plain(2, 7)),
+    "GroupConv2d": Case(lambda: nn.GroupConv2d(D4, 1, 2, 3), plain(8, 5, 5)),
+    "GroupConv3d": Case(lambda: nn.GroupConv3d(CUBE, 1, 1, 3, lifting=True), plain(1, 3, 3, 3)),
+    "GroupPool": Case(lambda: nn.GroupPool(2 * C4.regular()), plain(8, 5, 5)),
+    "HashedEmbedding": Case(lambda: nn.HashedEmbedding(20, 4, 9), lambda batch: (torch.randint(20, (batch, 3)),)),
+    "HashedLinear": Case(lambda: nn.HashedLinear(6, 4, 9), plain(6)),
+    "InducedSetAttentionBlock": Case(lambda: nn.InducedSetAttentionBlock(8, 3, 2), plain(5, 8)),
+    "IrrepsLinear": Case(lambda: nn.IrrepsLinear("4x0e+4x1o", "3x0e+3x1o", bias=True), atoms(4, 4)),
+    "Iterated": Case(lambda: nn.Iterated(Contraction(), 3), started),
+    "LocallyConnected1d": Case(lambda: nn.LocallyConnected1d(2, 3, 7, 3), plain(2, 7)),
+    "LocallyConnected2d": Case(lambda: nn.LocallyConnected2d(2, 3, 5, 3), plain(2, 5, 5)),
+    "NormActivation": Case(lambda: nn.NormActivation(2 * D4.defining()), plain(4, 5, 5)),
+    "PermutationLinear": Case(lambda: nn.PermutationLinear(2, 2, 3, 4), plain(5, 5, 3)),
+    "PointwiseActivation": Case(lambda: nn.PointwiseActivation(2 * C4.regular(), torch_nn.SiLU()), plain(8, 5, 5)),
+    "RadialBasis": Case(lambda: nn.RadialBasis(5.0, 4), lambda batch: (0.5 + 4 * torch.rand(12 * batch),)),
+    "Readout": Case(lambda: nn.Readout("4x0e+4x1o", "0e", 6), atoms(4, 4)),
+    "SeparableGroupConv1d": Case(lambda: nn.SeparableGroupConv1d(C2, 1, 2, 3), plain(2, 7)),
+    "SeparableGroupConv2d": Case(lambda: nn.SeparableGroupConv2d(C4, 1, 2, 3), plain(4, 5, 5)),
+    "SeparableGroupConv3d": Case(lambda: nn.SeparableGroupConv3d(CUBE, 1, 1, 3), plain(24, 3, 3, 3)),
+    "Sequential": Case(
+        lambda: nn.Sequential(
+            nn.GroupConv2d(C4, 1, 2, 3, lifting=True), torch_nn.SiLU(), nn.GroupPool(2 * C4.regular(), "mean")
+        ),
+        plain(1, 5, 5),
+    ),
+    "SetAttention": Case(lambda: nn.SetAttention(8, 2), plain(5, 8)),
+    "SetAttentionBlock": Case(lambda: nn.SetAttentionBlock(8, 2), plain(5, 8)),
+    "SetLinear": Case(lambda: nn.SetLinear(3, 4), plain(5, 3)),
+    "SetPool": Case(lambda: nn.SetPool(("sum", "mean", "max", "min", "std")), plain(5, 3)),
+    "SharedLinear": Case(lambda: nn.SharedLinear(S5.permutation() + S5.trivial(), 2 * S5.permutation()), plain(6)),
+    "Siamese": Case(lambda: nn.Siamese(torch_nn.Linear(4, 3)), lambda batch: (torch.randn(batch, 4), torch.randn(batch, 4))),
+    "SlotAttention": Case(lambda: nn.SlotAttention(6, 8, 3, initial="learned"), plain(5, 6)),
+    "SpatialPool": Case(lambda: quiet(lambda: nn.SpatialPool(2 * C4.regular(), 2)), plain(8, 6, 6)),
+    "SphericalHarmonics": Case(
+        lambda: nn.SphericalHarmonics(3),
+        lambda batch: (torch_nn.functional.normalize(torch.randn(12 * batch, 3), dim=1),),
+    ),
+    "TiedAutoencoder": Case(lambda: nn.TiedAutoencoder([6, 4, 2], torch_nn.Tanh()), plain(6)),
+    "TiedEmbedding": Case(lambda: nn.TiedEmbedding(20, 4), lambda batch: (torch.randint(20, (batch, 3)),)),
+    "TiedInputLSTM": Case(lambda: nn.TiedInputLSTM(3, 4, batch_first=True), plain(5, 3)),
+}
+
+FEATURES = (
+    "state_dict",
+    "pickle",
+    "deepcopy",
+    "float64",
+    "bfloat16",
+    "AMP",
+    "compile",
+    "export",
+    "ONNX",
+    "meta",
+    "vmap",
+    "jvp",
+    "per-sample gradients",
+    "double backward",
+    "channels_last",
+    "DDP",
+)
+
+SLOW = {"compile", "export", "ONNX", "DDP"}
+
+# (layer, feature) -> why not
+EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Implementation = Literal["torch", "numba", "triton"]
 Backend = Literal["auto", "torch", "numba", "triton"]
@@ -21,7 +22,7 @@ def backend(name: Backend) -> Iterator[None]:
     """Choose the backend inside a ``with`` block.
 
     ``"auto"``: compiled loops for float32 and float64 tensors on the CPU, plain torch for everything else (GPU, export,
-    tracing). ``"torch"``: plain torch always. ``"numba"``: compiled loops, an error where they cannot run. ``"triton"``: on a
+    tracing, ``torch.func``). ``"torch"``: plain torch always. ``"numba"``: compiled loops, an error where they cannot run. ``"triton"``: on a
     GPU Triton kernels for the edge sum and the product, which then make no array of edges, or of coupling coefficients, times channels;
     an error where they cannot run.
 
@@ -48,7 +49,7 @@ def implementation(example: Tensor) -> Implementation:
         ValueError: where the backend that was chosen cannot run.
     """
     chosen = _chosen.get()
-    if chosen == "torch" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if chosen == "torch" or torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed():
         return "torch"
     real = example.dtype in (torch.float32, torch.float64)
     if chosen == "triton":
@@ -65,6 +66,11 @@ def implementation(example: Tensor) -> Implementation:
             "choose backend('auto') or backend('torch')"
         )
     return "numba" if possible else "torch"
+
+
+def transformed() -> bool:
+    """Whether ``torch.func`` or forward-mode differentiation is at work, which see through plain operations alone."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 def uses_numba(example: Tensor) -> bool:

@@ -29,6 +29,13 @@ class Layout:
     irreps: o3.Irreps
     channels: int
 
+    def __post_init__(self) -> None:
+        _ = (
+            self.degrees,
+            self.dim,
+            self.starts,
+        )  # found once, here: a compiler cannot enter the lock of a cached property
+
     @classmethod
     def of(cls, irreps: IrrepsLike, repeats: bool = False) -> "Layout":
         """Read e3nn irreps.

@@ -93,10 +93,11 @@ class ChannelTensorProduct(nn.Module):
         if edge_index is None:
             # what a compiler traces is not a tensor to keep
             each_row = _each_row.__wrapped__ if torch.compiler.is_compiling() else _each_row
-            edges = each_row(len(features), features.device)
+            edges = each_row(features.shape[0], features.device)
         else:
-            edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(features))
-        expected = (len(edges), self.layout_harmonics.dim), (len(edges), self.n_paths, self.layout_in.channels)
+            edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
+        n_edges = edges.edge_index.shape[1]
+        expected = (n_edges, self.layout_harmonics.dim), (n_edges, self.n_paths, self.layout_in.channels)
         if (harmonics.shape, weight.shape) != expected:
             raise ValueError(
                 f"expected harmonics of shape {list(expected[0])} and weight of shape {list(expected[1])}, "

@@ -117,7 +117,7 @@ class DensityConv(nn.Module):
         True
         """
         self._check_harmonics(harmonics)
-        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, len(kind))
+        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, kind.shape[0])
         n_rows, components = weight.shape[1], harmonics.shape[1]
         n_kinds = n_rows // basis.shape[1]
         terms = ((basis / self.normalization).unsqueeze(2) * harmonics.unsqueeze(1)).flatten(1)

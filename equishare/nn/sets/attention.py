@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn.functional import scaled_dot_product_attention
+
+from equishare.ops.backend import transformed
 
 
 def attention(
@@ -29,7 +30,7 @@ def attention(
     """
     if torch.compiler.is_compiling():
         return scaled_dot_product_attention(query, key, value, allowed)
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+    if transformed():
         return formula(query, key, value, allowed)
     if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
         return _Attention.apply(query, key, value, allowed)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equishare.ops.backend import transformed
+
 # pieces that a feature of each order is contracted to, level by level
 CONTRACTIONS: dict[int, tuple[int, ...]] = {0: (1,), 1: (1, 1), 2: (2, 3, 2)}
 CONTRACTIONS_UNDIRECTED: dict[int, tuple[int, ...]] = {0: (1,), 1: (1, 1), 2: (2, 2, 1)}
@@ -70,7 +72,7 @@ def broadcast(whole: Tensor, points: Tensor, pairs: Tensor | None, order: int, u
     on_diagonal, rest = whole.unsqueeze(-2).chunk(2, dim=-1)
     rows, columns = (both[0] + rest).unsqueeze(-2), both[-1].unsqueeze(-3)
     on_diagonal = (diagonal + on_diagonal).unsqueeze(-2)
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or transformed():
         # a compiler, ONNX and vmap follow no write into a view
         out = rows + columns if pairs is None else pairs + rows + columns
         n = out.shape[-2]

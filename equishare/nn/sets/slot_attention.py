@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +11,19 @@ from torch.nn import functional
 
 from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.features import SetFeatures, points_of
+from equishare.ops.backend import transformed
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
+
+
+class _Given(NamedTuple):
+    """What all rounds of one call share."""
+
+    keys: Tensor  # [batch, inputs, in_channels] where folded or with one head, else [batch * heads, inputs, size]
+    values: Tensor
+    folded: bool  # whether keys and values are the inputs themselves, and the maps are applied to the slots
+    there: Tensor | None  # the mask as numbers
+    present: Tensor | int  # inputs of each set
+    total: Tensor  # epsilon times the sum of the values
 
 
 class SlotAttention(Layer):
@@ -147,15 +158,15 @@ class SlotAttention(Layer):
                     f"a boolean mask {list(inputs.shape[:2])} expected, got {mask.dtype} {list(mask.shape)}"
                 )
             inputs = inputs.masked_fill(~mask.unsqueeze(2), 0.0)
-        iterate = self._competition(self.norm_inputs(inputs), mask, current.shape[1])
+        given = self._given(self.norm_inputs(inputs), mask, current.shape[1])
         through = self.iterations if self.neumann_terms is None else min(self.neumann_terms, self.iterations)
         with torch.no_grad():
             for _ in range(self.iterations - through):
-                current, attention = iterate(current)
+                current, attention = self._round(current, given)
         if through < self.iterations:
             current = current + (initial - initial.detach())
         for _ in range(through):
-            current, attention = iterate(current)
+            current, attention = self._round(current, given)
         return current, attention
 
     def _initial(self, inputs: Tensor, slots: Tensor | None, noise: Tensor | None) -> Tensor:
@@ -181,52 +192,46 @@ class SlotAttention(Layer):
             )
         return self.initial_mean + self.initial_log_scale.exp() * noise
 
-    def _competition(self, x: Tensor, mask: Tensor | None, slots: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """One round of competition and update, a function of the slots: the new ones, and the attention that made them."""
-        batch, inputs, _ = x.shape
+    def _given(self, x: Tensor, mask: Tensor | None, slots: int) -> _Given:
+        """What the rounds have in common."""
         heads, size = self.heads, self.key.out_features // self.heads
         # multiplications an input: rounds on the inputs themselves, or keys and values once and rounds on these
         rounds = self.iterations * slots
         folded = rounds * heads * self.in_channels <= heads * size * (self.in_channels + rounds)
         keys, values = (x, x) if folded else (self._split(self.key(x)), self._split(self.value(x)))
-        key_map = (self.key.weight * self.scale).unflatten(0, (heads, size))
-        value_map = self.value.weight.unflatten(0, (heads, size)).mT
         if mask is None:
-            present: Tensor | int = inputs
-            total = self.epsilon * values.sum(1, keepdim=True)
-        else:
-            there = mask.to(x)[:, None, None]
-            present = there.sum(3, keepdim=True)
-            copies = 1 if folded else heads
-            total = self.epsilon * (there[:, 0].repeat_interleave(copies, 0) @ values)
+            return _Given(keys, values, folded, None, x.shape[1], self.epsilon * values.sum(1, keepdim=True))
+        there = mask.to(x)[:, None, None]
+        total = self.epsilon * (there[:, 0].repeat_interleave(1 if folded else heads, 0) @ values)
+        return _Given(keys, values, folded, there, there.sum(3, keepdim=True), total)
+
+    def _round(self, current: Tensor, given: _Given) -> tuple[Tensor, Tensor]:
+        """One round of competition and update: the new slots, and the attention that made them."""
+        keys, values, folded = given.keys, given.values, given.folded
+        (batch, slots, _), inputs = current.shape, keys.shape[1]
+        heads, size = self.heads, self.key.out_features // self.heads
         rows_each = heads * slots if folded else slots
-
-        def iterate(current: Tensor) -> tuple[Tensor, Tensor]:
-            query = self.query(self.norm_slots(current)).reshape(batch, slots, heads, size).transpose(1, 2)
-            rows = _map_heads(query, key_map) if folded else query * self.scale
-            logits = (rows.reshape(keys.shape[0], rows_each, keys.shape[2]) @ keys.mT).reshape(
-                batch, heads, slots, inputs
-            )
-            if folded and self.key.bias is not None:
-                logits = logits + _map_heads(query, self.scale * self.key.bias.reshape(heads, size, 1))
-            attention = logits.softmax(2)
-            if mask is not None:
-                attention = attention * there
-            mass = attention.sum(3, keepdim=True) + self.epsilon * present
-            if mask is not None or inputs == 0:
-                mass = mass + (present == 0)  # an empty set updates with zeros
-            mean = attention.reshape(keys.shape[0], rows_each, inputs) @ values + total
-            mean = mean.reshape(batch, heads, slots, values.shape[2]) / mass
-            update = _map_heads(mean, value_map) if folded else mean
-            update = update.transpose(1, 2).reshape(batch * slots, heads * size)
-            if folded and self.value.bias is not None:
-                update = update + self.value.bias
-            new = _step(self.gru, self.join(update), current.reshape(batch * slots, self.channels)).reshape(
-                current.shape
-            )
-            return new + self.mlp(self.norm_update(new)), attention.mean(1)
-
-        return iterate
+        key_map = (self.key.weight * self.scale).unflatten(0, (heads, size))
+        query = self.query(self.norm_slots(current)).reshape(batch, slots, heads, size).transpose(1, 2)
+        rows = _map_heads(query, key_map) if folded else query * self.scale
+        logits = rows.reshape(keys.shape[0], rows_each, keys.shape[2]) @ keys.mT
+        logits = logits.reshape(batch, heads, slots, inputs)
+        if folded and self.key.bias is not None:
+            logits = logits + _map_heads(query, self.scale * self.key.bias.reshape(heads, size, 1))
+        attention = logits.softmax(2)
+        if given.there is not None:
+            attention = attention * given.there
+        mass = attention.sum(3, keepdim=True) + self.epsilon * given.present
+        if given.there is not None or inputs == 0:
+            mass = mass + (given.present == 0)  # an empty set updates with zeros
+        mean = attention.reshape(keys.shape[0], rows_each, inputs) @ values + given.total
+        mean = mean.reshape(batch, heads, slots, values.shape[2]) / mass
+        update = _map_heads(mean, self.value.weight.unflatten(0, (heads, size)).mT) if folded else mean
+        update = update.transpose(1, 2).reshape(batch * slots, heads * size)
+        if folded and self.value.bias is not None:
+            update = update + self.value.bias
+        new = _step(self.gru, self.join(update), current.reshape(batch * slots, self.channels)).reshape(current.shape)
+        return new + self.mlp(self.norm_update(new)), attention.mean(1)
 
     def _split(self, x: Tensor) -> Tensor:
         """[batch, n, heads * size] -> [batch * heads, n, size]."""
@@ -252,7 +257,7 @@ class SlotAttention(Layer):
 
 def _step(gru: nn.GRUCell, update: Tensor, state: Tensor) -> Tensor:
     """One step of a GRU; torch's own writes in place, which ``torch.func`` does not follow."""
-    if not torch._C._are_functorch_transforms_active():
+    if not transformed():
         return gru(update, state)
     of_update, of_state = (
         linear.chunk(3, dim=-1)

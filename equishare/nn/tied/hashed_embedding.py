@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.ops.backend import transformed
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -71,6 +72,9 @@ class HashedEmbedding(Layer):
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch features"]:
         """The vector of each token."""
+        if tokens.is_meta or torch.compiler.is_compiling() or transformed():
+            # which tokens differ depends on their numbers, which are not known here
+            return self.vectors(tokens.reshape(-1)).reshape(*tokens.shape, self.embedding_dim)
         different, inverse = tokens.unique(return_inverse=True)
         if different.numel() and (int(different[0]) < 0 or int(different[-1]) >= self.num_embeddings):
             raise LayerError(

@@ -82,7 +82,7 @@ class _LocallyConnected(Layer):
         ]  # fmt: skip
         patches = torch.stack(reads, dim=-2).reshape(positions, -1, taps * self.in_channels)
         y = torch.bmm(patches, self.weight.reshape(positions, -1, self.out_channels)).permute(1, 2, 0)
-        y = y.reshape(len(y), self.out_channels, *self.out_size)
+        y = y.reshape(y.shape[0], self.out_channels, *self.out_size)
         return y if self.bias is None else y + self.bias
 
     def convolution_pattern(self) -> IndexPattern:

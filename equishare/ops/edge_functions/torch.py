@@ -82,6 +82,7 @@ def harmonics_coupling(degree: int) -> Tensor:
     return coupling * ((2 * degree + 1) ** 0.5 / at_pole[degree])
 
 
+@torch.compiler.assume_constant_result
 @cache
 def _coupling_like(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return harmonics_coupling(degree).to(device, dtype)

@@ -38,13 +38,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from equishare.errors import EquishareError
+from equishare.errors import LayerError as LayerError
 from equishare.groups.representation import Representation, require_representation
 from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
-
-
-class LayerError(EquishareError):
-    """An argument or an input does not fit a layer."""
 
 
 class EquivarianceError(LayerError):

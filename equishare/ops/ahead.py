@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from equishare.errors import LayerError
+
 SIGNATURES = Path(__file__).with_name("signatures.json")
 # what forces ask for, in the order in which they do, and what a loss on forces asks for
 PARTS = ("values", "seconds")
@@ -31,7 +33,7 @@ def start(real: str) -> None:
     ValueError: loops are compiled for float32 and float64, got 'float16'
     """
     if real not in ("float32", "float64"):
-        raise ValueError(f"loops are compiled for float32 and float64, got {real!r}")
+        raise LayerError(f"loops are compiled for float32 and float64, got {real!r}")
     cores = os.cpu_count() or 1
     if "numba" in sys.modules or _running or cores < 2:
         return

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from equishare.errors import LayerError
+
 Implementation = Literal["torch", "numba", "triton"]
 Backend = Literal["auto", "torch", "numba", "triton"]
 
@@ -27,14 +29,14 @@ def backend(name: Backend) -> Iterator[None]:
     an error where they cannot run.
 
     Raises:
-        ValueError: for another name.
+        LayerError: for another name.
 
     >>> with backend("torch"):
     ...     uses_numba(torch.zeros(1))
     False
     """
     if name not in get_args(Backend):
-        raise ValueError(f"backend must be one of {', '.join(map(repr, get_args(Backend)))}, got {name!r}")
+        raise LayerError(f"backend must be one of {', '.join(map(repr, get_args(Backend)))}, got {name!r}")
     token = _chosen.set(name)
     try:
         yield
@@ -46,22 +48,24 @@ def implementation(example: Tensor) -> Implementation:
     """Which implementation runs for a tensor like this one.
 
     Raises:
-        ValueError: where the backend that was chosen cannot run.
+        LayerError: where the backend that was chosen cannot run.
     """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed():
+        return "torch"
     chosen = _chosen.get()
-    if chosen == "torch" or torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed():
+    if chosen == "torch":
         return "torch"
     real = example.dtype in (torch.float32, torch.float64)
     if chosen == "triton":
         if not (real and _triton_runs(example.device)):
-            raise ValueError(
+            raise LayerError(
                 f"the triton backend runs float32 and float64 on a GPU, with the package triton, got {example.dtype} on "
                 f"{example.device}; choose backend('auto') or backend('torch')"
             )
         return "triton"
     possible = real and example.device.type == "cpu"
     if chosen == "numba" and not possible:
-        raise ValueError(
+        raise LayerError(
             f"the numba backend runs float32 and float64 on the CPU, got {example.dtype} on {example.device}; "
             "choose backend('auto') or backend('torch')"
         )

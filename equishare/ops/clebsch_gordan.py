@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.errors import LayerError
 
 
 @cache
@@ -28,15 +29,16 @@ def clebsch_gordan(l1: int, l2: int, l3: int) -> Float[Tensor, "d1 d2 d3"]:
         Tensor of shape ``[2 l1 + 1, 2 l2 + 1, 2 l3 + 1]``; components in e3nn's order.
 
     Raises:
-        ValueError: if the three degrees do not satisfy the triangle rule.
+        LayerError: if the three degrees do not satisfy the triangle rule.
 
     >>> c = clebsch_gordan(1, 1, 0)
     >>> bool(torch.allclose(c[..., 0], torch.eye(3, dtype=c.dtype) / 3**0.5))
     True
     """
     if not abs(l1 - l2) <= l3 <= l1 + l2:
-        raise ValueError(f"degrees must satisfy |l1 - l2| <= l3 <= l1 + l2, got l1={l1}, l2={l2}, l3={l3}")
-    coefficients = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
-    coefficients = torch.where(coefficients.abs() < 1e-10, 0.0, coefficients)
-    first = coefficients[coefficients != 0][0]
-    return coefficients * first.sign() / coefficients.norm()
+        raise LayerError(f"degrees must satisfy |l1 - l2| <= l3 <= l1 + l2, got l1={l1}, l2={l2}, l3={l3}")
+    with torch.device("cpu"):  # a table has numbers, whatever the default device is
+        coefficients = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
+        coefficients = torch.where(coefficients.abs() < 1e-10, 0.0, coefficients)
+        first = coefficients[coefficients != 0][0]
+        return coefficients * first.sign() / coefficients.norm()

@@ -1,10 +1,9 @@
-"""Autograd of an operation that is written out with its derivative and the derivative of that."""
+"""Autograd of an operation that is written out with its derivative and the derivative of that; beyond these its formula goes on."""
 
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 @runtime_checkable
@@ -18,6 +17,10 @@ class Kernels(Protocol):
         """The operation."""
         ...
 
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The same in plain torch, for derivatives beyond the second."""
+        ...
+
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Any, ...]:
         """Derivative by each factor of sum(grad * value); of one that is not wanted it may be None."""
         ...
@@ -28,11 +31,13 @@ class Kernels(Protocol):
 
 
 def closed(kernels: Kernels, *factors: Tensor) -> Tensor:
-    """Run an operation so that it can be differentiated twice.
+    """Run an operation so that it can be differentiated: once and twice by its kernels, more often by its formula.
 
     >>> class Square:
     ...     def value(self, x):
     ...         return x * x
+    ...
+    ...     formula = value
     ...
     ...     def gradient(self, grad, x, wanted):
     ...         return (2 * grad * x,)
@@ -69,9 +74,24 @@ class _Gradient(torch.autograd.Function):
         return kernels.gradient(grad, *factors, wanted=wanted)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
         grad, *factors = ctx.saved_tensors
         # a derivative that was not wanted has no tangent
-        along = (torch.zeros_like(f) if t is None else t.contiguous() for t, f in zip(tangents, factors, strict=True))
-        return None, None, *ctx.kernels.second(grad, tuple(factors), tuple(along))
+        along = tuple(
+            torch.zeros_like(f) if t is None else t.contiguous() for t, f in zip(tangents, factors, strict=True)
+        )
+        if torch.is_grad_enabled():  # this will be differentiated once more
+            return None, None, *_second_by_formula(ctx.kernels, grad, factors, along)
+        return None, None, *ctx.kernels.second(grad, tuple(factors), along)
+
+
+def _second_by_formula(
+    kernels: Kernels, grad: Tensor, factors: list[Tensor], tangents: tuple[Tensor, ...]
+) -> tuple[Tensor | None, ...]:
+    """`Kernels.second` by autograd, differentiable again."""
+    # views, so that no other path leads to them: tangents may depend on the factors
+    given = [t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in (grad, *factors)]
+    own, *parts = given
+    gradient = torch.autograd.grad(kernels.formula(*parts), parts, own, create_graph=True, allow_unused=True)
+    along = sum((t * g).sum() for t, g in zip(tangents, gradient, strict=True) if g is not None)
+    return torch.autograd.grad(along, given, create_graph=True, allow_unused=True)

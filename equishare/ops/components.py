@@ -4,6 +4,8 @@ from functools import cache
 
 import numpy as np
 
+from equishare.errors import LayerError
+
 
 def degree_count(components: int) -> int:
     """How many degrees 0..L have this many components in all.
@@ -13,7 +15,7 @@ def degree_count(components: int) -> int:
     """
     count = round(components**0.5)
     if count * count != components:
-        raise ValueError(f"expected (L + 1)^2 components for some L, got {components}")
+        raise LayerError(f"expected (L + 1)^2 components for some L, got {components}")
     return count
 
 

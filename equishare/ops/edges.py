@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from equishare.errors import LayerError
+
 
 @dataclass(frozen=True, eq=False)
 class Edges:
@@ -26,13 +28,13 @@ class Edges:
     def __post_init__(self) -> None:
         index = self.edge_index
         if index.ndim != 2 or index.shape[0] != 2 or index.dtype != torch.int64:
-            raise ValueError(
+            raise LayerError(
                 f"expected edge_index of shape [2, edges] and dtype int64, got {list(index.shape)} of {index.dtype}"
             )
         if index.numel() and not torch.compiler.is_compiling() and index.device.type == "cpu":
             low, high = int(index.min()), int(index.max())
             if low < 0 or high >= self.n_atoms:
-                raise ValueError(f"edge_index names atoms {low}..{high}, but there are {self.n_atoms} atoms")
+                raise LayerError(f"edge_index names atoms {low}..{high}, but there are {self.n_atoms} atoms")
 
     def __len__(self) -> int:
         return self.edge_index.shape[1]

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.errors import LayerError
 from equishare.ops.clebsch_gordan import clebsch_gordan
 
 IrrepsLike: TypeAlias = o3.Irreps | str
@@ -45,17 +46,29 @@ class Layout:
             repeats: Let an irrep occur more than once, as the paths of a tensor product do.
 
         Raises:
-            ValueError: if the multiplicities differ, an irrep occurs twice that may not, or there is none.
+            LayerError: if the multiplicities differ, an irrep occurs twice that may not, or there is none.
         """
         parsed = o3.Irreps(irreps)
         multiplicities = {mul for mul, _ in parsed}
         twice = not repeats and len({ir for _, ir in parsed}) != len(parsed)
         if len(multiplicities) != 1 or twice or 0 in multiplicities:
-            raise ValueError(
+            raise LayerError(
                 "expected distinct irreps that all have the same number of channels, such as '64x0e + 64x1o', "
                 f"got {str(parsed)!r}; use one layer for each group of equal multiplicity"
             )
         return cls(parsed, multiplicities.pop())
+
+    @property
+    def kind(self) -> Literal["permutation", "signed", "matrix"]:
+        """Rotations mix components, inversion turns the sign of pseudoscalars (0o), and scalars (0e) stay as they are."""
+        if any(ir.l for _, ir in self.irreps):
+            return "matrix"
+        return "signed" if any(ir.p < 0 for _, ir in self.irreps) else "permutation"
+
+    @property
+    def invariants(self) -> int | None:
+        """The number of channels, where there are scalars (0e) alone."""
+        return self.channels if self.kind == "permutation" and len(self.irreps) == 1 else None
 
     @cached_property
     def degrees(self) -> tuple[int, ...]:
@@ -80,13 +93,13 @@ class Layout:
         """Components of one irrep; where it occurs several times, of the first.
 
         Raises:
-            ValueError: if the layout does not hold it.
+            LayerError: if the layout does not hold it.
         """
         wanted = o3.Irrep(irrep)
         for start, (_, ir) in zip(self.starts, self.irreps, strict=True):
             if ir == wanted:
                 return slice(start, start + ir.dim)
-        raise ValueError(f"irrep {wanted} is not among {self.irreps}")
+        raise LayerError(f"irrep {wanted} is not among {self.irreps}")
 
     def matrix(self, rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "dim dim"]:
         """How an orthogonal matrix acts on the components: ``x -> einsum('ij,njc->nic', D, x)``.
@@ -107,7 +120,7 @@ def to_e3nn(features: Float[Tensor, "atoms dim channels"], irreps: IrrepsLike) -
     """Rearrange features ``[atom, (l, m), channel]`` into e3nn's flat ``[atom, irreps.dim]``.
 
     Raises:
-        ValueError: if the shape does not match the irreps.
+        LayerError: if the shape does not match the irreps.
 
     >>> to_e3nn(torch.zeros(5, 4, 8), "8x0e + 8x1o").shape
     torch.Size([5, 32])
@@ -122,7 +135,7 @@ def from_e3nn(features: Float[Tensor, "atoms flat"], irreps: IrrepsLike) -> Floa
     """Rearrange e3nn's flat ``[atom, irreps.dim]`` into features ``[atom, (l, m), channel]``: inverse of `to_e3nn`.
 
     Raises:
-        ValueError: if the shape does not match the irreps.
+        LayerError: if the shape does not match the irreps.
 
     >>> x = torch.randn(5, 32)
     >>> bool(torch.equal(to_e3nn(from_e3nn(x, "8x0e + 8x1o"), "8x0e + 8x1o"), x))
@@ -130,7 +143,7 @@ def from_e3nn(features: Float[Tensor, "atoms flat"], irreps: IrrepsLike) -> Floa
     """
     layout = Layout.of(irreps, repeats=True)
     if features.ndim != 2 or features.shape[1] != layout.irreps.dim:
-        raise ValueError(f"expected shape [atoms, {layout.irreps.dim}] for {layout.irreps}, got {list(features.shape)}")
+        raise LayerError(f"expected shape [atoms, {layout.irreps.dim}] for {layout.irreps}, got {list(features.shape)}")
     blocks = features.split([ir.dim * layout.channels for _, ir in layout.irreps], dim=1)
     return torch.cat([block.unflatten(1, (layout.channels, -1)).transpose(1, 2) for block in blocks], dim=1)
 
@@ -139,10 +152,10 @@ def check_features(features: Tensor, layout: Layout, name: str = "features") -> 
     """Compare a feature tensor with its layout.
 
     Raises:
-        ValueError: if the shape is not ``[atoms, layout.dim, layout.channels]``.
+        LayerError: if the shape is not ``[atoms, layout.dim, layout.channels]``.
     """
     if features.ndim != 3 or features.shape[1:] != (layout.dim, layout.channels):
-        raise ValueError(
+        raise LayerError(
             f"expected {name} of shape [atoms, {layout.dim}, {layout.channels}] for irreps {layout.irreps}, "
             f"got {list(features.shape)}"
         )

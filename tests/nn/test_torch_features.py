@@ -40,7 +40,7 @@ def build(name, batch=3):
     torch.manual_seed(1)
     layer, inputs = case.make().eval(), case.inputs(batch)
     for parameter in layer.parameters():  # biases that start at zero would hide what is done to them
-        torch_nn.init.normal_(parameter, std=0.3)
+        torch_nn.init.normal_(parameter, std=0.2)
     return case, layer, inputs
 
 
@@ -132,15 +132,12 @@ def check_compile(case, layer, inputs):
         grads = [
             torch.autograd.grad(first(out).square().sum(), weights, allow_unused=True) for out in (found, expected)
         ]
-        for a, b in zip(*grads, strict=True):
-            if b is not None:
-                close(a, b, 1e-4)
+        close(*(torch.cat([g.flatten() for g in some if g is not None]) for some in grads), 1e-4)
 
 
 def exported(case, layer, inputs):
-    dims = {name: torch.export.Dim.DYNAMIC for name in ("batch", "atoms", "edges")}
-    shapes = case.dynamic(dims) if case.dynamic else tuple({0: dims["batch"]} for _ in inputs)
-    return shapes
+    dims = dict.fromkeys(("batch", "atoms", "edges"), torch.export.Dim.DYNAMIC)
+    return case.dynamic(dims) if case.dynamic else tuple({0: dims["batch"]} for _ in inputs)
 
 
 def check_export(case, layer, inputs):
@@ -281,16 +278,37 @@ def two_processes(rank, store, report):
         Path(report).write_text(json.dumps(found))
 
 
+def compiled(report):
+    """Every layer compiled, where no check of signatures stands in the compiler's way."""
+    found = {}
+    for name in table.CASES:
+        try:
+            check_compile(*build(name))
+            found[name] = None
+        except Exception as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    Path(report).write_text(json.dumps(found))
+
+
+def elsewhere(folder, *arguments):
+    """What other processes that run this file found of each layer."""
+    report, environment = folder / "report.json", os.environ | {"OMP_NUM_THREADS": "1"}
+    processes = [subprocess.Popen([sys.executable, __file__, *a, str(report)], env=environment) for a in arguments]
+    assert [process.wait(timeout=600) for process in processes] == [0] * len(processes)
+    return json.loads(report.read_text())
+
+
 @pytest.fixture(scope="module")
 def ddp(tmp_path_factory):
     """What became of each layer in two processes."""
     folder = tmp_path_factory.mktemp("ddp")
-    ends = [str(folder / "store"), str(folder / "report.json")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    run = [[sys.executable, __file__, str(rank), *ends] for rank in range(2)]
-    processes = [subprocess.Popen(command, env=environment) for command in run]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    return json.loads((folder / "report.json").read_text())
+    return elsewhere(folder, *(("ddp", str(rank), str(folder / "store")) for rank in range(2)))
+
+
+@pytest.fixture(scope="module")
+def compile_report(tmp_path_factory):
+    """What became of each layer in the compiler."""
+    return elsewhere(tmp_path_factory.mktemp("compile"), ("compile",))
 
 
 CHECKS = {
@@ -300,7 +318,6 @@ CHECKS = {
     "float64": check_float64,
     "bfloat16": check_bfloat16,
     "AMP": check_amp,
-    "compile": check_compile,
     "export": check_export,
     "ONNX": check_onnx,
     "meta": check_meta,
@@ -328,11 +345,17 @@ def test_the_table_names_every_layer():
     assert {name for name, _ in table.EXCEPTIONS} <= set(table.CASES)
 
 
+def test_the_page_of_the_documentation_is_this_table():
+    path = Path(__file__).parents[2] / "docs" / "torch.md"
+    assert path.read_text() == table.page(), "run python tests/nn/torch_features.py"
+
+
 @pytest.mark.parametrize(("name", "feature"), CELLS)
 def test_cell(name, feature, tmp_path, request):
     reason = table.EXCEPTIONS.get((name, feature))
-    if feature == "DDP":
-        assert request.getfixturevalue("ddp")[name] is None
+    if feature in ("DDP", "compile"):
+        found = request.getfixturevalue("ddp" if feature == "DDP" else "compile_report")[name]
+        assert (found is None) == (reason is None), found
         return
     case, layer, inputs = build(name)
     extra = (tmp_path,) if feature == "ONNX" else ()
@@ -345,7 +368,7 @@ def test_cell(name, feature, tmp_path, request):
 
 @pytest.mark.parametrize("name", sorted(name for name in table.CASES if issubclass(getattr(nn, name), nn.Layer)))
 def test_every_layer_says_what_it_takes_and_shares(name):
-    _, layer, inputs = build(name)
+    _, layer, _ = build(name)
     ends = [*(layer.rep_in if isinstance(layer.rep_in, tuple) else (layer.rep_in,)), layer.rep_out]
     assert all(end is None or isinstance(end, nn.FeatureType | tuple) for end in ends)
     names = {path for path, _ in layer.named_parameters()}
@@ -353,4 +376,7 @@ def test_every_layer_says_what_it_takes_and_shares(name):
 
 
 if __name__ == "__main__":
-    two_processes(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    if sys.argv[1] == "ddp":
+        two_processes(int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    else:
+        compiled(sys.argv[2])

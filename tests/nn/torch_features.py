@@ -184,3 +184,43 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "compile",
     ): "torch's compiler does not differentiate the LSTM kernel, that of `nn.LSTM` neither; without gradients it compiles",
 }
+
+
+def page() -> str:
+    """The page of the documentation."""
+    numbers = {reason: k for k, reason in enumerate(dict.fromkeys(EXCEPTIONS.values()), 1)}
+    images = {name for name, case in CASES.items() if any(x.ndim == 4 for x in case.inputs(1))}
+
+    def cell(name: str, feature: str) -> str:
+        if feature == "channels_last" and name not in images:
+            return ""
+        reason = EXCEPTIONS.get((name, feature))
+        return "yes" if reason is None else f"no ({numbers[reason]})"
+
+    rows = [f"| `{name}` | {' | '.join(cell(name, feature) for feature in FEATURES)} |" for name in sorted(CASES)]
+    return "\n".join(
+        [
+            "# Layers and torch",
+            "",
+            "Every public layer is put to every feature of torch that people combine layers with. The table is made from the tests",
+            "(`python tests/nn/torch_features.py` writes it, `tests/nn/test_torch_features.py` runs each cell).",
+            "",
+            f"| layer | {' | '.join(FEATURES)} |",
+            f"| --- |{' --- |' * len(FEATURES)}",
+            *rows,
+            "",
+            *(f"{k}. {reason[0].upper()}{reason[1:]}." for reason, k in numbers.items()),
+            "",
+            "compile is `torch.compile(fullgraph=True)`, forward and backward; export is `torch.export` with a dynamic batch (and dynamic atoms and",
+            "edges); ONNX is run by onnxruntime at other batch sizes; meta is construction and a forward pass on shapes alone, then",
+            "`to_empty` and a strict load; per-sample gradients are `torch.vmap(torch.func.grad(...))`; AMP is bfloat16 autocast; DDP is two processes.",
+            "An empty cell is no question: the layer takes no images.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    Path(__file__).parents[2].joinpath("docs", "torch.md").write_text(page())

@@ -4,12 +4,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equishare.errors import LayerError
+from equishare.nn.layer import Layer
 from equishare.ops.channel_product.coupling import Coupling
 from equishare.ops.channel_product.operation import channel_product
 from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class ChannelProduct(nn.Module):
+class ChannelProduct(Layer):
     r"""Clebsch-Gordan product of two features, channel by channel, with one weight a path and channel.
 
     .. math:: z_n[l_3 m_3, c] = \sum_{p = (l_1, l_2, l_3)} w_{k(n), p, c}
@@ -28,7 +31,7 @@ class ChannelProduct(nn.Module):
         ``[atoms, dim_left, channels]``, ``[atoms, dim_right, channels]``, kind ``[atoms]`` -> ``[atoms, dim_out, channels]``.
 
     Raises:
-        ValueError: if the channels differ, or no path leads to one of the output irreps.
+        LayerError: if the channels differ, or no path leads to one of the output irreps.
 
     The repeated product of densities follows Drautz, "Atomic cluster expansion" (2019), and Batatia et al., "MACE" (2022).
 
@@ -47,16 +50,18 @@ class ChannelProduct(nn.Module):
         super().__init__()
         self.layout_left, self.layout_out = Layout.of(irreps_left), Layout.of(irreps_out)
         self.layout_right = self.layout_left if irreps_right is None else Layout.of(irreps_right)
+        self.rep_in = self.layout_left if irreps_right is None else (self.layout_left, self.layout_right)
+        self.rep_out = self.layout_out
         channels = {layout.channels for layout in (self.layout_left, self.layout_right, self.layout_out)}
         if len(channels) != 1:
-            raise ValueError(f"both factors and the product need the same number of channels, got {channels}")
+            raise LayerError(f"both factors and the product need the same number of channels, got {channels}")
         self.coupling = Coupling.of(
             self.layout_left, self.layout_right, self.layout_out, symmetric=irreps_right is None
         )
         reached = {third for _, _, third in self.coupling.paths}
         missing = [str(ir) for k, (_, ir) in enumerate(self.layout_out.irreps) if k not in reached]
         if missing:
-            raise ValueError(
+            raise LayerError(
                 f"no path from {self.layout_left.irreps} x {self.layout_right.irreps} to {missing}; "
                 "leave them out of irreps_out"
             )
@@ -73,13 +78,21 @@ class ChannelProduct(nn.Module):
         """Multiply."""
         check_features(left, self.layout_left, "left")
         if (right is None) != self.coupling.symmetric:
-            raise ValueError("a product of a feature with itself takes one feature, any other product takes two")
+            raise LayerError("a product of a feature with itself takes one feature, any other product takes two")
         if right is not None:
             check_features(right, self.layout_right, "right")
         if kind is None:
             if self.weight.shape[0] != 1:
-                raise ValueError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
+                raise LayerError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
             kind = left.new_zeros(left.shape[0], dtype=torch.int64)
         first = left.transpose(0, 1)
         second = first if right is None else right.transpose(0, 1)
         return channel_product(first, second, self.weight, kind, self.coupling).transpose(0, 1)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """A path's weight serves all of its components and every atom of a kind: untied, each pair goes to each component."""
+        left, right = self.layout_left.dim, self.layout_right.dim
+        pairs = left * (left + 1) // 2 if self.coupling.symmetric else left * right
+        copies = self.weight.shape[0] if call is None else call.inputs[0][0]
+        entries = copies * pairs * self.layout_out.dim * self.weight.shape[2]
+        return {"weight": SharedWeight(entries, ("components", "atoms"))}

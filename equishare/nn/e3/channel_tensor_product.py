@@ -4,16 +4,18 @@ from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.errors import LayerError
+from equishare.nn.layer import Invariants, Layer
 from equishare.ops.edges import Edges
 from equishare.ops.layout import IrrepsLike, Layout, check_features
 from equishare.ops.tensor_product.operation import tensor_product
 from equishare.ops.tensor_product.paths import TensorProductPaths
 
 
-class ChannelTensorProduct(nn.Module):
+class ChannelTensorProduct(Layer):
     r"""Tensor product of neighbours' features with the harmonics of their edges, channel by channel, summed over neighbours.
 
     .. math:: z_i[p\, m_3, c] = \sum_{j \to i} w_{ij, p, c} \sum_{m_1 m_2}
@@ -46,7 +48,7 @@ class ChannelTensorProduct(nn.Module):
     takes ``layout_out.irreps`` as it is, and mixes the paths.
 
     Raises:
-        ValueError: if the harmonics have more than one channel, no path leads to one of `irreps_out`, or shapes or types differ.
+        LayerError: if the harmonics have more than one channel, no path leads to one of `irreps_out`, or shapes or types differ.
 
     Thomas et al., "Tensor field networks" (2018); Geiger and Smidt, "e3nn: Euclidean neural networks" (2022).
 
@@ -64,7 +66,7 @@ class ChannelTensorProduct(nn.Module):
         super().__init__()
         self.layout_in, self.layout_harmonics = Layout.of(irreps_in), Layout.of(irreps_harmonics)
         if self.layout_harmonics.channels != 1:
-            raise ValueError(
+            raise LayerError(
                 f"the second factor has one channel, that every channel of the features is multiplied with; "
                 f"got {self.layout_harmonics.irreps}"
             )
@@ -74,12 +76,14 @@ class ChannelTensorProduct(nn.Module):
         wanted = sorted(reached) if irreps_out is None else [ir for _, ir in o3.Irreps(irreps_out)]
         missing = [str(ir) for ir in wanted if ir not in reached]
         if missing or len(set(wanted)) != len(wanted):
-            raise ValueError(
+            raise LayerError(
                 f"expected irreps_out to name distinct irreps that {self.layout_in.irreps} x "
                 f"{self.layout_harmonics.irreps} reaches, got {wanted} (not reached: {missing})"
             )
         self.paths = TensorProductPaths.of(self.layout_in, self.layout_harmonics, wanted)
         self.layout_out, self.n_paths = self.paths.out, len(self.paths)
+        self.rep_in = (self.layout_in, self.layout_harmonics, Invariants(self.layout_in.channels))
+        self.rep_out = self.layout_out
 
     def forward(
         self,
@@ -99,12 +103,12 @@ class ChannelTensorProduct(nn.Module):
         n_edges = edges.edge_index.shape[1]
         expected = (n_edges, self.layout_harmonics.dim), (n_edges, self.n_paths, self.layout_in.channels)
         if (harmonics.shape, weight.shape) != expected:
-            raise ValueError(
+            raise LayerError(
                 f"expected harmonics of shape {list(expected[0])} and weight of shape {list(expected[1])}, "
                 f"got {list(harmonics.shape)} and {list(weight.shape)}"
             )
         if not features.dtype == harmonics.dtype == weight.dtype:
-            raise ValueError(
+            raise LayerError(
                 f"expected features, harmonics and weight of one type, got {features.dtype}, {harmonics.dtype} and "
                 f"{weight.dtype}; convert them"
             )

@@ -4,11 +4,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equishare.errors import LayerError
 from equishare.nn.e3.irreps_linear import IrrepsLinear
+from equishare.nn.layer import Invariants, Layer, near
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
 from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.sharing.index_pattern import IndexPattern
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
 def natural_irreps(channels: int, l_max: int) -> str:
@@ -20,7 +24,7 @@ def natural_irreps(channels: int, l_max: int) -> str:
     return "+".join(f"{channels}x{degree}{'eo'[degree % 2]}" for degree in range(l_max + 1))
 
 
-class DensityConv(nn.Module):
+class DensityConv(Layer):
     r"""Sum over neighbours of their invariants times harmonics and of their features, both weighted by one radial function.
 
     .. math:: A_i[lm, c] = \frac{1}{\nu} \sum_{j \to i} R_{lc}(r_{ij}) \big( s_{jc}\, Y_{lm}(\hat r_{ij})
@@ -41,7 +45,7 @@ class DensityConv(nn.Module):
         row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``.
 
     Raises:
-        ValueError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max.
+        LayerError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max.
 
     >>> import torch
     >>> conv = DensityConv("8x0e + 8x1o", l_max=2, n_basis=4)
@@ -58,7 +62,7 @@ class DensityConv(nn.Module):
         k_max = len(self.layout_in.degrees) - 1
         expected = Layout.of(natural_irreps(self.layout_in.channels, k_max))
         if self.layout_in != expected or k_max > l_max or not normalization > 0:
-            raise ValueError(
+            raise LayerError(
                 f"expected irreps of natural parity 0e + 1o + 2e + ... up to at most l_max={l_max} and a positive "
                 f"normalization, got {self.layout_in.irreps} and {normalization}"
             )
@@ -66,7 +70,10 @@ class DensityConv(nn.Module):
         self.radial = nn.Linear(n_basis, (l_max + 1) * self.layout_in.channels, bias=False)
         nn.init.normal_(self.radial.weight, std=n_basis**-0.5)
         self.normalization = normalization
+        self.rep_in = (self.layout_in, Invariants(n_basis), Layout.of(natural_irreps(1, l_max)))
+        self.rep_out = self.layout_out
         self.register_buffer("_degree", torch.from_numpy(component_degrees(self.layout_out.dim)), persistent=False)
+        self.to(torch.get_default_device())
 
     def forward(
         self,
@@ -137,17 +144,25 @@ class DensityConv(nn.Module):
             mix: A linear map of the convolution's result, if one follows: here it has fewer rows than there are atoms.
 
         Raises:
-            ValueError: if the features are not invariants alone.
+            LayerError: if the features are not invariants alone.
         """
         if self.layout_in.dim != 1:
-            raise ValueError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")
+            raise LayerError(f"a kind has invariants alone (0e), but the input is {self.layout_in.irreps}")
         radial = self.radial.weight.view(-1, self.layout_in.channels, self.radial.in_features).transpose(1, 2)
-        weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, self._degree)
+        weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, near(self._degree, radial))
         return weight if mix is None else mix(weight.transpose(0, 1)).transpose(0, 1)
 
     def _check_harmonics(self, harmonics: Tensor) -> None:
         if harmonics.shape[1] != self.layout_out.dim:
-            raise ValueError(
+            raise LayerError(
                 f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}), "
                 f"got {harmonics.shape[1]}"
             )
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """A radial weight serves the 2 l + 1 components of its degree, on every edge."""
+        components, channels, n_basis = self.layout_out.dim, self.layout_in.channels, self.radial.in_features
+        index = torch.arange(self.radial.weight.numel()).view(-1, channels, n_basis)
+        pattern = IndexPattern(index[component_degrees(components)])
+        edges = 1 if call is None else call.inputs[1][0]
+        return {"radial.weight": SharedWeight.of(pattern, positions=edges, again="edges")}

@@ -4,10 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.nn.layer import Layer
 from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.sharing.shared_weights import Call, SharedWeight
 
 
-class Gate(nn.Module):
+class Gate(Layer):
     r"""SiLU on invariants; every other irrep is multiplied by a learned function of the invariants.
 
     .. math:: y[00] = \mathrm{silu}(x[00]), \qquad y[lm, c] = \sigma\big(\textstyle\sum_d G^{(l)}_{cd} x[00, d] + g^{(l)}_c\big)\, x[lm, c]
@@ -32,6 +34,7 @@ class Gate(nn.Module):
     def __init__(self, irreps: IrrepsLike) -> None:
         super().__init__()
         self.layout = Layout.of(irreps)
+        self.rep_in = self.rep_out = self.layout
         self._invariant = self.layout.slice("0e").start
         self._others = [k for k, start in enumerate(self.layout.starts) if start != self._invariant]
         channels = self.layout.channels
@@ -50,3 +53,16 @@ class Gate(nn.Module):
             blocks[k] = blocks[k] * gates[:, position : position + 1]
         blocks[self.layout.starts.index(self._invariant)] = activated
         return torch.cat(blocks, dim=1)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """A gate's weights serve the components of its irrep, on every atom."""
+        if self.gates is None:
+            return {}
+        atoms = 1 if call is None else call.inputs[0][0]
+        components = self.layout.dim - 1
+        return {
+            f"gates.{name}": SharedWeight(
+                atoms * components * (p.numel() // len(self._others)), ("components", "atoms")
+            )
+            for name, p in self.gates.named_parameters()
+        }

@@ -4,11 +4,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.errors import LayerError
 from equishare.nn.e3.folding import Foldable
+from equishare.nn.layer import Layer, near
 from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.sharing.index_pattern import IndexPattern
+from equishare.sharing.shared_weights import Call, SharedWeight
+
+LARGEST_PATTERN = 250_000  # entries of a matrix that a report writes down
 
 
-class IrrepsLinear(Foldable):
+class IrrepsLinear(Foldable, Layer):
     r"""Mix the channels of each irrep: one base matrix an irrep, shared by its 2l + 1 components.
 
     .. math:: y_n[lm, d] = \frac{1}{\sqrt{C}} \sum_c W^{(l)}_{cd}\, x_n[lm, c] \; (+\, b_d \text{ for } 0e)
@@ -26,7 +32,7 @@ class IrrepsLinear(Foldable):
         ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``.
 
     Raises:
-        ValueError: if an output irrep is not in the input, or bias is asked for without 0e.
+        LayerError: if an output irrep is not in the input, or bias is asked for without 0e.
 
     >>> layer = IrrepsLinear("8x0e + 8x1o", "4x1o")
     >>> layer(torch.randn(5, 4, 8)).shape
@@ -40,16 +46,29 @@ class IrrepsLinear(Foldable):
     def __init__(self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, bias: bool = False) -> None:
         super().__init__()
         self.layout_in, self.layout_out = Layout.of(irreps_in, repeats=True), Layout.of(irreps_out)
+        self.rep_in, self.rep_out = self.layout_in, self.layout_out
         available = [ir for _, ir in self.layout_in.irreps]
         missing = [str(ir) for _, ir in self.layout_out.irreps if ir not in available]
         if missing:
-            raise ValueError(f"output irreps {missing} are not among the input irreps {self.layout_in.irreps}")
+            raise LayerError(f"output irreps {missing} are not among the input irreps {self.layout_in.irreps}")
         joined = [
             (k, n)
             for k, (_, ir) in enumerate(self.layout_out.irreps)
             for n, other in enumerate(available)
             if other == ir
         ]
+        with torch.device("cpu"):  # tables have numbers, whatever the default device is
+            self._tables(joined)
+        counts = torch.tensor([sum(other == k for other, _ in joined) for k, _ in joined], device="cpu")
+        shape = len(joined), self.layout_in.channels, self.layout_out.channels
+        weight = torch.randn(shape)
+        self.weight = nn.Parameter(weight * counts.rsqrt()[:, None, None].to(weight))
+        self.bias = nn.Parameter(torch.zeros(self.layout_out.channels)) if bias else None
+        self._invariant = self.layout_out.slice("0e") if bias else slice(0)
+        self.to(torch.get_default_device())
+
+    def _tables(self, joined: list[tuple[int, int]]) -> None:
+        """Component by component: which it reads, with which matrix, and which it adds to."""
         blocks = [torch.arange(2 * degree + 1) for degree in self.layout_in.degrees]
         components = torch.cat([self.layout_in.starts[n] + blocks[n] for _, n in joined])
         leading = torch.equal(components, torch.arange(len(components)))
@@ -61,21 +80,20 @@ class IrrepsLinear(Foldable):
         self.register_buffer("_shared", shared, persistent=False)
         target = torch.cat([self.layout_out.starts[k] + blocks[n] for k, n in joined])
         self.register_buffer("_target", target, persistent=False)
-        counts = torch.tensor([sum(other == k for other, _ in joined) for k, _ in joined])
-        shape = len(joined), self.layout_in.channels, self.layout_out.channels
-        self.weight = nn.Parameter(torch.randn(shape) * counts.rsqrt()[:, None, None])
-        self.bias = nn.Parameter(torch.zeros(self.layout_out.channels)) if bias else None
-        self._invariant = self.layout_out.slice("0e") if bias else slice(0)
 
     def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms dim_out channels_out"]:
         """Apply the map."""
         check_features(features, self.layout_in)
         major = features.transpose(0, 1)
         if not self._whole:
-            major = major[: self._leading] if self._leading is not None else major.index_select(0, self._components)
+            major = (
+                major[: self._leading]
+                if self._leading is not None
+                else major.index_select(0, near(self._components, major))
+            )
         out = torch.bmm(major, self._of_weights("expanded", self.expanded))
         if self._sums:
-            out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, self._target, out)
+            out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, near(self._target, out), out)
         out = out.transpose(0, 1)
         if self.bias is None:
             return out
@@ -87,4 +105,25 @@ class IrrepsLinear(Foldable):
     def expanded(self) -> Float[Tensor, "components channels_in channels_out"]:
         """A matrix for each component of the input."""
         # index_select costs a tenth of indexing, which small systems feel
-        return (self.weight * self.layout_in.channels**-0.5).index_select(0, self._shared)
+        return (self.weight * self.layout_in.channels**-0.5).index_select(0, near(self._shared, self.weight))
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """One matrix an irrep serves its 2 l + 1 components, on every atom: untied, each number reads each."""
+        atoms = 1 if call is None else call.inputs[0][0]
+        rows = self.layout_out.dim * self.layout_out.channels
+        entries = rows * self.layout_in.dim * self.layout_in.channels
+        found = {"weight": SharedWeight(atoms * entries, ("components", "atoms"), self._pattern(entries))}
+        if self.bias is not None:
+            found["bias"] = SharedWeight(atoms * rows, ("components", "atoms"))
+        return found
+
+    def _pattern(self, entries: int) -> IndexPattern | None:
+        """The pattern of the whole matrix, [(l m), channel] by [(l m), channel], where it is small enough to write down."""
+        if entries > LARGEST_PATTERN:
+            return None
+        channels_in, channels_out = self.layout_in.channels, self.layout_out.channels
+        index = torch.full((self.layout_out.dim, channels_out, self.layout_in.dim, channels_in), -1)
+        each = torch.arange(self.weight.numel()).view(self.weight.shape)
+        for matrix, source, target in zip(self._shared, self._components, self._target, strict=True):
+            index[target, :, source] = each[matrix].mT
+        return IndexPattern(index.flatten(2).flatten(0, 1), None, self.weight.numel())

@@ -1,12 +1,14 @@
 """Radial functions of the edge length."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from equishare.errors import LayerError
+from equishare.nn.layer import Invariants, Layer
 from equishare.ops.edge_functions.torch import Radial, polynomial_cutoff, radial_functions
 
 
-class RadialBasis(nn.Module):
+class RadialBasis(Layer):
     r"""Spherical Bessel functions of order zero under a smooth cutoff.
 
     .. math:: B_n(r) = \sqrt{\tfrac{8}{r_c}}\, \frac{\sin(n \pi r / r_c)}{n\, r} \, f(r / r_c)\,
@@ -26,7 +28,7 @@ class RadialBasis(nn.Module):
         lengths ``[edges]`` in Å -> ``[edges, n_basis]``.
 
     Raises:
-        ValueError: if cutoff or n_basis is not positive, or the decay length is not.
+        LayerError: if cutoff or n_basis is not positive, or the decay length is not.
 
     From Gasteiger et al., "Directional message passing for molecular graphs" (2020).
 
@@ -38,10 +40,11 @@ class RadialBasis(nn.Module):
     def __init__(self, cutoff: float, n_basis: int, power: int = 6, decay_length: float | None = None) -> None:
         super().__init__()
         if not cutoff > 0 or n_basis < 1 or (decay_length is not None and not decay_length > 0):
-            raise ValueError(
+            raise LayerError(
                 f"cutoff, n_basis and decay_length must be positive, got {cutoff}, {n_basis} and {decay_length}"
             )
         self.radial = Radial(cutoff, n_basis, power, decay_length)
+        self.rep_out = Invariants(n_basis)
 
     def envelope(self, lengths: Float[Tensor, "edges"]) -> Float[Tensor, "edges"]:
         """Evaluate the cutoff f(r / r_c) alone."""

@@ -6,10 +6,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare._e3nn import o3
+from equishare.errors import LayerError
+from equishare.nn.layer import Layer
 from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
-class Readout(nn.Module):
+class Readout(Layer):
     r"""Per-atom quantity of one irrep: a linear map of its channels, or for 0e an MLP.
 
     .. math:: q_i[m] = \sum_c w_c\, x_i[lm, c] \qquad\text{or}\qquad q_i = w \cdot \mathrm{silu}(W x_i[00] + b)
@@ -25,7 +28,7 @@ class Readout(nn.Module):
         ``[atoms, dim, channels]`` -> ``[atoms, 2 l + 1]``.
 
     Raises:
-        ValueError: if the irrep is not among the features', or an MLP is asked for another irrep than 0e.
+        LayerError: if the irrep is not among the features', or an MLP is asked for another irrep than 0e.
 
     >>> import torch
     >>> Readout("8x0e + 8x1o", "1o")(torch.randn(5, 4, 8)).shape
@@ -35,6 +38,7 @@ class Readout(nn.Module):
     def __init__(self, irreps: IrrepsLike, irrep: str, n_hidden: int | None = None) -> None:
         super().__init__()
         self.layout = Layout.of(irreps)
+        self.rep_in, self.rep_out = self.layout, Layout.of(irrep)
         self.irrep = o3.Irrep(irrep)
         self.components = self.layout.slice(irrep)
         if n_hidden is None:
@@ -44,7 +48,7 @@ class Readout(nn.Module):
                 nn.Linear(self.layout.channels, n_hidden), nn.SiLU(), nn.Linear(n_hidden, 1, bias=False)
             )
         else:
-            raise ValueError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
+            raise LayerError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
 
     @property
     def n_inputs(self) -> int:
@@ -65,3 +69,11 @@ class Readout(nn.Module):
     def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components"]:
         """Read."""
         return self.last(self.inputs(features)).squeeze(2)
+
+    def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
+        """Each weight serves every atom, that of an irrep all of its components: untied, each reads each."""
+        atoms = 1 if call is None else call.inputs[0][0]
+        if isinstance(self.read, nn.Sequential):
+            return used_again(self.read, "read", atoms, "atoms")
+        entries = self.irrep.dim * self.layout.dim * self.layout.channels
+        return {"read.weight": SharedWeight(atoms * entries, ("components", "atoms"))}

@@ -1,12 +1,16 @@
 """Real spherical harmonics of edge vectors."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from equishare.ops.edge_functions.torch import spherical_harmonics
+from equishare.errors import LayerError
+from equishare.nn.e3.density_conv import natural_irreps
+from equishare.nn.layer import Layer
+from equishare.ops.edge_functions.torch import harmonics_coupling, spherical_harmonics
+from equishare.ops.layout import Layout
 
 
-class SphericalHarmonics(nn.Module):
+class SphericalHarmonics(Layer):
     r"""Real spherical harmonics :math:`Y_{lm}(\hat r)` for l = 0..l_max, built degree by degree.
 
     .. math:: Y_l = a_l \, \mathrm{CG}(Y_{l-1}, Y_1), \qquad \sum_m Y_{lm}^2 = 2l + 1
@@ -21,7 +25,7 @@ class SphericalHarmonics(nn.Module):
         directions ``[edges, 3]``, unit vectors (no unit) -> ``[edges, (l_max + 1)^2]``.
 
     Raises:
-        ValueError: if l_max is negative.
+        LayerError: if l_max is negative.
 
     >>> import torch
     >>> y = SphericalHarmonics(2)(torch.tensor([[0.0, 1.0, 0.0]]))
@@ -32,11 +36,14 @@ class SphericalHarmonics(nn.Module):
     def __init__(self, l_max: int) -> None:
         super().__init__()
         if l_max < 0:
-            raise ValueError(f"l_max must not be negative, got {l_max}")
+            raise LayerError(f"l_max must not be negative, got {l_max}")
         self.l_max = l_max
+        self.rep_in, self.rep_out = Layout.of("1o"), Layout.of(natural_irreps(1, l_max))
+        for degree in range(2, l_max + 1):
+            harmonics_coupling(degree)  # found here: what a compiler traces is not a number to keep
 
     def forward(self, directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges components"]:
         """Evaluate all degrees."""
         if directions.ndim != 2 or directions.shape[1] != 3:
-            raise ValueError(f"expected directions of shape [edges, 3], got {list(directions.shape)}")
+            raise LayerError(f"expected directions of shape [edges, 3], got {list(directions.shape)}")
         return spherical_harmonics(directions, self.l_max)

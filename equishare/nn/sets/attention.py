@@ -61,5 +61,6 @@ class _Attention(torch.autograd.Function):
         if not torch.is_grad_enabled():
             return *torch.autograd.grad(ctx.fused, ctx.own, gradient, retain_graph=True), None
         query, key, value, allowed = ctx.saved_tensors
-        q, k, v = (t if t.requires_grad else t.detach().requires_grad_() for t in (query, key, value))
+        # views, so that no path leads from one of them to another
+        q, k, v = (t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in (query, key, value))
         return *torch.autograd.grad(formula(q, k, v, allowed), (q, k, v), gradient, create_graph=True), None

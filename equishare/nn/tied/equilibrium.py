@@ -93,6 +93,9 @@ class Equilibrium(Layer):
             )
         return point
 
+    def _state(self) -> dict[str, Tensor]:
+        return {**dict(self.block.named_parameters()), **dict(self.block.named_buffers())}
+
     def forward(
         self, start: Float[Tensor, " batch *state"], *inputs: Any, **options: Any
     ) -> Float[Tensor, " batch *state"]:
@@ -103,12 +106,13 @@ class Equilibrium(Layer):
                 "nn.Iterated(block, iterations), or let the compiler break the graph here"
             )
         leaves, tree = tree_flatten((inputs, options))
-        state = {**dict(self.block.named_parameters()), **dict(self.block.named_buffers())}
+        state = self._state()
         places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
         tensors = (*state.values(), *(leaves[k] for k in places))
 
         def prepare(*given: Tensor) -> Callable[[Tensor], Tensor]:
-            if all(a is b for a, b in zip(given, tensors, strict=True)):  # the first pass: no parameters to exchange
+            present = (*self._state().values(), *(leaves[k] for k in places))
+            if all(a is b for a, b in zip(given, present, strict=True)):  # nothing to exchange, as in the first pass
                 return lambda z: self.block(z, *inputs, **options)
             own = dict(zip(state, given, strict=False))
             filled = list(leaves)

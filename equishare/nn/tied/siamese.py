@@ -43,5 +43,5 @@ class Siamese(Layer):
             raise LayerError(
                 f"Siamese: two inputs of one shape expected, got {list(first.shape)} and {list(second.shape)}"
             )
-        a, b = self.encoder(torch.cat([first, second])).flatten(1).chunk(2)
-        return torch.linalg.vector_norm(a - b, dim=1)
+        places, n = self.encoder(torch.cat([first, second])).flatten(1), first.shape[0]
+        return torch.linalg.vector_norm(places[:n] - places[n:], dim=1)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equishare.ops.backend import transformed
 from equishare.ops.clebsch_gordan import clebsch_gordan
 from equishare.ops.layout import Layout
 
@@ -26,6 +27,9 @@ class Coupling:
     symmetric: bool
     paths: tuple[tuple[int, int, int], ...]
     entries: tuple[tuple[int, int, int, int, float], ...]
+
+    def __post_init__(self) -> None:
+        _ = self._made  # found here: a compiler cannot enter the lock of a cached property
 
     @classmethod
     def of(cls, left: Layout, right: Layout, out: Layout, symmetric: bool = False) -> "Coupling":
@@ -84,7 +88,7 @@ class Coupling:
             index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
             coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
             found = index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
-            if not torch.compiler.is_compiling():  # what a compiler traces is not a tensor to keep
+            if not (torch.compiler.is_compiling() or transformed()):  # what a compiler traces is not a tensor to keep
                 self._made[dtype, device] = found
         return found
 

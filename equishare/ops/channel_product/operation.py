@@ -57,6 +57,11 @@ class ProductLoops:
         run_ranges(loops.forward, ranges, *arrays, self.coupling.table(left.dtype), out.numpy())
         return out
 
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The product in plain torch."""
+        left, right, weight = factors
+        return formula.channel_product(left, right, weight, self.kind, self.coupling)
+
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Any, ...]:
         """Derivatives by both factors, and by the weight where it is wanted: the loop leaves it out else."""
         from equishare.ops.channel_product import numba as loops
@@ -111,6 +116,11 @@ class SquareLoops:
         """The product."""
         both, weight = factors
         return self._product.value(both, both, weight)
+
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The product in plain torch."""
+        both, weight = factors
+        return self._product.formula(both, both, weight)
 
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Any, ...]:
         """The sum of the derivatives by both factors."""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.ops.backend import transformed
 from equishare.ops.clebsch_gordan import clebsch_gordan
 
 
@@ -71,18 +72,31 @@ def spherical_harmonics(directions: Float[Tensor, "edges 3"], l_max: int) -> Flo
     return torch.cat(blocks, dim=1)
 
 
-@cache
+_COUPLINGS: dict[int, Tensor] = {}  # found once; a plain dictionary, which a compiler reads
+
+
 def harmonics_coupling(degree: int) -> Tensor:
     """The matrix from the outer product of Y_{l-1} and Y_1 to Y_l, in float64."""
+    if degree not in _COUPLINGS:
+        _COUPLINGS[degree] = _find_coupling(degree)
+    return _COUPLINGS[degree]
+
+
+def _find_coupling(degree: int) -> Tensor:
     coupling = clebsch_gordan(degree - 1, 1, degree).flatten(0, 1)
     # on the polar axis y only m = 0 is left: it fixes the length and the sign of the whole degree
-    previous, pole = torch.zeros(2 * degree - 1, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    previous, pole = coupling.new_zeros(2 * degree - 1), coupling.new_zeros(3)
     previous[degree - 1], pole[1] = (2 * degree - 1) ** 0.5, 3**0.5
     at_pole = torch.outer(previous, pole).flatten() @ coupling
     return coupling * ((2 * degree + 1) ** 0.5 / at_pole[degree])
 
 
-@torch.compiler.assume_constant_result
-@cache
 def _coupling_like(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    if torch.compiler.is_compiling() or transformed():
+        return harmonics_coupling(degree).to(device, dtype)  # not a tensor to keep
+    return _coupling_kept(degree, dtype, device)
+
+
+@cache
+def _coupling_kept(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return harmonics_coupling(degree).to(device, dtype)

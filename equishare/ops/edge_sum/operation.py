@@ -72,6 +72,11 @@ class EdgeSumLoops:
         )
         return out
 
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The sums in plain torch."""
+        radial, scalars, features, harmonics = factors
+        return formula.edge_sum(radial, scalars, features, harmonics, self.edges)
+
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Tensor, ...]:
         """All four derivatives come from one sweep."""
         from equishare.ops.edge_sum import numba as loops

@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from equishare.ops.components import component_degrees
+from equishare.ops.edge_sum import torch as formula
 from equishare.ops.edges import Edges
 
 
@@ -149,6 +150,11 @@ class EdgeSumKernels:
         ends = self.edges.sender, *self.edges.receive_order_on_device
         _receivers[(len(scalars),)](*factors, *factors, _degrees(harmonics), *ends, out, *sizes, **constants)
         return out
+
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The sums in plain torch."""
+        radial, scalars, features, harmonics = factors
+        return formula.edge_sum(radial, scalars, features, harmonics, self.edges)
 
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Tensor, ...]:
         """All four derivatives."""

@@ -54,6 +54,11 @@ class TensorProductLoops:
         )
         return out
 
+    def formula(self, *factors: Tensor) -> Tensor:
+        """The products' sums in plain torch."""
+        features, harmonics, weight = factors
+        return formula.tensor_product(features, harmonics, weight, self.edges, self.paths)
+
     def gradient(self, grad: Tensor, *factors: Tensor, wanted: tuple[bool, ...]) -> tuple[Tensor, ...]:
         """All three derivatives come from one sweep."""
         from equishare.ops.tensor_product import numba as loops

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equishare._e3nn import o3
+from equishare.errors import LayerError
 from equishare.ops.clebsch_gordan import clebsch_gordan
 from equishare.ops.layout import Layout
 
@@ -24,6 +25,9 @@ class TensorProductPaths:
     out: Layout
     factors: tuple[tuple[int, int], ...]
 
+    def __post_init__(self) -> None:
+        _ = self.coefficients  # found here: what a compiler traces is not a number to keep
+
     @classmethod
     def of(cls, left: Layout, right: Layout, wanted: list[o3.Irrep]) -> "TensorProductPaths":
         """List every path that the selection rules of O(3) allow to the irreps wanted, in their order."""
@@ -35,7 +39,7 @@ class TensorProductPaths:
             if third in ir1 * ir2
         ]
         if not found:
-            raise ValueError(f"no path from {left.irreps} x {right.irreps} to any of {[str(ir) for ir in wanted]}")
+            raise LayerError(f"no path from {left.irreps} x {right.irreps} to any of {[str(ir) for ir in wanted]}")
         out = Layout.of(o3.Irreps([(left.channels, third) for third, _, _ in found]), repeats=True)
         return cls(left, right, out, tuple((first, second) for _, first, second in found))
 

@@ -329,6 +329,16 @@ def test_a_loss_on_a_derivative_trains_the_weights():
     torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-8)
 
 
+def test_derivatives_belong_to_the_parameters_of_the_call():
+    block, x = Block(norm=0.5), torch.randn(2, 6, dtype=torch.float64)
+    layer, zero = nn.Equilibrium(block, tolerance=1e-13), torch.zeros(2, 6, dtype=torch.float64)
+    other = Block(norm=0.3)
+    weights = {f"block.{name}": p for name, p in other.named_parameters()}
+    found = torch.autograd.grad(torch.func.functional_call(layer, weights, (zero, x)).sum(), list(other.parameters()))
+    expected = torch.autograd.grad(nn.Iterated(other, 60)(zero, x).sum(), list(other.parameters()))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
 def test_buffers_and_options_of_the_block_are_its_inputs():
     class Scaled(torch_nn.Module):
         def __init__(self):

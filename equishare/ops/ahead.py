@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from equishare.errors import LayerError
+from equishare.errors import EquishareError
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 # what forces ask for, in the order in which they do, and what a loss on forces asks for
@@ -30,10 +30,10 @@ def start(real: str) -> None:
     >>> start("float16")
     Traceback (most recent call last):
     ...
-    ValueError: loops are compiled for float32 and float64, got 'float16'
+    equishare.errors.EquishareError: loops are compiled for float32 and float64, got 'float16'
     """
     if real not in ("float32", "float64"):
-        raise LayerError(f"loops are compiled for float32 and float64, got {real!r}")
+        raise EquishareError(f"loops are compiled for float32 and float64, got {real!r}")
     cores = os.cpu_count() or 1
     if "numba" in sys.modules or _running or cores < 2:
         return

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from equishare.errors import LayerError
+from equishare.errors import EquishareError
 
 Implementation = Literal["torch", "numba", "triton"]
 Backend = Literal["auto", "torch", "numba", "triton"]
@@ -29,14 +29,14 @@ def backend(name: Backend) -> Iterator[None]:
     an error where they cannot run.
 
     Raises:
-        LayerError: for another name.
+        EquishareError: for another name.
 
     >>> with backend("torch"):
     ...     uses_numba(torch.zeros(1))
     False
     """
     if name not in get_args(Backend):
-        raise LayerError(f"backend must be one of {', '.join(map(repr, get_args(Backend)))}, got {name!r}")
+        raise EquishareError(f"backend must be one of {', '.join(map(repr, get_args(Backend)))}, got {name!r}")
     token = _chosen.set(name)
     try:
         yield
@@ -48,7 +48,7 @@ def implementation(example: Tensor) -> Implementation:
     """Which implementation runs for a tensor like this one.
 
     Raises:
-        LayerError: where the backend that was chosen cannot run.
+        EquishareError: where the backend that was chosen cannot run.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed():
         return "torch"
@@ -58,14 +58,14 @@ def implementation(example: Tensor) -> Implementation:
     real = example.dtype in (torch.float32, torch.float64)
     if chosen == "triton":
         if not (real and _triton_runs(example.device)):
-            raise LayerError(
+            raise EquishareError(
                 f"the triton backend runs float32 and float64 on a GPU, with the package triton, got {example.dtype} on "
                 f"{example.device}; choose backend('auto') or backend('torch')"
             )
         return "triton"
     possible = real and example.device.type == "cpu"
     if chosen == "numba" and not possible:
-        raise LayerError(
+        raise EquishareError(
             f"the numba backend runs float32 and float64 on the CPU, got {example.dtype} on {example.device}; "
             "choose backend('auto') or backend('torch')"
         )

@@ -52,23 +52,13 @@ class DensityLayer(Foldable):
     def forward(self, ops: LayerOperations, features: Any, table: Tensor | None = None) -> Any:
         """Update the features of the atoms; where they are the rows of a table, one a species, giving it too is faster."""
         density = ops.density(self, features, table)
-        updated = ops.linear(self.first_mix, density, ops.skip(self, features))
+        first, *mixes = self.mixes
+        updated = ops.linear(cast(IrrepsLinear, first), density, ops.skip(self, features))
         power = density
-        for order, (product, mix) in enumerate(self.powers):
-            power = ops.product(product, power, density if order else None)
-            updated = ops.linear(mix, power, updated)
+        for order, (product, mix) in enumerate(zip(self.products, mixes, strict=True)):
+            power = ops.product(cast(ChannelProduct, product), power, density if order else None)
+            updated = ops.linear(cast(IrrepsLinear, mix), power, updated)
         return updated
-
-    @property
-    def first_mix(self) -> IrrepsLinear:
-        """The map of the density itself."""
-        return cast(IrrepsLinear, self.mixes[0])
-
-    @property
-    def powers(self) -> Iterable[tuple[ChannelProduct, IrrepsLinear]]:
-        """The products, one after the other, each with the map of what it gives."""
-        pairs = zip(self.products, list(self.mixes)[1:], strict=True)
-        return cast(Iterable[tuple[ChannelProduct, IrrepsLinear]], pairs)
 
     def kind_weight(self, table: Tensor) -> Tensor:
         """What sums over each species' neighbours are multiplied with, see `DensityConv.of_kinds`."""
@@ -106,7 +96,7 @@ class DensityNet(nn.Module):
     def forward(self, ops: Operations, given: dict[str, Any] | None = None) -> tuple[list[Any], Any]:
         """(features after each layer, γ), from the conditions `given` with each structure where there are any."""
         envelope = ops.edge_functions(self.basis.radial, self.harmonics.l_max)
-        bonding = 1 - ops.exp(-ops.at_receivers(envelope))
+        bonding = ops.saturate(ops.at_receivers(envelope))
         features = ops.embed(self.embedding.weight)
         table = self.embedding.weight if self.few_species else None
         found: list[Any] = []

@@ -88,8 +88,8 @@ class Operations(Protocol):
         """Rows @ weight.T."""
         ...
 
-    def exp(self, numbers: Any) -> Any:
-        """The exponential."""
+    def saturate(self, numbers: Any) -> Any:
+        """1 - exp(-x)."""
         ...
 
     def softplus(self, numbers: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -65,21 +66,21 @@ class Prediction:
         Args:
             sizes: Number of atoms of each structure.
         """
-        per_atom = {"energies": self.node_energy, "forces_uncertainty": self.forces_uncertainty}
-        per_graph = {"energy_uncertainty": self.energy_uncertainty}
-        for row in PROPERTIES.values():
-            if row.role == "output":
-                (per_atom if row.per_atom else per_graph)[row.name] = self.get(row.name)
+        per_graph = {"energy": self.energy, "stress": self.stress, "energy_uncertainty": self.energy_uncertainty}
+        per_atom = {"forces": self.forces, "energies": self.node_energy, "forces_uncertainty": self.forces_uncertainty}
+        for name, values in self.outputs.items():
+            (per_atom if PROPERTIES[name].per_atom else per_graph)[name] = values
         rows: list[dict[str, Any]] = [{} for _ in sizes]
         for name, values in per_graph.items():
             if values is not None:
                 for result, value in zip(rows, as_array(values), strict=True):
                     result[name] = np.array(value) if value.ndim else float(value)
-        bounds = np.cumsum(sizes)[:-1]
+        bounds = list(accumulate(sizes, initial=0))
         for name, values in per_atom.items():
             if values is not None:
-                for result, value in zip(rows, np.split(as_array(values), bounds), strict=True):
-                    result[name] = value.copy()
+                array = as_array(values)
+                for result, start, stop in zip(rows, bounds[:-1], bounds[1:], strict=True):
+                    result[name] = array[start:stop].copy()
         return rows
 
 

@@ -90,8 +90,8 @@ class TorchOperations:
     def affine(self, rows: Tensor, weight: Tensor) -> Tensor:
         return rows @ weight.T
 
-    def exp(self, numbers: Tensor) -> Tensor:
-        return torch.exp(numbers)
+    def saturate(self, numbers: Tensor) -> Tensor:
+        return 1 - torch.exp(-numbers)
 
     def softplus(self, numbers: Tensor) -> Tensor:
         return torch.nn.functional.softplus(numbers)

@@ -110,7 +110,8 @@ class BlockOperations:
         weight.value(n, features.value, onto.value, features.start, onto.start, add=True)
 
         def back(given: Gradients) -> None:
-            weight.gradient(n, onto.own_grad(), features.own_grad(), onto.start, features.start, add=True)
+            add = features.grad is not None  # writing is faster
+            weight.gradient(n, onto.own_grad(), features.own_grad(), onto.start, features.start, add)
 
         self._steps.append(back)
         return onto

@@ -89,17 +89,16 @@ class ArrayOperations:
         (basis, envelope, harmonics), slopes = edge_sweep(seen.value, radial, l_max)
         self._basis, self._harmonics = Node(basis, self.tape), Node(harmonics, self.tape)
 
-        def back() -> None:
-            of_envelope = self._envelope.take_grad()
-            given = self._basis.take_grad(), of_envelope, self._harmonics.take_grad()
-            values = basis, envelope, harmonics
-            filled = [np.zeros_like(v) if g is None else g for g, v in zip(given, values, strict=True)]
-            if any(g is not None for g in given):
-                seen.add_grad(edge_gradient(slopes, *filled))
+        functions = self._basis, Node(envelope, self.tape), self._harmonics
 
-        self._envelope = Node(envelope, self.tape)
+        def back() -> None:
+            if any(node.grad is not None for node in functions):
+                seen.add_grad(edge_gradient(slopes, *(node.own_grad() for node in functions)))
+                for node in functions:
+                    node.grad = None
+
         self.tape.steps.append(back)
-        return self._envelope
+        return functions[1]
 
     def embed(self, table: Tensor) -> Node:
         return Node(self.weights.array(table)[self.species][None], self.tape)
@@ -171,24 +170,22 @@ class ArrayOperations:
         scalars = self.scalars(features)
         if not isinstance(readout.read, nn.Sequential):
             return scalars
-        first = cast(nn.Linear, readout.read[0])
-        return self._silu(self._matmul(scalars, first) + self.weights.array(first.bias))
+        return self._hidden(scalars, cast(nn.Linear, readout.read[0]))
 
-    def _matmul(self, rows: Node, layer: nn.Linear) -> Node:
-        weight, n = self.weights.matrix(layer), len(rows.value)
+    def _hidden(self, rows: Node, layer: nn.Linear) -> Node:
+        """silu(W x + b)."""
+        weight, n, given = self.weights.matrix(layer), len(rows.value), rows.value[None]
+        x = np.empty((1, n, layer.out_features), given.dtype)
+        weight.value(n, given, x)
+        x += self.weights.array(layer.bias)
+        sigmoid = 0.5 + 0.5 * np.tanh(0.5 * x)
 
-        def run(loop: Any, width: int, given: np.ndarray) -> np.ndarray:
-            out = np.empty((1, n, width), given.dtype)
-            loop(n, np.ascontiguousarray(given)[None], out)
+        def back(grad: np.ndarray) -> np.ndarray:
+            out = np.empty_like(given)
+            weight.gradient(n, grad * sigmoid * (1 + x * (1 - sigmoid)), out)
             return out[0]
 
-        value = run(weight.value, layer.out_features, rows.value)
-        return rows.map(value, lambda grad: run(weight.gradient, layer.in_features, grad))
-
-    def _silu(self, numbers: Node) -> Node:
-        x = numbers.value
-        sigmoid = 0.5 + 0.5 * np.tanh(0.5 * x)
-        return numbers.map(x * sigmoid, lambda grad: grad * sigmoid * (1 + x * (1 - sigmoid)))
+        return rows.map((x * sigmoid)[0], back)
 
     def read(self, readout: Readout, inputs: Node) -> Node:
         weight = self.weights.array(readout.last.weight)[0]
@@ -200,9 +197,9 @@ class ArrayOperations:
         value = np.einsum("nf,kf->nk", rows.value, matrix)
         return rows.map(value, lambda grad: np.einsum("nk,kf->nf", grad, matrix))
 
-    def exp(self, numbers: Node) -> Node:
-        value = np.exp(numbers.value)
-        return numbers.map(value, lambda grad: grad * value)
+    def saturate(self, numbers: Node) -> Node:
+        rest = np.exp(-numbers.value)
+        return numbers.map(1 - rest, lambda grad: grad * rest)
 
     def softplus(self, numbers: Node) -> Node:
         x = numbers.value
@@ -212,7 +209,7 @@ class ArrayOperations:
         return integers.astype(self.vectors.value.dtype)
 
     def rows(self, table: Tensor, index: np.ndarray) -> np.ndarray:
-        return self.weights.array(table)[index]
+        return table.detach().numpy()[index]  # made anew at each call: nothing to keep
 
     def column(self, numbers: Any) -> Any:
         if isinstance(numbers, Node):
@@ -229,8 +226,8 @@ class ArrayOperations:
         return self.tape.node(np.concatenate([part.value for part in parts], axis=1), back)
 
     def of_species(self, values: Mapping[str, float], exact: bool = False) -> np.ndarray:
-        dtype = np.float64 if exact else self.vectors.value.dtype
-        return np.array(list(values.values()), dtype)[self.species[: self.n_atoms]]
+        dtype = np.dtype(np.float64) if exact else self.vectors.value.dtype
+        return self.weights.table(values, dtype)[self.species[: self.n_atoms]]
 
     def exact(self, numbers: Node) -> np.ndarray:
         return numbers.value.astype(np.float64)
@@ -239,7 +236,7 @@ class ArrayOperations:
         if not isinstance(numbers, Node):
             return numbers.sum(axis=0, keepdims=True)
         shape = numbers.value.shape
-        return numbers.map(numbers.value.sum(axis=0, keepdims=True), lambda grad: np.broadcast_to(grad, shape))
+        return numbers.map(numbers.value.sum(axis=0, keepdims=True), lambda grad: np.full(shape, grad, grad.dtype))
 
     def to_atoms(self, numbers: Any) -> Any:
         # one structure: broadcasting does it
@@ -261,7 +258,7 @@ class ArrayOperations:
         return np.stack([np.bincount(atoms, column, n) for column in columns], axis=1).reshape(n, *shape)
 
     def constant(self, tensor: Tensor) -> np.ndarray:
-        return self.weights.array(tensor)
+        return tensor.detach().numpy()
 
     def plain(self, numbers: Any) -> np.ndarray:
         return numbers.value if isinstance(numbers, Node) else numbers

@@ -74,7 +74,6 @@ class ArrayPotential:
         """Whether compiled loops run for this potential."""
         return not potential.training and uses_numba(potential.net.embedding.weight)
 
-    @torch.no_grad()
     def __call__(
         self, structure: Structure, forces: bool = True, stress: bool = False, forces_uncertainty: bool = False
     ) -> Prediction:

@@ -1,7 +1,7 @@
 """Layers as arrays, for the compiled loops: each with its value and its gradient on a block of atoms."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -152,32 +152,54 @@ class Weights:
     """The layers of a potential as arrays, each made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._made: dict[int, object] = {}
+        self._made: dict[nn.Module, Any] = {}
+        # with what they were made of, so that nothing else gets its id
+        self._arrays: dict[int, tuple[Tensor, np.ndarray]] = {}
+        self._tables: dict[tuple[int, np.dtype], tuple[Mapping[str, float], np.ndarray]] = {}
 
     def array(self, tensor: Tensor) -> np.ndarray:
         """A parameter's numbers."""
-        return tensor.detach().numpy()
+        found = self._arrays.get(id(tensor))
+        if found is None:
+            found = self._arrays[id(tensor)] = tensor, tensor.detach().numpy()
+        return found[1]
+
+    def table(self, values: Mapping[str, float], dtype: np.dtype) -> np.ndarray:
+        """A constant for each element."""
+        found = self._tables.get((id(values), dtype))
+        if found is None:
+            found = self._tables[id(values), dtype] = values, np.array(list(values.values()), dtype)
+        return found[1]
 
     def linear(self, layer: IrrepsLinear) -> Linear:
         """A linear map per irrep."""
-        return self._of(layer, Linear, lambda: Linear.of(layer))
+        try:
+            return self._made[layer]
+        except KeyError:
+            return self._keep(layer, Linear.of(layer))
 
     def matrix(self, layer: nn.Linear) -> Linear:
         """A plain linear map, without its bias."""
-        return self._of(layer, Linear, lambda: Linear(layer.weight.T.unsqueeze(0), 1))
+        try:
+            return self._made[layer]
+        except KeyError:
+            return self._keep(layer, Linear(layer.weight.T.unsqueeze(0), 1))
 
     def product(self, layer: ChannelProduct) -> Product:
         """A channel-wise product."""
-        return self._of(layer, Product, lambda: Product(layer))
+        try:
+            return self._made[layer]
+        except KeyError:
+            return self._keep(layer, Product(layer))
 
     def density(self, layer: "DensityLayer", table: Tensor | None) -> Density | DensityOfSpecies:
         """The density of a layer, with the mixing of its channels."""
-        if table is None:
-            return self._of(layer, Density, lambda: Density(layer.conv, layer.channel_mix))
-        return self._of(layer, DensityOfSpecies, lambda: DensityOfSpecies(layer.conv, layer.channel_mix, table))
+        try:
+            return self._made[layer]
+        except KeyError:
+            layers = layer.conv, layer.channel_mix
+            return self._keep(layer, Density(*layers) if table is None else DensityOfSpecies(*layers, table))
 
-    def _of(self, layer: nn.Module, kind: type[Made], make: Callable[[], Made]) -> Made:
-        found = self._made.get(id(layer))
-        if not isinstance(found, kind):
-            found = self._made[id(layer)] = make()
-        return found
+    def _keep(self, layer: nn.Module, made: Made) -> Made:
+        self._made[layer] = made
+        return made

@@ -1,6 +1,6 @@
 """The energy of each atom."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from torch import nn
@@ -43,8 +43,7 @@ class EnergyHead(nn.Module):
 
     def forward(self, ops: Operations, features: list[Any]) -> tuple[Any, list[Any]]:
         """(energies, inputs of the last linear map of each readout)."""
-        energy, inputs = 0.0, []
-        for readout, found in zip(cast(Iterable[Readout], self.readouts), features, strict=True):
-            inputs.append(ops.read_inputs(readout, found))
-            energy = ops.read(readout, inputs[-1]) + energy
-        return energy, inputs
+        readouts = cast(list[Readout], list(self.readouts))
+        inputs = [ops.read_inputs(readout, found) for readout, found in zip(readouts, features, strict=True)]
+        first, *others = (ops.read(readout, each) for readout, each in zip(readouts, inputs, strict=True))
+        return sum(others, start=first), inputs

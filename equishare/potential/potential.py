@@ -158,7 +158,7 @@ class Potential(nn.Module):
         state = State(atoms.features, atoms.bonding, given.positions, given.origin, given.conditions.get("charge"))
         outputs = {name: value for head in self.heads.values() for name, value in head(ops, state).items()}
         if forces or stress:
-            gradient = ops.gradient(node)
+            gradient = ops.gradient(atoms.interaction)
             found["forces"] = edge_forces(ops, gradient) if forces else None
             found["stress"] = virial(ops, ops.plain(ops.vectors), gradient) * given.over_volume if stress else None
         return Prediction(

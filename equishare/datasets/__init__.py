@@ -23,7 +23,7 @@ def names() -> list[str]:
     """Names of the bundled data sets, sorted.
 
     >>> names()
-    ['dry_ice', 'dry_ice_test', 'ethanol', 'ethanol_test']
+    ['dry_ice', 'dry_ice_test', 'ethanol', 'ethanol_test', 'ions', 'ions_test']
     """
     return sorted(file.stem for file in _FOLDER.glob("*.xyz"))
 

@@ -31,9 +31,12 @@ SEED = 20240
 METHOD = "GFN2-xTB"
 ACCURACY = 0.01  # tblite's; the SCF noise in the forces is then below 1e-5 eV/Å
 
-# Unpaired electrons of the ground states 2S (H), 3P (C) and 3P (O). No spin polarisation: the labels of the
+# Unpaired electrons of the ground states 2S (H), 3P (C), 4S (N) and 3P (O). No spin polarisation: the labels of the
 # molecules have none, and E0s must come from the same Hamiltonian.
-UNPAIRED = {"H": 1, "C": 2, "O": 2}
+UNPAIRED = {"H": 1, "C": 2, "N": 3, "O": 2}
+
+NEUTRAL = (0, 1)
+CATION = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Recipe:
     timestep: float
     equilibration: int  # steps
     stride: int  # steps between frames
+    states: tuple[tuple[int, int], ...] = (NEUTRAL,)  # charge and multiplicity in which every geometry is labelled
 
 
 def ethanol(trajectory: int, rng: np.random.Generator) -> Atoms:
@@ -83,17 +87,27 @@ def dry_ice(trajectory: int, rng: np.random.Generator) -> Atoms:
     return atoms
 
 
+def ions(trajectory: int, rng: np.random.Generator) -> Atoms:
+    """One of five small molecules, randomly turned."""
+    atoms = molecule(("H2O", "NH3", "H2CO", "CH3OH", "H3CNH2")[trajectory % 5])
+    q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    atoms.positions = atoms.positions @ (q * np.sign(np.linalg.det(q)))
+    return Atoms(atoms.symbols, atoms.positions)
+
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("ethanol", ethanol, ("H", "C", "O"), METHOD, (300, 450, 600), 8, 2, 42, 0.5, 4000, 80),
         # GFN1-xTB draws the geometries ten times faster than GFN2-xTB, which labels them
         Recipe("dry_ice", dry_ice, ("C", "O"), "GFN1-xTB", (100, 200, 300), 5, 1, 16, 1.0, 250, 25),
+        # vertical: the geometry does not tell the charge
+        Recipe("ions", ions, ("H", "C", "N", "O"), METHOD, (500,), 10, 5, 12, 0.5, 1000, 60, (NEUTRAL, CATION)),
     )
 }
 
 
-def calculator(method: str = METHOD, unpaired: int = 0) -> Calculator:
+def calculator(method: str = METHOD, charge: int = 0, multiplicity: int = 1) -> Calculator:
     """The ASE calculator of tblite with the settings of the labels.
 
     Raises:
@@ -105,21 +119,25 @@ def calculator(method: str = METHOD, unpaired: int = 0) -> Calculator:
         raise ModuleNotFoundError(
             "making the data sets needs tblite, which is not installed: pip install 'equishare[xtb]'"
         ) from error
-    return TBLite(method=method, multiplicity=unpaired + 1, accuracy=ACCURACY, verbosity=0)
+    return TBLite(method=method, charge=charge, multiplicity=multiplicity, accuracy=ACCURACY, verbosity=0)
 
 
 def label(atoms: Atoms) -> Atoms:
     """A copy of `atoms` with GFN2-xTB energy, forces, and dipole (molecules) or stress (crystals).
 
-    eV, eV/Å, e·Å, eV/Å^3 with ASE's sign; a single atom is taken in its high-spin ground state.
+    eV, eV/Å, e·Å, eV/Å^3 with ASE's sign; in the state that ``info`` says (``charge``, ``spin``), a neutral singlet where it says none; a
+    single atom is taken in its high-spin ground state. Frames with a charge get no dipole: that of an ion depends on the origin.
     """
     single = len(atoms) == 1 and not atoms.pbc.any()
     work = atoms.copy()
-    work.calc = calculator(unpaired=UNPAIRED[work.symbols[0]] if single else 0)
+    charge, multiplicity = (
+        atoms.info.get(key, default) for key, default in zip(("charge", "spin"), NEUTRAL, strict=True)
+    )
+    work.calc = calculator(charge=charge, multiplicity=UNPAIRED[work.symbols[0]] + 1 if single else multiplicity)
     results = {"energy": work.get_potential_energy(), "forces": work.get_forces()}
     if atoms.pbc.any():
         results["stress"] = work.get_stress()
-    elif not single:
+    elif not (single or "charge" in atoms.info):
         results["dipole"] = work.get_dipole_moment()
     labelled = atoms.copy()
     labelled.calc = SinglePointCalculator(labelled, **results)
@@ -141,7 +159,10 @@ def trajectory(recipe: Recipe, temperature: int, number: int, seed: int) -> list
             frame.positions -= frame.positions.mean(axis=0)
         frame.positions = np.round(frame.positions, 6)
         frame.info = {"config_type": f"md_{temperature}K", "temperature": temperature, "trajectory": number}
-        frames.append(label(frame))
+        for charge, multiplicity in recipe.states:
+            if len(recipe.states) > 1:
+                frame.info |= {"charge": charge, "spin": multiplicity}
+            frames.append(label(frame))
     return frames
 
 

@@ -189,6 +189,8 @@ def test_the_bundled_sets_raise_no_alarm():
         train, test = read_frames(path(name)), read_frames(path(f"{name}_test"))
         assert inspect(train, test=test).findings == ()
         assert [f.code for f in inspect(test).findings] == ["e0-least-squares"]
+    assert inspect(read_frames("ions"), test=read_frames("ions_test"), used=("charge", "spin")).findings == ()
+    assert {f.code for f in inspect(read_frames("ions")).findings} == {"varying-charge", "varying-spin"}
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

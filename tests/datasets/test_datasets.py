@@ -18,6 +18,8 @@ SETS = {
     "ethanol_test": ("C2H6O", 9, 252, {"energy", "forces", "dipole"}),
     "dry_ice": ("C4O8", 12, 240, {"energy", "forces", "stress"}),
     "dry_ice_test": ("C4O8", 12, 48, {"energy", "forces", "stress"}),
+    "ions": ("CHNO", None, 240, {"energy", "forces"}),
+    "ions_test": ("CHNO", None, 120, {"energy", "forces"}),
 }
 
 
@@ -37,8 +39,7 @@ def test_contents(name):
     assert sorted(f.get_chemical_formula() for f in isolated) == species
     assert all(f.info["config_type"] == "isolated_atom" for f in isolated)
     for frame in frames:
-        assert len(frame) == atoms
-        assert frame.get_chemical_formula() == formula
+        assert atoms is None or (len(frame), frame.get_chemical_formula()) == (atoms, formula)
         assert set(frame.calc.results) == labels
         assert all(np.isfinite(value).all() for value in frame.calc.results.values())
         assert np.abs(frame.get_forces().sum(axis=0)).max() < 1e-4
@@ -46,7 +47,7 @@ def test_contents(name):
         assert frame.pbc.all() == ("stress" in labels)
 
 
-@pytest.mark.parametrize("name", ["ethanol", "dry_ice"])
+@pytest.mark.parametrize("name", ["ethanol", "dry_ice", "ions"])
 def test_the_held_out_part_comes_from_other_trajectories(name):
     def trajectories(part):
         return {(f.info["temperature"], f.info["trajectory"]) for f in datasets.load(part) if len(f) > 1}
@@ -66,6 +67,18 @@ def test_energies_lie_below_the_isolated_atoms():
                 assert -10.0 < binding < -4.0
 
 
+@pytest.mark.parametrize("name", ["ions", "ions_test"])
+def test_every_geometry_is_there_neutral_and_as_a_cation(name):
+    frames = [f for f in datasets.load(name) if len(f) > 1]
+    for neutral, cation in zip(frames[::2], frames[1::2], strict=True):
+        assert (neutral.info["charge"], neutral.info["spin"]) == (0, 1)
+        assert (cation.info["charge"], cation.info["spin"]) == (1, 2)
+        np.testing.assert_array_equal(neutral.positions, cation.positions)
+        ionisation = cation.get_potential_energy() - neutral.get_potential_energy()
+        assert 12.0 < ionisation < 20.0  # GFN2-xTB's are too high
+    assert len({f.get_chemical_formula() for f in frames}) == 5
+
+
 def test_temperatures_show_in_the_energies():
     frames = [f for f in datasets.load("ethanol") if len(f) > 1]
     means = [np.mean([f.get_potential_energy() for f in frames if f.info["temperature"] == t]) for t in (300, 450, 600)]
@@ -76,7 +89,7 @@ def test_temperatures_show_in_the_energies():
 
 def test_the_files_are_small():
     files = list(Path(datasets.__file__).parent.glob("*.xyz"))
-    assert len(files) == 4
+    assert len(files) == 6
     assert sum(len(zlib.compress(file.read_bytes())) for file in files) < 1_000_000
 
 
@@ -91,7 +104,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
 def test_an_unknown_name_is_refused(capsys):
     with pytest.raises(SystemExit):
         generate.main(["water"])
-    assert "expected data sets among ethanol, dry_ice; got water" in capsys.readouterr().err
+    assert "expected data sets among ethanol, dry_ice, ions; got water" in capsys.readouterr().err
 
 
 def test_without_tblite_the_message_says_what_to_install(monkeypatch, capsys):
@@ -109,7 +122,9 @@ def test_labels_can_be_made_again(name):
     frames = datasets.load(name)
     sample = [f for f in frames if len(f) == 1] + [f for f in frames if len(f) > 1][:: len(frames) // 10]
     for frame in sample:
-        again = generate.label(Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc)).calc.results
+        again = generate.label(
+            Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=frame.pbc, info=frame.info)
+        ).calc.results
         written = frame.calc.results
         assert again["energy"] == pytest.approx(written["energy"], abs=2e-6)
         np.testing.assert_allclose(again["forces"], written["forces"], atol=5e-5)
@@ -142,7 +157,7 @@ def test_forces_and_stress_are_derivatives_of_the_energy():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ethanol", "dry_ice"])
+@pytest.mark.parametrize("name", ["ethanol", "dry_ice", "ions"])
 def test_the_same_seed_gives_the_same_file(tmp_path, monkeypatch, name):
     pytest.importorskip("tblite")
     short = replace(generate.RECIPES[name], train=1, test=1, frames=2, equilibration=10, stride=5)

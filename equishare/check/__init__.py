@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from equishare.check.models.claims.images import image
     from equishare.check.models.claims.molecules import geometric, molecule, point_cloud
     from equishare.check.models.claims.sets import set_
+    from equishare.check.models.during_training import SymmetryLost, SymmetryWarning, TrainingCheck
     from equishare.check.models.equivariance import equivariance
+    from equishare.check.models.lightning_callback import LightningCheck
     from equishare.check.models.symmetry.cartesian import Cartesian
     from equishare.check.models.symmetry.element import Element
     from equishare.check.models.symmetry.field import Field
@@ -40,7 +42,9 @@ _HOME = {
         "point_cloud",
     ),
     "models.claims.sets": ("set_",),
+    "models.during_training": ("SymmetryLost", "SymmetryWarning", "TrainingCheck"),
     "models.equivariance": ("equivariance",),
+    "models.lightning_callback": ("LightningCheck",),
     "models.symmetry.cartesian": ("Cartesian",),
     "models.symmetry.element": ("Element",),
     "models.symmetry.field": ("Field",),
@@ -56,7 +60,10 @@ _HOME = {
     ),
     "reports.symmetry_report": (
         "EquivarianceReport",
+        "SymmetryLost",
         "SymmetryTest",
+        "SymmetryWarning",
+        "TrainingCheck",
     ),
     "reports.verdict": ("Verdict",),
 }
@@ -71,10 +78,14 @@ __all__ = [
     "Image",
     "Index",
     "Irreps",
+    "LightningCheck",
     "PhysicsTest",
     "Represented",
     "Symmetry",
+    "SymmetryLost",
     "SymmetryTest",
+    "SymmetryWarning",
+    "TrainingCheck",
     "Transform",
     "Verdict",
     "calculator",

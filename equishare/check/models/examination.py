@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from equishare.check.models.comparison import FLOOR_SAMPLES, GRADIENT_SAMPLES, Comparison
 from equishare.check.models.culprit.search import FRAMES, Culprit, find_culprit, find_memory
@@ -155,6 +156,13 @@ class Examination:
     def _doubt_constants(self, tests: list[SymmetryTest]) -> None:
         """A model whose outputs ignore the input passes every test and proves nothing."""
         constant = constant_outputs(self.base, self.moved, self.noise.floors)
+        if any(constant):
+            # a coarse output may not feel a small step: one in bfloat16, a count
+            for leaves in very_different(self.probe, self.seed):
+                with suppress(Exception):  # the model may refuse another size
+                    far = self.probe.observe(leaves=leaves, gradients=False)
+                    there = constant_outputs(self.base, far, self.noise.floors)
+                    constant = [a and b for a, b in zip(constant, there, strict=True)]
         for i, still in enumerate(constant):
             if still:
                 name = self.probe.quantities[i].name

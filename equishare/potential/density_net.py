@@ -31,16 +31,21 @@ class DensityLayer(Foldable):
         channels, l_density = config.channels, config.l_density
         irreps_in, irreps_out = natural_irreps(channels, l_in), natural_irreps(channels, l_out)
         density, middle = natural_irreps(channels, l_density), natural_irreps(channels, config.l_features)
+
+        def mix(degree: int) -> IrrepsLinear:
+            """To the irreps of the output, as far as there are any in the input."""
+            return IrrepsLinear(natural_irreps(channels, degree), natural_irreps(channels, min(degree, l_out)))
+
         self.conv = DensityConv(irreps_in, l_density, config.n_basis, normalization=neighbours**0.5)
         self.channel_mix = IrrepsLinear(density, density)
         orders = config.body_order - 1
         self.products = nn.ModuleList()
-        self.mixes = nn.ModuleList([IrrepsLinear(density, irreps_out)])
+        self.mixes = nn.ModuleList([mix(l_density)])
         for order in range(2, orders + 1):
             target = middle if order < orders else irreps_out
             left, right = (density, None) if order == 2 else (middle, density)
             self.products.append(ChannelProduct(left, right, target, n_species))
-            self.mixes.append(IrrepsLinear(target, irreps_out))
+            self.mixes.append(mix(config.l_features if order < orders else l_out))
         self.skip = IrrepsLinear(irreps_in, natural_irreps(channels, min(l_in, l_out)))
         self.species_scale = nn.Parameter(torch.ones(n_species, channels))
         self.dim_out = (l_out + 1) ** 2

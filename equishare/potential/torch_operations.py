@@ -72,7 +72,9 @@ class TorchOperations:
         return layer(left, right, self.species)
 
     def linear(self, layer: IrrepsLinear, features: Tensor, onto: Tensor) -> Tensor:
-        return onto + layer(features)
+        mapped = layer(features)
+        missing = onto.shape[1] - mapped.shape[1]
+        return onto + (torch.nn.functional.pad(mapped, (0, 0, 0, missing)) if missing else mapped)
 
     def scalars(self, features: Tensor) -> Tensor:
         return features[:, 0]
@@ -88,7 +90,7 @@ class TorchOperations:
         return readout.last(inputs).squeeze(-1)
 
     def affine(self, rows: Tensor, weight: Tensor) -> Tensor:
-        return rows @ weight.T
+        return rows @ weight.T.to(rows.dtype)
 
     def saturate(self, numbers: Tensor) -> Tensor:
         return 1 - torch.exp(-numbers)

@@ -193,7 +193,7 @@ class ArrayOperations:
         return inputs.map(value, lambda grad: np.multiply.outer(grad, weight))
 
     def affine(self, rows: Node, weight: Tensor) -> Node:
-        matrix = self.weights.array(weight)
+        matrix = self.weights.array(weight).astype(rows.value.dtype, copy=False)
         value = np.einsum("nf,kf->nk", rows.value, matrix)
         return rows.map(value, lambda grad: np.einsum("nk,kf->nf", grad, matrix))
 

@@ -168,6 +168,14 @@ _ROWS = (
         periodic=False,
     ),
     Property(
+        name="polarizability",
+        unit="e·Å²/V",
+        shape=(3, 3),
+        irreps="0e + 2e",
+        keys=("polarizability", "polarisability"),
+        periodic=False,
+    ),
+    Property(
         name="charges",
         unit="e",
         per_atom=True,

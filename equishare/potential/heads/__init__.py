@@ -9,10 +9,24 @@ from equishare.potential.config import ModelConfig
 from equishare.potential.heads.dipole import DipoleHead
 from equishare.potential.heads.energy import EnergyHead
 from equishare.potential.heads.head import Head, State
+from equishare.potential.heads.polarizability import PolarizabilityHead
 
-__all__ = ["HEADS", "DipoleHead", "EnergyHead", "Head", "State", "highest_degree", "make_heads"]
+__all__ = [
+    "HEADS",
+    "DipoleHead",
+    "EnergyHead",
+    "Head",
+    "PolarizabilityHead",
+    "State",
+    "highest_degree",
+    "make_heads",
+]
 
-HEADS: dict[str, type[Head]] = {"dipole": DipoleHead, "charges": DipoleHead}
+HEADS: dict[str, type[Head]] = {
+    "dipole": DipoleHead,
+    "charges": DipoleHead,
+    "polarizability": PolarizabilityHead,
+}
 
 
 def highest_degree(names: Iterable[str]) -> int:

@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | lammps | select | check | inspect``."""
+"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect``."""
 
 import os
 import sys
@@ -12,8 +12,11 @@ from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
 from equishare.commands.lammps import lammps
 from equishare.commands.md import md
+from equishare.commands.relax import relax
 from equishare.commands.select import select
+from equishare.commands.spectrum import spectrum
 from equishare.commands.train import train
+from equishare.commands.vibrations import vibrations
 from equishare.errors import EquishareError
 from equishare.terminal import write_plainly
 
@@ -27,6 +30,9 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("md")(md)
+app.command("relax")(relax)
+app.command("vibrations")(vibrations)
+app.command("spectrum")(spectrum)
 app.command("select")(select)
 app.command("lammps", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(lammps)
 app.command("inspect")(inspect)

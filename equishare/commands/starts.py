@@ -4,7 +4,10 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from equishare.errors import EquishareError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -21,10 +24,21 @@ def read_starts(sources: Sequence[str]) -> "list[tuple[str, Atoms]]":
 
     found = []
     for source in sources:
-        whole = Source.of(source).selection == slice(None)
+        whole = Source.of(source).selection == slice(None) and not source.endswith(":")  # FILE@: means all
         frames = read_unlabelled([source])
         found += [(frame.name, frame.atoms) for frame in (frames[-1:] if whole else frames)]
     return found
+
+
+def new_folder(out: Path) -> None:
+    """Make the folder of a command's results.
+
+    Raises:
+        EquishareError: if there is something in it already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise EquishareError(f"{out} holds something already; name another folder by --out, or remove it")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def side_by_side(run: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:

@@ -1,0 +1,90 @@
+"""``equishare relax``: structures without forces."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from equishare.commands.imports import large_imports
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def relax(
+    model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
+    starts: Annotated[
+        list[str],
+        typer.Argument(metavar="START...", help="Structures: FILE is its last frame, FILE@3 frame 3, FILE@: all."),
+    ],
+    cell: Annotated[bool, typer.Option("--cell", help="Relax the cell as well.")] = False,
+    fmax: Annotated[float, typer.Option(help="Largest force at the end in eV/Å.")] = 0.01,
+    smax: Annotated[float, typer.Option(help="Largest stress at the end in eV/Å^3, with --cell.")] = 1e-4,
+    steps: Annotated[int, typer.Option(help="At most so many steps.")] = 500,
+    out: Annotated[Path, typer.Option(help="Folder for relaxed.xyz, and the way there of each structure.")] = Path(
+        "relax"
+    ),
+    dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
+) -> None:
+    """Relax structures with a fitted potential, side by side on all cores; exit code 1 if one does not converge."""
+    with large_imports():
+        import ase.io
+        from rich.console import Console
+
+        from equishare.commands.starts import new_folder, read_starts, side_by_side
+        from equishare.files import replacing
+
+    found = read_starts(starts)
+    new_folder(out)
+    options = {"fmax": fmax, "smax": smax, "steps": steps, "cell": cell}
+    several = len(found) > 1
+    jobs = [
+        (model, atoms, name, out / str(k) if several else out, options, dispersion)
+        for k, (name, atoms) in enumerate(found)
+    ]
+    console, frames, left = Console(highlight=False), [], 0
+    console.print(f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}")
+    for line, converged, frame in side_by_side(_relax, jobs):
+        console.print(line, markup=False, soft_wrap=True)
+        left += not converged
+        frames.append(frame)
+    with replacing(out / "relaxed.xyz") as beside:
+        ase.io.write(beside, frames, format="extxyz")
+    console.print(f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png", markup=False)
+    if left:
+        console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")
+        raise typer.Exit(1)
+
+
+def _relax(
+    model: Path, atoms: "Atoms", name: str, folder: Path, options: dict[str, Any], dispersion: str | None
+) -> "tuple[str, bool, Atoms]":
+    """One relaxation: (its line of the table, whether it converged, the last frame)."""
+    import csv
+    from dataclasses import astuple, fields
+
+    import ase.io
+    import torch
+
+    from equishare.simulate import EquishareCalculator
+    from equishare.simulate.pictures import plot_relaxation
+    from equishare.simulate.relax import RelaxRow
+    from equishare.simulate.relax import relax as run
+
+    atoms.calc = EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion)
+    found = run(atoms, **options)
+    folder.mkdir(parents=True, exist_ok=True)
+    ase.io.write(folder / "path.xyz", found.path, format="extxyz")
+    with open(folder / "relax.csv", "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow([field.name for field in fields(RelaxRow)])
+        lines.writerows(["" if value is None else value for value in astuple(row)] for row in found.rows)
+    plot_relaxation(found, options["fmax"], folder / "relax.png")
+    first, last = found.rows[0], found.rows[-1]
+    gained = 1000 * (first.energy - last.energy)
+    line = f"{name[-30:]:30} {last.step:6d} {last.energy:14.6f} {gained:12.3f} {last.max_force:12.3g}"
+    if options["cell"]:
+        line += f"  {last.max_stress:.2g} eV/Å^3, {last.volume:.3f} Å^3"
+    frame = found.path[-1]
+    frame.info["source"] = name
+    return line + ("" if found.converged else "  not converged"), found.converged, frame

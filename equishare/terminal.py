@@ -1,9 +1,15 @@
 """Output on terminals and pipes that do not know every sign."""
 
+from __future__ import annotations
+
 import codecs
 import io
 import sys
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PLAIN = {
     "·": "*",
@@ -30,6 +36,17 @@ def write_plainly() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
             stream.reconfigure(errors="equishare-plain")
+
+
+def new_console() -> Console:
+    """Where a command prints: no text, of a user's file or otherwise, is taken for markup or coloured by what it looks like.
+
+    >>> new_console().print("c1cc[nH]c1.xyz")
+    c1cc[nH]c1.xyz
+    """
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False)
 
 
 def plain(text: str) -> str:

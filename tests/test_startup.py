@@ -22,13 +22,14 @@ def test_starting_is_light(code):
 
 
 def test_large_imports_are_not_collected():
-    """The collector rests while libraries are imported, leaves them out later, and knows of them at the end."""
+    """The collector rests while libraries are imported, does not look at them later, and knows of them at the end."""
     code = (
         "import gc\nfrom equishare.commands.imports import large_imports\n"
-        "with large_imports():\n    import torch\n    assert not gc.isenabled()\n"
-        "assert gc.isenabled() and gc.get_freeze_count() > 100_000\n"
+        "seen = lambda: any(item is torch.nn.Linear for item in gc.get_objects())\n"
+        "with large_imports():\n    import torch\n    assert not gc.isenabled() and seen()\n"
+        "assert gc.isenabled() and not seen()\n"
         "with large_imports():\n    assert gc.isenabled()\n"
-        "import atexit\natexit._run_exitfuncs()\nassert gc.get_freeze_count() == 0"
+        "import atexit\natexit._run_exitfuncs()\nassert seen()"
     )
     loaded_by(code)
 

@@ -32,13 +32,12 @@ def evaluate(
     with large_imports():
         import json
 
-        from rich.console import Console
-
         from equishare.atoms.reading import read_frames
         from equishare.commands.keys import parse_keys
         from equishare.devices import choose_device
         from equishare.files import check_writable
         from equishare.potential import load
+        from equishare.terminal import new_console
         from equishare.training.evaluation.calibration import calibrations
         from equishare.training.evaluation.evaluate import evaluate as measure
         from equishare.training.evaluation.predictions import write_predictions
@@ -55,7 +54,7 @@ def evaluate(
         found = {name: calibration.to_dict() for name, calibration in calibrations(evaluation).items()}
         typer.echo(json.dumps(evaluation.to_dict() | ({"uncertainty": found} if found else {}), indent=2))
     else:
-        _show(Console(highlight=False), evaluation, out)
+        _show(new_console(), evaluation, out)
 
 
 def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> None:
@@ -80,4 +79,4 @@ def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> Non
     if out is not None:
         lines.append(f"Predictions: {out}")
     for line in lines:
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)

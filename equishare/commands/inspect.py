@@ -26,12 +26,11 @@ def inspect(
     with large_imports():
         import json
 
-        from rich.console import Console
-
         from equishare.atoms.inspection import inspect as look
         from equishare.atoms.reading import read_frames
         from equishare.atoms.render import render
         from equishare.commands.keys import parse_keys
+        from equishare.terminal import new_console
 
     keys = parse_keys(key)
     parts = [read_frames(part, keys) if part else None for part in (files, valid, test)]
@@ -39,6 +38,6 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(inspection.to_dict(), indent=2))
     else:
-        Console(highlight=False).print(render(inspection))
+        new_console().print(render(inspection))
     if not inspection.ok:
         raise typer.Exit(1)

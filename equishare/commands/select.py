@@ -21,12 +21,11 @@ def select(
     and, for each atom, forces_uncertainty (eV/Å).
     """
     with large_imports():
-        from rich.console import Console
-
         from equishare.atoms.reading import read_unlabelled
         from equishare.devices import choose_device
         from equishare.files import check_writable
         from equishare.potential import load
+        from equishare.terminal import new_console
         from equishare.training.report.tables import selection_table
         from equishare.training.selection import select as choose
         from equishare.training.selection import write_selection
@@ -37,6 +36,6 @@ def select(
     chosen = [pool[index] for index in choose(potential, [frame.atoms for frame in pool], count)]
     predictions = potential.predict([frame.atoms for frame in chosen], forces=False, forces_uncertainty=True)
     write_selection(out, chosen, predictions)
-    console = Console(highlight=False)
+    console = new_console()
     console.print(selection_table(chosen, predictions))
-    console.print(f"\n{count} of {len(pool)} frames, without labels: {out}", soft_wrap=True, markup=False)
+    console.print(f"\n{count} of {len(pool)} frames, without labels: {out}", soft_wrap=True)

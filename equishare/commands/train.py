@@ -104,9 +104,8 @@ def train(
     if device is None or not device.startswith("cuda"):
         ahead.start(dtype.value if dtype else "float32")
     with large_imports():
-        from rich.console import Console
-
         from equishare.commands.keys import parse_keys
+        from equishare.terminal import new_console
         from equishare.training.fit import fit
         from equishare.training.report.page import write_report
         from equishare.training.report.tables import print_errors, print_next
@@ -137,7 +136,7 @@ def train(
         section: {key: value for key, value in values.items() if value is not None}
         for section, values in options.items()
     }
-    console = Console(highlight=False)
+    console = new_console()
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
     run = fit(settings, resume=folder, console=console, started=_STARTED)
     print_errors(run, console)

@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import overload
 
 import numpy as np
 import torch
 
 from equishare.groups.finite import LARGEST_LISTED, FiniteGroup
-from equishare.groups.group import Group, GroupError
-from equishare.groups.mixed_product import MixedProduct, mixed_product
+from equishare.groups.group import GroupError
 from equishare.groups.permutation import Permutation, is_permutation, side_by_side
 
 
@@ -44,12 +42,8 @@ class DirectProduct(FiniteGroup):
         return tuple(image)
 
 
-@overload
-def direct(*factors: FiniteGroup) -> DirectProduct: ...
-@overload
-def direct(*factors: Group) -> DirectProduct | MixedProduct: ...
-def direct(*factors: Group) -> DirectProduct | MixedProduct:
-    """The direct product of groups: a group of permutations where all are, else of tuples of elements (``MixedProduct``).
+def direct(*factors: FiniteGroup) -> DirectProduct:
+    """The direct product of groups.
 
     >>> from equishare import groups
     >>> direct(groups.cyclic(2), groups.symmetric(3)).order
@@ -57,13 +51,10 @@ def direct(*factors: Group) -> DirectProduct | MixedProduct:
     """
     if not factors:
         raise GroupError("a direct product needs at least one factor")
-    finite = tuple(factor for factor in factors if isinstance(factor, FiniteGroup))
-    if len(finite) < len(factors):
-        return mixed_product(factors)
-    identities = tuple(tuple(factor.generators) for factor in finite)
-    bare = DirectProduct("", (tuple(range(sum(f.degree for f in finite))),), None, finite)
+    identities = tuple(tuple(factor.generators) for factor in factors)
+    bare = DirectProduct("", (tuple(range(sum(f.degree for f in factors))),), None, factors)
     generators = tuple(bare.embed(k, g) for k, gens in enumerate(identities) for g in gens)
-    return DirectProduct(" x ".join(map(repr, factors)), generators, None, finite)
+    return DirectProduct(" x ".join(map(repr, factors)), generators, None, factors)
 
 
 def semidirect(

@@ -206,14 +206,6 @@ def with_plain_parts(module: nn.Module) -> nn.Module:
     return module
 
 
-def require_orthogonal(rep: Representation) -> None:
-    """Raise EquivarianceError unless the group keeps the length of every vector."""
-    if not rep.orthogonal:
-        raise EquivarianceError(
-            f"{rep} does not keep lengths, which this layer is made of: use invariants of {rep.group}"
-        )
-
-
 def fields_of(rep: Representation) -> list[tuple[int, Representation]]:
     """The (count, field) pairs of a representation: a field is one irreducible block of its direct sum."""
     require_representation(rep)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -192,7 +193,7 @@ class RunFolder:
             yield
         except OSError as error:
             if self.checkpoint.exists():
-                how = f"make room, then continue with equishare train --resume {self.path}"
+                how = f"make room, then continue with equishare train --resume {quote(str(self.path))}"
             else:
                 how = "make room and start again; there is no checkpoint yet"
             raise RunFolderError(

@@ -266,6 +266,7 @@ def test_killed_process_resumes_at_the_prompt(tmp_path, tiny):
     command = [sys.executable, "-m", "equishare.cli", "train"]
     running = subprocess.Popen([*command, "--config", str(config), "--out", str(tmp_path / "run")])
     while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+        assert running.poll() is None
         time.sleep(0.1)
     time.sleep(1.0)
     running.kill()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of, near, require_orthogonal
+from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of, near
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -103,7 +103,6 @@ class FieldRMSNorm(FieldLayer):
 
     def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
         super().__init__(rep, rep)
-        require_orthogonal(rep)
         self.eps = eps
         sizes = [field.size for count, field in fields_of(rep) for _ in range(count)]
         self.weight = nn.Parameter(torch.ones(len(sizes)))

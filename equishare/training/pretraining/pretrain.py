@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import ase.io
@@ -68,7 +69,9 @@ def pretrain(
             console=console,
         )
         if run.interrupted is not None:
-            console.print(f"To continue:\n  equishare train --resume {folder.path}", highlight=False)
+            console.print(
+                f"To continue:\n  equishare train --resume {quote(str(folder.path))}", highlight=False, markup=False
+            )
             raise KeyboardInterrupt
         console.print()
     potential = load(inner.model)

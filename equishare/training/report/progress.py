@@ -7,10 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from equishare.training.config.durations import format_duration
+from equishare.training.evaluation.errors import quantities
 from equishare.training.state import TrainingState
 
-_HEADER = f"{'epoch':>7}{'time':>9}{'train loss':>12}{'E RMSE':>14}{'F RMSE':>13}{'rate':>11}"
-_UNITS = f"{'':>7}{'':>9}{'':>12}{'meV/atom':>14}{'meV/Å':>13}{'':>11}"
 _LINES = 20
 
 
@@ -67,14 +66,19 @@ class TrainingProgress:
 
     def on_row(self, row: dict[str, Any], is_best: bool) -> None:
         """Print a validation if it is time for a line."""
-        line = (
-            f"{row['epoch']:>7g}{format_duration(round(row['seconds'])):>9}{row['train_loss']:>12.3g}"
-            f"{_milli(row['valid_energy_rmse_per_atom']):>14}{_milli(row['valid_forces_rmse']):>13}"
-            f"{row['learning_rate']:>11.1e}{'  best' if is_best else ''}"
+        shown = [q for q in quantities() if q.name != "energy" and row.get(f"valid_{q.metric('rmse')}") is not None]
+        errors = [_short(q.shown[1] * row[f"valid_{q.metric('rmse')}"]) for q in shown]
+        line = _line(
+            f"{row['epoch']:g}",
+            format_duration(round(row["seconds"])),
+            f"{row['train_loss']:.3g}",
+            *errors,
+            f"{row['learning_rate']:.1e}",
         )
+        line += "  best" if is_best else ""
         if not self.begun:
-            self._print(_HEADER)
-            self._print(_UNITS)
+            self._print(_line("epoch", "time", "train loss", *(f"{q.row.name} RMSE" for q in shown), "rate"))
+            self._print(_line("", "", "", *(q.shown[0] for q in shown), ""))
             self.begun = True
         if self.fraction >= self.next_mark:
             self._print(line)
@@ -87,5 +91,10 @@ class TrainingProgress:
         self.console.print(line, markup=False, highlight=False)
 
 
-def _milli(value: float | None) -> str:
-    return "-" if value is None else f"{1000 * value:.3g}" if value < 0.1 else f"{1000 * value:.0f}"
+def _line(epoch: str, time: str, loss: str, *rest: str) -> str:
+    *errors, rate = rest
+    return f"{epoch:>6}{time:>8}{loss:>12}{''.join(f'{error:>13}' for error in errors)}{rate:>9}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

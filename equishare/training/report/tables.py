@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def error_rows(sets: Mapping[str, ErrorSet]) -> list[ErrorRow]:
                     quantity=f"{quantity.row.name}, {unit}",
                     mae=number(factor * found.mae),
                     rmse=number(factor * found.rmse),
-                    bias=signed(factor * found.bias),
+                    bias=signed(factor * found.bias, like=factor * found.rmse),
                     relative=number(relative),
                 )
             )
@@ -140,29 +141,39 @@ def number(value: float | None) -> str:
         return str(value)
     if abs(value) >= 1e5 or 0 < abs(value) < 1e-4:
         return f"{value:.2e}"
-    digits = 2 - int(np.floor(np.log10(abs(value)))) if value else 0
-    return f"{value:.{max(digits, 0)}f}"
+    return f"{value:.{_digits(value)}f}"
 
 
-def signed(value: float | None) -> str:
-    """The same with its sign.
+def signed(value: float, like: float) -> str:
+    """A number with its sign, to the digits that `number` gives another.
 
-    >>> signed(1.5), signed(-0.02), signed(0.0)
-    ('+1.50', '-0.0200', '0')
+    >>> signed(1.5, like=2.0), signed(-0.02, like=12.0), signed(1e-5, like=300.0)
+    ('+1.50', '0.0', '0')
     """
-    return ("+" if value is not None and value > 0 else "") + number(value)
+    if not (np.isfinite(value) and np.isfinite(like)) or abs(like) >= 1e5 or 0 < abs(like) < 1e-4:
+        return f"{value:+.2e}"
+    text = f"{value:+.{_digits(like)}f}"
+    return text if text.strip("+-0.") else text[1:]
+
+
+def _digits(value: float) -> int:
+    """After the point, for three in all."""
+    return max(2 - int(np.floor(np.log10(abs(value)))), 0) if value else 0
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
     """What to do with the potential: (purpose, command)."""
-    model = run.folder.model
+    model = str(run.folder.model)
     split, data = run.data.split, run.config.data
     frame = (split.test or split.valid)[0]
     frames = data.test[0] if isinstance(data.test, list) else frame.file
     return [
-        ("predict frames", f"equishare eval {model} {_short(frames)} --out predictions.xyz"),
-        ("run molecular dynamics", f"equishare md {model} {_short(frame.file)}@{frame.index} --temperature 300"),
-        ("use it in Python", f'atoms.calc = equishare.potential.load("{model}").calculator()'),
+        ("predict frames", f"equishare eval {quote(model)} {quote(_short(frames))} --out predictions.xyz"),
+        (
+            "run molecular dynamics",
+            f"equishare md {quote(model)} {quote(f'{_short(frame.file)}@{frame.index}')} --temperature 300",
+        ),
+        ("use it in Python", f"atoms.calc = equishare.potential.load({model!r}).calculator()"),
     ]
 
 
@@ -198,6 +209,6 @@ def print_next(run: Run, report: Path, console: Console) -> None:
         *(f"To {purpose}:\n  {command}" for purpose, command in commands(run)),
     ]
     if run.interrupted and run.folder.checkpoint.exists():
-        lines.append(f"To continue:\n  equishare train --resume {run.folder.path}")
+        lines.append(f"To continue:\n  equishare train --resume {quote(str(run.folder.path))}")
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)

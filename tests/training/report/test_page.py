@@ -13,7 +13,7 @@ from equishare.training.fit import fit
 from equishare.training.report import plots
 from equishare.training.report.figures import to_svg
 from equishare.training.report.page import write_report
-from equishare.training.report.tables import number
+from equishare.training.report.tables import number, signed
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -70,7 +70,7 @@ def test_it_says_what_was_measured(written):
     for errors in (test.errors["forces"], test.errors["energy_per_atom"], run.evaluations["valid"].errors["forces"]):
         assert number(1000 * errors.rmse) in text
         assert number(1000 * errors.mae) in text
-        assert number(1000 * abs(errors.bias)) in text
+        assert signed(1000 * errors.bias, like=1000 * errors.rmse).lstrip("+-") in text
     assert test.worst(1)[0].name in text
     for words in ("rotation", "energy slope", "equishare md", "Configuration", "batch_size: 8", "<b>odd & name"):
         assert words in text

@@ -24,6 +24,9 @@ __all__ = [
 
 _FAR = 100.0  # Å: float32 resolves 1e-5 Å at this distance from the origin
 _ONE_PLACE = 1e-3  # Å
+_FARTHEST = 1e9  # Å: float64 resolves 1e-7 Å there
+_LONGEST = 1e5  # Å of a cell vector; searches have been seen to overflow at 1e6
+_CROWD = 20_000  # neighbours of an atom; solid hydrogen in Jupiter's core has 900 within 6 Å
 _WIDE = 50.0  # Å: empty space between groups of atoms that is wider than this is narrowed
 
 
@@ -74,6 +77,7 @@ def neighbour_list(atoms: Atoms, cutoff: float) -> Neighbours:
     from vesin import NeighborList
 
     check_structure(atoms)
+    _check_crowd(atoms, cutoff)
     positions, crossed = settle(atoms, cutoff)
     box = np.asarray(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
     calculator = NeighborList(cutoff=float(cutoff), full_list=True)
@@ -123,7 +127,7 @@ def check_structure(atoms: Atoms) -> None:
     """See that a structure has a graph.
 
     Raises:
-        GraphError: there are no atoms, a position is not finite, or a periodic cell has no volume.
+        GraphError: there are no atoms, a position is not finite or beyond 1e9 Å, or a periodic cell has no volume or a side beyond 1e5 Å.
     """
     if len(atoms) == 0:
         raise GraphError("expected a structure with at least one atom, got none")
@@ -134,6 +138,31 @@ def check_structure(atoms: Atoms) -> None:
         raise GraphError(
             f"periodic along {atoms.pbc.tolist()}, but the cell has no volume: {np.asarray(atoms.cell).tolist()}; "
             "give the cell vectors, or set pbc to False"
+        )
+    farthest = float(np.abs(atoms.positions).max())
+    if farthest > _FARTHEST:
+        raise GraphError(
+            f"an atom is {farthest:.3g} Å from the origin, too far to resolve distances; are positions in Å?"
+        )
+    longest = float(np.linalg.norm(np.asarray(atoms.cell)[atoms.pbc], axis=1).max(initial=0.0))
+    if longest > _LONGEST:
+        raise GraphError(
+            f"a periodic cell vector is {longest:.3g} Å long, expected at most {_LONGEST:g}; is the cell in Å?"
+        )
+
+
+def _check_crowd(atoms: Atoms, cutoff: float) -> None:
+    """See that a periodic cell is not so small that its pairs fill the memory."""
+    vectors = np.asarray(atoms.cell)[atoms.pbc]
+    if not len(vectors):
+        return
+    ball = (2.0 * cutoff, np.pi * cutoff**2, 4.0 / 3.0 * np.pi * cutoff**3)[len(vectors) - 1]
+    heights = 1.0 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
+    # where a cell is longer than the ball, all its atoms may still be in one place
+    crowd = len(atoms) * ball / periodic_volume(atoms) * np.prod(np.maximum(heights / (2.0 * cutoff), 1.0))
+    if crowd > _CROWD * max(1.0, len(atoms) / 1000.0):
+        raise GraphError(
+            f"the cell holds so many atoms that each has up to {crowd:.2g} neighbours within {cutoff:g} Å; is the cell in Å?"
         )
 
 
@@ -160,12 +189,14 @@ def periodic_volume(atoms: Atoms) -> float:
 
 
 def is_sound(atoms: Atoms) -> bool:
-    """Whether distances can be measured: atoms, finite numbers, room in the periodic directions of the cell.
+    """Whether distances can be measured: atoms, finite numbers of a sensible size, room in the periodic directions of the cell.
 
     >>> is_sound(Atoms("H")), is_sound(Atoms("H", pbc=True))
     (True, False)
     """
-    if not len(atoms) or not (np.isfinite(atoms.positions).all() and np.isfinite(np.asarray(atoms.cell)).all()):
+    try:
+        check_structure(atoms)
+    except GraphError:
         return False
     # solid hydrogen under the pressure of Jupiter's core still has 1 Å^3 an atom
     return periodic_volume(atoms) > (0.3 * len(atoms) if atoms.pbc.all() else 0.1)

@@ -8,7 +8,7 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equishare.atoms import Frame, GraphError, neighbour_list
+from equishare.atoms import Frame, GraphError, inspect, neighbour_list
 from equishare.atoms.neighbours import is_sound, settle
 from equishare.potential import from_atoms
 
@@ -132,6 +132,23 @@ def test_a_frame_finds_its_neighbours_once(monkeypatch):
 def test_no_pair_is_float_everywhere():
     pairs = neighbour_list(Atoms("HO", [(0, 0, 0), (0, 0, 20)]), 5.0)
     assert (pairs.vectors.dtype, pairs.distances.dtype, pairs.nearest(2).tolist()) == (float, float, [np.inf, np.inf])
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms("H2", positions=[(0, 0, 0), (0, 0, 1e30)]), "1e[+]30 Å from the origin"),
+        (Atoms("H", cell=[10, 10, 1e12], pbc=True), "1e[+]12 Å long"),
+        (Atoms("H", cell=[[10, 0, 0], [0, 10, 0], [1e9, 0, 10]], pbc=True), "1e[+]09 Å long"),
+        (Atoms("H", cell=[0.01, 0.01, 1e3], pbc=True), "neighbours within 5 Å"),
+    ],
+)
+def test_numbers_that_are_not_those_of_atoms_are_refused(atoms, message):
+    """The search would overflow or fill the memory."""
+    with pytest.raises(GraphError, match=message):
+        neighbour_list(atoms, 5.0)
+    errors = {f.code for f in inspect([Frame(atoms, energy=1.0)]).errors}
+    assert errors & {"no-graph", "zero-volume"}
 
 
 def test_a_structure_without_volume_has_no_list():

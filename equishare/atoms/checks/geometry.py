@@ -8,7 +8,7 @@ import numpy as np
 
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.checks.part import Part, concerning
-from equishare.atoms.neighbours import periodic_volume
+from equishare.atoms.neighbours import GraphError, check_structure, periodic_volume
 
 __all__ = ["check_geometry"]
 
@@ -50,6 +50,7 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
         "# said to be periodic, but with a cell of next to no volume",
         'give the cell (Lattice="..." in extended XYZ) in Å, or pbc="F F F" for molecules',
     )
+    yield from _without_graph(part)
     yield from concerning(
         "error",
         "unknown-species",
@@ -80,3 +81,15 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
         f"{count} atom{'s' * (count != 1)} without a neighbour within {part.cutoff:g} Å in #",
         "their energy will not depend on where they are: take a longer cutoff, or see that they belong there",
     )
+
+
+def _without_graph(part: Part) -> Iterator[DataFinding]:
+    """Frames whose numbers are finite, but not those of atoms."""
+    for frame in (*part.isolated, *part.frames):
+        finite = np.isfinite(frame.atoms.positions).all() and np.isfinite(frame.atoms.cell[:]).all()
+        if not finite or not len(frame.atoms) or not periodic_volume(frame.atoms) > 1e-6:
+            continue
+        try:
+            check_structure(frame.atoms)
+        except GraphError as error:
+            yield from concerning("error", "no-graph", part.name, [frame], f"{error} (#)", "mend or remove this frame")

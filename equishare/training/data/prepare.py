@@ -59,7 +59,8 @@ def prepare(config: TrainConfig, given: Parts | None = None) -> PreparedData:
     held_out = [part for part in (parts.valid, parts.test) if not isinstance(part, float)]
     isolated = [frame for part in (parts.train, *held_out) for frame in split_isolated(part, cutoff)[0]]
     known = (*split_isolated(parts.train, cutoff)[0], *split.train)
-    inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff)
+    used = config.model.conditions or ()
+    inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff, used=used)
     inspection.raise_if_errors()
     reference = reference_energies(split.train, isolated, config.data.reference_energies)
     return PreparedData(split, reference, inspection)

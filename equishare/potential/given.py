@@ -8,7 +8,7 @@ from ase import Atoms
 from equishare.atoms.properties import PROPERTIES
 from equishare.errors import EquishareError
 from equishare.potential.config import ModelConfig
-from equishare.potential.graph import AtomGraph
+from equishare.potential.graph import AtomGraph, from_atoms
 
 
 class Given(NamedTuple):
@@ -40,6 +40,19 @@ class Given(NamedTuple):
         over = torch.where(volume > 0, 1 / volume.clamp(min=1e-30), 0.0).to(dtype)
         conditions = {name: graph[name] for name in config.conditions if graph.get(name) is not None}
         return cls(positions, origin, over[:, None, None], conditions)
+
+
+def conditioned_graph(atoms: Atoms, config: ModelConfig) -> AtomGraph:
+    """Graph of a structure with the conditions that the model takes, see `conditions_of`.
+
+    Raises:
+        GraphError: if the structure has no graph.
+        ConditionError: if a condition is not one that the model takes.
+    """
+    graph = from_atoms(atoms, config.cutoff)
+    for name, value in conditions_of(atoms, config).items():
+        graph[name] = torch.tensor([value])
+    return graph
 
 
 class ConditionError(EquishareError):

@@ -14,8 +14,8 @@ from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityNet
 from equishare.potential.derivatives import edge_forces, mean_square, virial
 from equishare.potential.errors import UnknownSpeciesError
-from equishare.potential.given import Given
-from equishare.potential.graph import AtomGraph, collate, from_atoms
+from equishare.potential.given import Given, conditioned_graph
+from equishare.potential.graph import AtomGraph, collate
 from equishare.potential.heads import HEADS, EnergyHead, State, highest_degree, make_heads
 from equishare.potential.operations import Operations
 from equishare.potential.prediction import Prediction
@@ -209,7 +209,7 @@ class Potential(nn.Module):
         stress: bool = False,
         forces_uncertainty: bool = False,
     ) -> list[dict[str, Any]]:
-        """Predict structures in batches, in evaluation mode.
+        """Predict structures in batches, in evaluation mode; conditions that the model takes are read from ``atoms.info``.
 
         Returns:
             For each structure a dictionary of NumPy values: ``energy`` (float, eV), ``energies`` (eV an atom), and as asked
@@ -224,7 +224,7 @@ class Potential(nn.Module):
         self.eval()
         try:
             for start in range(0, len(frames), batch_size):
-                graphs = [from_atoms(atoms, self.cutoff) for atoms in frames[start : start + batch_size]]
+                graphs = [conditioned_graph(atoms, self.config) for atoms in frames[start : start + batch_size]]
                 batch = collate(graphs).to(self.device)
                 prediction = self(batch, forces=forces, stress=stress, forces_uncertainty=forces_uncertainty)
                 results += prediction.rows([len(graph.numbers) for graph in graphs])

@@ -64,6 +64,10 @@ def train(
             help="Fit cheap labels first: xtb draws frames around yours by GFN2-xTB; or a FILE of frames that have them."
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Model file whose weights to start from: other frames, elements, heads or method."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
@@ -128,7 +132,7 @@ def train(
         },
         "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},
-        "pretraining": {"source": pretrain},
+        "pretraining": {"source": pretrain, "weights": start},
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from equishare.atoms.properties import outputs
 from equishare.devices import choose_device
-from equishare.files import write_text
+from equishare.files import replacing, write_text
+from equishare.potential import load
 from equishare.training.budget import Budget
 from equishare.training.checkpoint import CheckpointError, Checkpoints, read_checkpoint
 from equishare.training.committee import check_members
@@ -33,6 +35,7 @@ from equishare.training.run_folder import RunFolder
 from equishare.training.state import TrainingState
 from equishare.training.threads import threads_for
 from equishare.training.validation import Validation
+from equishare.training.weights import architecture_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,11 @@ def fit(
     with folder.held():
         plan = _plan(config, given, folder, continued=resume is not None)
         config, data, graphs = plan.config, plan.data, plan.graphs
-        pretrained = pretrain(config, data, folder, fit, console, started) if config.pretraining.source else None
+        pretrained = None
+        if config.pretraining.source:
+            pretrained = pretrain(config, data, folder, fit, console, started)
+        elif config.pretraining.weights:
+            pretrained = load(folder.start)
         potential = initial_potential(config, data, graphs.train, pretrained).to(device)
         state = TrainingState(potential, config.optimisation, plan.budget, started)
         announce(console, config, data, state, folder, plan.budget_chosen)
@@ -110,6 +117,7 @@ def fit(
 def _plan(config: TrainConfig, given: Parts | None, folder: RunFolder, continued: bool) -> _Plan:
     """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
     try:
+        config = _with_start(config, folder)
         check_members(config.uncertainty.committee, config.model.architecture)
         data = prepare(config, given)
         check_labels(config, data)
@@ -121,11 +129,23 @@ def _plan(config: TrainConfig, given: Parts | None, folder: RunFolder, continued
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
         mark = fingerprint(data.split.train)
         checkpoint = _resumable(folder, budget, mark) if continued else None
+        if config.pretraining.weights is not None and not folder.start.exists():
+            with replacing(folder.start) as beside:  # the run can be resumed where the file is gone
+                shutil.copyfile(config.pretraining.weights, beside)
         write_text(folder.config, to_yaml(config))
     except BaseException:
         folder.remove_if_empty()
         raise
     return _Plan(config, data, graphs, batches, budget, mark, budget_chosen, checkpoint)
+
+
+def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:
+    """The configuration with the network of the weights to start from."""
+    if config.pretraining.weights is None:
+        return config
+    file = str(folder.start) if folder.start.exists() else config.pretraining.weights
+    load(file)  # says what is wrong with it
+    return config.model_copy(update={"model": architecture_of(file, config.model)})
 
 
 def _train(plan: _Plan, state: TrainingState, folder: RunFolder, console: Console) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
@@ -13,13 +14,14 @@ from equishare.atoms.properties import conditions, outputs
 from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, Potential
+from equishare.potential import AtomGraph, Potential, Statistics
 from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.data.batches import frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
+from equishare.training.weights import take_over
 
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
@@ -40,6 +42,8 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
     pretraining = config.pretraining
+    if pretraining.weights is not None:
+        pretraining = pretraining.model_copy(update={"weights": os.path.abspath(pretraining.weights)})
     if pretraining.source not in (None, "xtb"):
         pretraining = pretraining.model_copy(update={"source": Source.absolute(str(pretraining.source))})
     paths = {}
@@ -90,10 +94,13 @@ def initial_potential(
 ) -> Potential:
     """A potential with random weights of the configuration's seed, and scale, shift, neighbours and spacing of the frames.
 
-    Network, scale, neighbours and spacing of a pretrained potential are taken over: together they are one function of the geometry.
+    Network, scale, neighbours and spacing of a pretrained potential are taken over: together they are one function of the geometry. So are
+    the elements that it knows and the frames do not hold.
     """
     architecture = config.model.architecture
     found = statistics(data.split.train, graphs, data.reference.values)
+    if pretrained is not None:
+        found = _with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
         kept = pretrained.statistics if pretrained else found
@@ -106,11 +113,23 @@ def initial_potential(
         potential = Potential(architecture, constants)
     potential = potential.to(choose_dtype(config.run.dtype))
     if pretrained is not None:
-        potential.net.load_state_dict(pretrained.net.state_dict())
-        potential.energy.load_state_dict(pretrained.energy.state_dict())
-        potential.heads.load_state_dict(pretrained.heads.state_dict(), strict=False)
+        take_over(potential, pretrained)
         _centre(potential, data, graphs)
     return potential
+
+
+def _with_elements_of(found: Statistics, before: Statistics) -> Statistics:
+    """Constants of the frames, and those of the elements that only the pretrained potential knows."""
+    return found.model_copy(
+        update={
+            "reference_energies": _in_order({**before.reference_energies, **found.reference_energies}),
+            "shift": _in_order({**before.shift, **found.shift}),
+        }
+    )
+
+
+def _in_order(values: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(values.items(), key=lambda item: atomic_numbers[item[0]]))
 
 
 def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph]) -> None:
@@ -138,7 +157,8 @@ def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | Non
 
     What a pretrained potential has seen counts as well.
     """
-    numbers = [atomic_numbers[symbol] for symbol in data.reference.values]
+    elements = {*data.reference.values, *(pretrained.species if pretrained else ())}
+    numbers = sorted(atomic_numbers[symbol] for symbol in elements)
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
     seen = far | Domain.of([frame.atoms for frame in data.split.train], cutoff=cutoff).min_distance
     before = pretrained.statistics.min_distance if pretrained else {}

@@ -40,6 +40,7 @@ def judge(
         # names without folders: a file to share tells nothing of its maker's machine
         "files": sorted({os.path.basename(frame.file) for frame in data.split.train}),
         "pretraining": config.pretraining.source and os.path.basename(config.pretraining.source),
+        "started_from": config.pretraining.weights and os.path.basename(config.pretraining.weights),
         "steps": state.step,
         "seconds": round(state.seconds),
     }

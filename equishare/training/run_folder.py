@@ -40,6 +40,7 @@ class RunFolder:
     metrics.csv           a row each validation; eV, eV/Å
     report.html, plots/   the report
     run.lock              held by the process that trains here
+    start.safetensors     a copy of the weights that training started from
     pretraining.xyz       the frames that pretraining drew, with labels of GFN2-xTB
     pretraining/          a run of its own on the frames of a cheap method
     ===================== ============================================================
@@ -86,6 +87,11 @@ class RunFolder:
     def plots(self) -> Path:
         """Folder of the report's pictures."""
         return self.path / "plots"
+
+    @property
+    def start(self) -> Path:
+        """A copy of the weights to start from."""
+        return self.path / "start.safetensors"
 
     @property
     def sampled(self) -> Path:

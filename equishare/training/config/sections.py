@@ -149,8 +149,9 @@ class UncertaintyConfig(_Section):
 
 
 class PretrainingConfig(_Section):
-    """Fitting many frames of a cheap method first."""
+    """What training starts from, if not from noise: the weights of a model file, or a fit to many frames of a cheap method."""
 
+    weights: str | None = Field(None, description="model file whose weights training starts from")
     source: str | None = Field(
         None,
         description="xtb: draw frames and label them with GFN2-xTB; or a file of frames labelled by a cheap method",
@@ -162,6 +163,12 @@ class PretrainingConfig(_Section):
         description="of the dynamics that draws them, in K",
     )
     share: float = Field(0.4, gt=0, lt=1, description="part of the budget that pretraining takes, drawing included")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PretrainingConfig:
+        if self.weights is not None and self.source is not None:
+            raise ValueError("give weights to start from, or frames to pretrain on, not both")
+        return self
 
     @field_validator("temperatures")
     @classmethod

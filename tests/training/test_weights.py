@@ -1,0 +1,74 @@
+"""Starting from the weights of a model file."""
+
+import numpy as np
+import pytest
+import torch
+
+from equishare.atoms import read_frames
+from equishare.potential import ModelConfig, Potential, Statistics, load
+from equishare.training.config import ModelChoice, TrainConfig
+from equishare.training.fit import fit
+from equishare.training.weights import WeightsError, architecture_of, take_over
+
+
+def settings(tiny_config, tmp_path, name, **changes):
+    run = {**tiny_config["run"], "out": str(tmp_path / name)}
+    return TrainConfig.model_validate({**tiny_config, "run": run, **changes})
+
+
+@pytest.fixture
+def first(tiny_config, tmp_path):
+    return fit(settings(tiny_config, tmp_path, "first", budget={"epochs": 30})).folder.model
+
+
+def start(first, tiny_config, tmp_path, name="second", **changes):
+    return fit(
+        settings(tiny_config, tmp_path, name, **{"model": {}, "pretraining": {"weights": str(first)}, **changes})
+    )
+
+
+def test_errors_start_where_they_ended(first, tiny_config, tmp_path):
+    """After one epoch the errors are those of the weights given, not those of noise."""
+    short = {"budget": {"epochs": 1}, "optimisation": {"batch_size": 8, "learning_rate": 1e-4}}
+    again = start(first, tiny_config, tmp_path, **short)
+    noise = fit(settings(tiny_config, tmp_path, "noise", **short))
+    reached, fresh = (run.evaluations["valid"].errors["forces"].rmse for run in (again, noise))
+    assert reached < 0.6 * fresh
+    assert again.config.model.channels == 4  # the network is that of the file
+    assert load(again.folder.model).statistics.scale == load(first).statistics.scale
+
+
+def test_it_is_resumed_without_the_file(first, tiny_config, tmp_path):
+    whole = start(first, tiny_config, tmp_path, name="whole", budget={"epochs": 4})
+    half = start(first, tiny_config, tmp_path, name="half", budget={"epochs": 2})
+    first.unlink()
+    longer = half.config.model_copy(update={"budget": half.config.budget.model_copy(update={"epochs": 4})})
+    resumed = fit(longer, resume=half.folder)
+    assert resumed.folder.start.exists()
+    assert set(load(resumed.folder.last).state_dict()) == set(load(whole.folder.last).state_dict())
+
+
+def test_another_cutoff_is_refused_in_words(first):
+    with pytest.raises(WeightsError, match=r"cutoff 3.0, but 4.0 is asked for"):
+        architecture_of(str(first), ModelChoice(cutoff=4.0))
+
+
+def test_new_heads_come_on_top(first, tiny_config, tmp_path):
+    again = start(first, tiny_config, tmp_path, model={"heads": ["dipole"]}, budget={"epochs": 2})
+    assert again.config.model.heads == ("dipole",)
+    assert again.evaluations["valid"].errors["dipole"].rmse is not None
+
+
+def test_elements_that_are_new_and_that_stay():
+    config = ModelConfig(channels=4, n_basis=4, n_hidden=4, l_density=1, l_features=1, cutoff=3.0)
+    old = Potential(config, {"H": -13.0, "O": -400.0, "S": -900.0}).double().eval()
+    new = Potential(
+        config, Statistics(reference_energies={"H": -12.0, "C": -1000.0, "O": -401.0, "S": -900.0})
+    ).double()
+    take_over(new, old)
+    frames = [frame.atoms for frame in read_frames("ethanol@3:5")]
+    for atoms in frames:
+        atoms.symbols[atoms.symbols == "C"] = "S"
+    for a, b in zip(old.predict(frames), new.eval().predict(frames), strict=True):
+        assert np.allclose(a["forces"], b["forces"], atol=1e-12)
+    assert torch.isfinite(torch.cat([weight.flatten() for weight in new.parameters()])).all()

@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect``."""
+"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card``."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from equishare import __version__
+from equishare.commands.card import card
 from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
 from equishare.commands.lammps import lammps
@@ -36,6 +37,7 @@ app.command("spectrum")(spectrum)
 app.command("select")(select)
 app.command("lammps", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(lammps)
 app.command("inspect")(inspect)
+app.command("card")(card)
 
 
 @app.callback()

@@ -93,5 +93,6 @@ def _second_by_formula(
     given = [t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in (grad, *factors)]
     own, *parts = given
     gradient = torch.autograd.grad(kernels.formula(*parts), parts, own, create_graph=True, allow_unused=True)
-    along = sum((t * g).sum() for t, g in zip(tangents, gradient, strict=True) if g is not None)
+    terms = [(t * g).sum() for t, g in zip(tangents, gradient, strict=True) if g is not None]
+    along = torch.stack(terms).sum()
     return torch.autograd.grad(along, given, create_graph=True, allow_unused=True)

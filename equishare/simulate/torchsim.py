@@ -1,0 +1,67 @@
+"""TorchSim: many structures at once."""
+
+import copy
+import os
+from typing import Any
+
+import numpy as np
+import torch
+import torch_sim
+from ase import Atoms
+from torch_sim.models.interface import ModelInterface
+
+from equishare.potential import Potential, collate, from_atoms, load
+
+
+class EquishareModel(ModelInterface):
+    """A potential as TorchSim's `ModelInterface`: energy, forces, stress of all systems of a state in one batch.
+
+    TorchSim's integrators, optimisers and batching take it as ``model``. Conditions, such as a charge, are the defaults.
+
+    Args:
+        potential: A potential, or the path of a model file.
+        device: Where to run; None for the potential's own (a file: the CPU).
+        dtype: Precision; None for the potential's own.
+
+    Raises:
+        ModelFileError: if the path does not hold a model.
+        UnknownSpeciesError: when called, for an element that the potential does not know.
+    """
+
+    def __init__(
+        self,
+        potential: Potential | str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        own = copy.deepcopy(potential) if isinstance(potential, Potential) else load(potential)
+        self.potential = own.to(device=device or own.device, dtype=dtype or own.dtype).eval().requires_grad_(False)
+        self._device, self._dtype = self.potential.device, self.potential.dtype
+        self._compute_stress = self._compute_forces = True
+
+    def forward(self, state: Any, **_: Any) -> dict[str, torch.Tensor]:
+        """Predict every system of a state: ``energy [systems]``, ``forces [atoms, 3]``, ``stress [systems, 3, 3]``."""
+        if isinstance(state, dict):
+            state = torch_sim.SimState(**state, masses=torch.ones_like(state["positions"][:, 0]))
+        graphs = [from_atoms(atoms, self.potential.cutoff) for atoms in _structures(state)]
+        with torch.no_grad():
+            found = self.potential(collate(graphs).to(self.device), stress=True)
+        return {
+            "energy": found.energy.to(self.dtype),
+            "forces": found.forces.to(self.dtype),
+            "stress": found.stress.to(self.dtype),
+        }
+
+
+def _structures(state: Any) -> list[Atoms]:
+    """The systems as ASE has them, whose cell vectors are rows."""
+    positions = state.positions.detach().cpu().double().numpy()
+    cells = state.cell.detach().cpu().double().numpy().transpose(0, 2, 1)
+    numbers, systems = state.atomic_numbers.cpu().numpy(), state.system_idx.cpu().numpy()
+    pbc = state.pbc.tolist() if isinstance(state.pbc, torch.Tensor) else state.pbc
+    bounds = np.searchsorted(systems, np.arange(len(cells) + 1))
+    return [
+        Atoms(numbers[a:b], positions[a:b], cell=cell, pbc=pbc)
+        for a, b, cell in zip(bounds, bounds[1:], cells, strict=False)
+    ]

@@ -96,19 +96,24 @@ def main(argv=None):
         )
     print(f"true rate {RATE}; without sharing, each family would need a rate of its own from four numbers")
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
     axes[0].plot(grid, curves[:8].T - curves[:8].max(1), color="0.7", lw=1)
     axes[0].plot(
         grid, (total := curves[: counts[-1]].sum(0)) - total.max(), color="C0", label=f"{counts[-1]} families together"
     )
     axes[0].axvline(RATE, color="k", lw=1, ls=":")
-    axes[0].set(xlabel="rate", ylim=(-6, 0.3), title="log-likelihood; grey: single families")
-    axes[0].legend(frameon=False, loc="lower center")
+    axes[0].set(
+        xlabel="rate",
+        ylabel="log-likelihood, above its maximum",
+        ylim=(-6, 0.3),
+        title="together; grey: single families",
+    )
+    axes[0].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     count, predicted, error, spread = np.array(measured).T
     axes[1].errorbar(count, error, spread, fmt="o", label="measured")
     axes[1].plot(count, predicted, color="0.5", label="Fisher information")
-    axes[1].set(xscale="log", yscale="log", xlabel="families that share the rate", title="standard error of the rate")
-    axes[1].legend(frameon=False)
+    axes[1].set(xscale="log", yscale="log", xlabel="families that share the rate", ylabel="standard error of the rate")
+    axes[1].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "birth_death.png", dpi=72)
     print(f"saved {arguments.out / 'birth_death.png'}")

@@ -75,7 +75,7 @@ def main(argv=None):
         return functional.binary_cross_entropy_with_logits(x @ weight.T, target)
 
     hessian = torch.func.hessian(loss)(solution).reshape(solution.numel(), -1)
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     print(
         "space                weights   smallest    largest   condition   contraction, predicted and measured   to 1e-3"
     )
@@ -97,13 +97,13 @@ def main(argv=None):
         )
         axes[0].plot(torch.linspace(0, 1, len(values)), values, "o-", ms=3, label=name)
         axes[1].plot(distances, label=name)
-    axes[0].set(yscale="log", xlabel="eigenvalue, smallest to largest", title="Hessian of the loss, projected")
-    axes[0].legend(frameon=False)
+    axes[0].set(yscale="log", xlabel="place, smallest to largest", ylabel="eigenvalue", title="Hessian, projected")
+    axes[0].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     axes[1].set(
-        yscale="log", xscale="log", xlabel="step", ylim=(1e-8, 2), title="gradient descent: distance to the solution"
+        yscale="log", xscale="log", xlabel="step of gradient descent", ylim=(1e-8, 2), ylabel="distance to the solution"
     )
     axes[2].imshow(patterns["convolution"].index + 1, cmap="viridis")
-    axes[2].set(title="the subspace: equal colours, equal weights", xlabel="input", ylabel="output")
+    axes[2].set(title="equal colours, equal weights", xlabel="input", ylabel="output")
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "convolution_subspace.png", dpi=72)
     print(f"saved {arguments.out / 'convolution_subspace.png'}")

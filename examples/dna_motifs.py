@@ -91,7 +91,7 @@ def main(argv=None):
         rows.append(means)
     figure, axes = plt.subplots(figsize=(4, 3.2), layout="constrained")
     axes.semilogx(arguments.counts, 100 * torch.tensor(rows), "o-", label=["equivariant", "plain"])
-    axes.set(xlabel="training sequences", title="motif found, % of test sequences")
+    axes.set(xlabel="training sequences", ylabel="motif found, % of sequences")
     axes.legend(frameon=False)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "dna_motifs.png", dpi=80)

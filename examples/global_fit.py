@@ -2,7 +2,7 @@
 
     python examples/global_fit.py [--quick] [--out FOLDER]
 
-Two decays with one lifetime; an enzyme at four levels of a competitive inhibitor (V_max and K_m shared, the inhibition of each level its
+Two decays with one lifetime over one background; an enzyme at four levels of a competitive inhibitor (V_max and K_m shared, the inhibition of each level its
 own); two diffraction patterns of one cubic lattice, each machine with an offset and a scale of its own. The standard error of a
 least-squares fit is that of the Fisher information J^T J / sigma^2; sharing adds the experiments' information, and may make
 identifiable what no experiment alone can tell (K_m). Each error is measured on simulated repetitions.
@@ -20,7 +20,7 @@ from equishare.sharing import ParameterMap
 
 def decays(table):
     t = np.linspace(0, 8, 50)
-    return [(t, amplitude * np.exp(-t / lifetime)) for amplitude, lifetime in table]
+    return [(t, amplitude * np.exp(-t / lifetime) + background) for amplitude, lifetime, background in table]
 
 
 def enzyme(table):
@@ -41,7 +41,14 @@ def diffraction(table):
 
 
 PROBLEMS = [
-    ("decays", decays, ["amplitude", "lifetime"], ["lifetime"], [[1.0, 2.5], [0.6, 2.5]], 0.05),
+    (
+        "decays",
+        decays,
+        ["amplitude", "lifetime", "background"],
+        ["lifetime", "background"],
+        [[1.0, 2.5, 0.2], [0.6, 2.5, 0.2]],
+        0.05,
+    ),
     (
         "enzyme",
         enzyme,
@@ -120,9 +127,9 @@ def main(argv=None):
             (line,) = ax.plot(x, y, lw=1)
             ax.plot(x, d, ".", ms=2, color=line.get_color())
         ax.set(title=f"{name}: {', '.join(shared)} shared")
-    axes[0].set(xlabel="time")
-    axes[1].set(xlabel="substrate", xscale="log")
-    axes[2].set(xlabel="2 theta, degrees")
+    axes[0].set(xlabel="time", ylabel="signal")
+    axes[1].set(xlabel="substrate", ylabel="rate", xscale="log")
+    axes[2].set(xlabel="2 theta, degrees", ylabel="intensity")
     for x, y, colour in points:
         axes[3].loglog(x, y, "o", color=colour, mfc="none")
     ends = [min(p[0] for p in points), max(p[0] for p in points)]

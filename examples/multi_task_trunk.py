@@ -140,7 +140,7 @@ def main(argv=None):
         bars = {f"{name}\n{scarce} dipoles": error[prop] for (name, scarce), error in results.items() if prop in error}
         ax.bar(list(bars), list(bars.values()), color=["C0" if "trunk" in name else "C1" for name in bars])
         ax.tick_params(axis="x", labelsize=7)
-        ax.set(title=title)
+        ax.set(ylabel=title)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "multi_task_trunk.png", dpi=64)
     print(f"saved {arguments.out / 'multi_task_trunk.png'}")

@@ -122,13 +122,13 @@ def main(argv=None):
     for i in range(60):
         axes[0].plot(*path[:, i, :2].T, color=f"C{int(label_test[i])}", lw=0.8, alpha=0.7)
         axes[0].plot(*deep[:, i, :2].T, ".", color=f"C{int(label_test[i])}", ms=2)
-    axes[0].set(title="ODE (lines), the net of 8 steps (dots)", aspect="equal")
+    axes[0].set(title="ODE (lines), 8 steps (dots)", xlabel="z_1", ylabel="z_2", aspect="equal")
     for ax, values, title in (
         (axes[1], errors, "error of the state"),
         (axes[2], slopes, "relative error of the gradient"),
     ):
         ax.loglog(depths, values, "o", label="residual net, tied")
-        ax.set(xlabel="steps K", title=title)
+        ax.set(xlabel="steps K", ylabel=title)
     axes[1].loglog(depths, [predicted / k for k in depths], color="0.5", lw=1, label="predicted, no free number")
     axes[2].loglog(depths, [slopes[-1] * depths[-1] / k for k in depths], color="0.5", lw=1, label="1 / K")
     for ax in axes[1:]:

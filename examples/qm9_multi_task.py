@@ -133,7 +133,7 @@ def main(argv=None):
         truth = target[name][-test:].flatten() * spread[name]
         ax.plot(truth, truth + long[0][name].flatten() * spread[name], ".", ms=2)
         ax.plot(ends := [truth.min(), truth.max()], ends, color="0.6", lw=1)
-        ax.set(title=f"{name}, {unit}", xlabel="label, and one trunk's")
+        ax.set(title=f"{name}, {unit}", xlabel="label", ylabel="one trunk")
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "qm9_multi_task.png", dpi=64)
     print(f"saved {arguments.out / 'qm9_multi_task.png'}")

@@ -86,7 +86,7 @@ def main(argv=None):
     gains = (0.5, 2.0) if arguments.quick else (0.5, 0.8, 1.0, 1.5, 2.0, 3.0)
     seeds, counts, epochs = (1, (60,), 40) if arguments.quick else (3, (30, 100, 300, 1000), 250)
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
     rng = torch.Generator().manual_seed(0)
     print(
         "growth of the gradient a step: g s of mean-field theory, measured with W tied over time and with a W for each time"
@@ -121,16 +121,16 @@ def main(argv=None):
             f"{name:18s} " + "".join(f"{mean:9.2f} +- {error:5.2f}" for mean, error in errors) + f"   {weights} weights"
         )
         axes[2].errorbar(counts, *np.array(errors).T, fmt="o-", label=f"{name}: {weights} weights")
-    axes[0].set(yscale="log", xlabel="steps back in time", title="norm of the gradient; dotted: (g s)^T")
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].set(yscale="log", xlabel="steps back in time", ylabel="norm of the gradient", title="dotted: (g s)^T")
+    axes[0].legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
     predicted, *measured = np.array(rates).T
     axes[1].errorbar(predicted, measured[0], measured[1], fmt="o", label="tied")
     axes[1].errorbar(predicted, measured[2], measured[3], fmt="s", mfc="none", label="untied")
     axes[1].plot(predicted, predicted, color="0.6", lw=1)
     axes[1].set(xlabel="growth a step, predicted", ylabel="measured", title="(s W)^T")
-    axes[1].legend(frameon=False)
-    axes[2].set(xscale="log", yscale="log", xlabel="sequences", title="test error / noise variance")
-    axes[2].legend(frameon=False)
+    axes[1].legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    axes[2].set(xscale="log", yscale="log", xlabel="sequences", ylabel="test error / noise variance")
+    axes[2].legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "recurrent_gradient.png", dpi=72)
     print(f"saved {arguments.out / 'recurrent_gradient.png'}")

@@ -4,16 +4,19 @@
 
 A 5 x 5 filter on three channels, with a bias, has k = 76 weights; on 32 x 32 images it stands at P = 784 positions. Responses with noise
 are given, filters are fitted by least squares. A filter of its own at each position sees one patch an image, k / (n - k - 1) of the noise
-is its excess error; the shared one sees P patches. Last panel: empirical Rademacher complexity (Bartlett & Mendelson 2002) of
-x -> P^(-1/2) sum_p w_p . x_p with |w_p| <= 1, whose supremum has a closed form.
+is its excess error; the shared one sees P patches. Last panel: empirical Rademacher complexity (Bartlett & Mendelson 2002) of x -> P^(-1/2)
+sum_p w_p . x_p with |w_p| <= 1, in closed form. Beside it the VC dimension itself (Vapnik 1998) of sign(w . x), for a small case: every labelling of
+every set of 0-1 points is put to a linear programme.
 """
 
 import argparse
+from itertools import combinations, product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch.nn import functional
 
 K = 5 * 5 * 3 + 1
@@ -55,6 +58,19 @@ def rademacher(size, images, draws, rng):
     return sums.sum(1).norm(dim=-1).mean().item(), sums.norm(dim=-1).sum(1).mean().item()
 
 
+def vc_dimension(index):
+    """Most points of {0, 1}^n that sign(w . x) with w_i = v[index_i] labels in every way."""
+    points = np.array(list(product((0, 1), repeat=len(index)))[1:]) @ np.eye(max(index) + 1)[list(index)]
+
+    def possible(signed):
+        return linprog(0 * signed[0], A_ub=-signed, b_ub=-np.ones(len(signed)), bounds=(None, None)).status == 0
+
+    def shattered(some):
+        return all(possible(np.array(signs)[:, None] * some) for signs in product((-1, 1), repeat=len(some)))
+
+    return max(d for d in range(1, len(index) + 2) if any(map(shattered, combinations(points, d))))
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer images and seeds")
@@ -62,17 +78,14 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     seeds, accuracy = (2, 0.1) if arguments.quick else (5, 0.01)
     sizes = (5, 8, 12) if arguments.quick else (5, 6, 8, 12, 18, 25, 32)
-    many = np.array(
-        [n for n in (100, 120, 160, 250, 400, 700, 1000, 1600, 2600, 4200, 6000, 7000, 8200) if n < 130 / accuracy]
-    )
-
+    many = np.array([100, 120, 160, 250, 400, 700, 1000, 1600, 2600, 4200, 6000, 7000, 8200])
+    many = many[many < 130 / accuracy]
     # the unshared layer is measured at 7 x 7 of its positions: they are alike
     rngs = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
     unshared = np.array([learning_curve(patches(many[-1], 32, rng, stride=4), many, rng, shared=False) for rng in rngs])
     own = [needed(many, curve, accuracy) for curve in unshared]
     print(f"images to an excess error of {100 * accuracy:.0f} % of the noise; {seeds} seeds; k = {K} weights a filter")
-    expected = K / accuracy + K + 1
-    print(f"a filter at each position: {np.mean(own):,.0f} +- {np.std(own):.0f} (predicted {expected:,.0f})")
+    print(f"one at each position: {np.mean(own):,.0f} +- {np.std(own):.0f} (predicted {K / accuracy + K + 1:,.0f})")
     print(" image   positions   shared, images      ratio")
     ratios, shared = [], {}
     for size in sizes:
@@ -81,11 +94,10 @@ def main(argv=None):
         few = np.unique(np.round(np.geomspace(max(1.0, 100 / positions), top + 4, 24)).astype(int))
         curves = [learning_curve(patches(few[-1], size, rng), few, rng, shared=True) for rng in rngs for _ in range(4)]
         images = np.array([needed(few, np.mean(curves[4 * s : 4 * s + 4], axis=0), accuracy) for s in range(seeds)])
-        ratio = np.array(own) / images
+        ratio, shared[size] = np.array(own) / images, (few, np.array(curves))
         ratios.append((positions, ratio.mean(), ratio.std()))
-        shared[size] = few, np.array(curves)
-        print(f"{size:3d} x {size:<3d} {positions:8d}   {images.mean():8.1f} +- {images.std():5.1f}", end="   ")
-        print(f"{ratio.mean():6.1f} +- {ratio.std():.1f}")
+        told = f"{images.mean():8.1f} +- {images.std():5.1f}   {ratio.mean():6.1f} +- {ratio.std():.1f}"
+        print(f"{size:3d} x {size:<3d} {positions:8d}   {told}")
 
     counts, biased = many[many <= 2600], {}
     print("\nfilters that differ by s at each position: bias s^2 k; predicted break-even s^2 = 1 / (n - k - 1)")
@@ -97,33 +109,38 @@ def main(argv=None):
         print(f"  s = {spread}: sharing loses from n = {crossing:.0f} images on, predicted {1 / spread**2 + K + 1:.0f}")
 
     complexity = np.array([rademacher(size, 50, 20, rngs[0]) for size in sizes])
-    growth = complexity[-1] / complexity[0]
-    positions = (sizes[-1] - 4) ** 2
+    growth, positions = complexity[-1] / complexity[0], (sizes[-1] - 4) ** 2
     print(f"\nRademacher complexity on 50 images, from 1 position to {positions}: shared times {growth[0]:.2f},")
     print(f"a filter at each position times {growth[1]:.1f} (root of the number of positions: {positions**0.5:.0f})")
 
-    figure, axes = plt.subplots(1, 4, figsize=(15, 3.5), layout="constrained")
+    found = {max(index) + 1: vc_dimension(index) for index in ((0, 1, 2, 3), (0, 1, 2, 0), (0, 1, 0, 1), (0, 0, 0, 0))}
+    print(f"VC dimension of sign(w . x), four 0-1 inputs, by brute force, by the number of weights: {found}")
+
+    figure, axes = plt.subplots(1, 4, figsize=(16, 4.2), layout="constrained")
     few, curves = shared[sizes[-1]]
-    for label, n, values in (("shared", few, curves), ("one at each position", many, unshared)):
-        axes[0].errorbar(n, values.mean(0), values.std(0), fmt="o", ms=3, label=label)
-    axes[0].plot(few, K / (few * (sizes[-1] - 4) ** 2), color="C0", lw=1)
-    axes[0].plot(many, K / (many - K - 1), color="C1", lw=1)
+    lines = K / (few * (sizes[-1] - 4) ** 2), K / (many - K - 1)
+    for label, n, values, line in zip(("shared", "each its own"), (few, many), (curves, unshared), lines, strict=True):
+        bars = axes[0].errorbar(n, values.mean(0), values.std(0), fmt="o", ms=3, label=label)
+        axes[0].plot(n, line, color=bars[0].get_color(), lw=1)
     axes[0].axhline(accuracy, color="0.6", lw=1, ls=":")
-    axes[0].set(xscale="log", yscale="log", xlabel="images", title="excess error; lines: k / n, k / nP")
-    axes[0].legend(frameon=False)
+    axes[0].set(
+        xscale="log", yscale="log", xlabel="images", ylabel="excess error / noise", title="lines: k / n, k / nP"
+    )
     p, mean, error = np.array(ratios).T
     axes[1].errorbar(p, mean, error, fmt="o", ms=4)
     axes[1].plot(p, p, color="0.6", lw=1)
-    axes[1].set(xscale="log", yscale="log", xlabel="positions", title="images needed, unshared / shared")
+    axes[1].set(xscale="log", yscale="log", xlabel="positions", ylabel="images needed, unshared / shared")
     for spread, (tied, untied) in biased.items():
-        (line,) = axes[2].plot(counts, tied, "-", label=f"shared, s = {spread}")
-        axes[2].plot(counts, untied, "--", color=line.get_color())
-        axes[2].axvline(1 / spread**2 + K + 1, color=line.get_color(), ls=":")
-    axes[2].set(xscale="log", yscale="log", xlabel="images", title="bias against variance (dashed: unshared)")
-    axes[2].legend(frameon=False)
+        colour = axes[2].plot(counts, tied, "-", label=f"shared, s = {spread}")[0].get_color()
+        axes[2].plot(counts, untied, "--", color=colour)
+        axes[2].axvline(1 / spread**2 + K + 1, color=colour, ls=":")
+    axes[2].set(
+        xscale="log", yscale="log", xlabel="images", ylabel="excess error / noise", title="bias (dashed: unshared)"
+    )
     axes[3].plot(p, complexity, "o-", label=["shared", "one at each position"])
-    axes[3].set(xscale="log", yscale="log", xlabel="positions", title="Rademacher complexity, 50 images")
-    axes[3].legend(frameon=False)
+    axes[3].set(xscale="log", yscale="log", xlabel="positions", ylabel="Rademacher complexity")
+    for ax in (axes[0], *axes[2:]):
+        ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "sample_complexity.png", dpi=64)
     print(f"saved {arguments.out / 'sample_complexity.png'}")

@@ -106,7 +106,7 @@ def main(argv=None):
     axes[0].set(title="convolution: uses of each tap")
     axes[0].axis("off")
     axes[1].bar(range(1, len(steps) + 1), steps.numpy())
-    axes[1].set(yscale="log", xlabel="time", title="recurrent: part of each step")
+    axes[1].set(yscale="log", xlabel="time", ylabel="part of the gradient", title="recurrent: part of each step")
     both = torch.cat(
         [
             two[0],
@@ -120,7 +120,7 @@ def main(argv=None):
     axes[2].set(title="encoder, decoder, sum", xticks=[], yticks=[])
     axes[3].bar(range(len(hashed)), hashed.numpy())
     axes[3].axhline(hashed.sum(), color="k", lw=1)
-    axes[3].set(title="hashed: uses of one weight, sum", xlabel="use")
+    axes[3].set(title="hashed: uses of one weight, sum", xlabel="use", ylabel="part of the gradient")
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "shared_gradient.png", dpi=64)
     print(f"saved {arguments.out / 'shared_gradient.png'}")

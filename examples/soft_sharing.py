@@ -117,7 +117,7 @@ def main(argv=None):
     axes[0].errorbar(place, measured, error, fmt="o", label="measured")
     axes[0].plot(place, predicted, color="0.5", label="predicted")
     axes[0].set_xticks(place, ["0", *(f"{s:.2g}" for s in strengths[1:-1]), "hard"])
-    axes[0].set(xlabel="lambda (middle: MAP)", title="error of a filter")
+    axes[0].set(xlabel="lambda (middle: MAP)", ylabel="squared error of a filter")
     axes[0].legend(frameon=False)
 
     print(f"\none frequency, {COPIES} noisy sensors, many local optima: sensors that end at it, {trials} trials")
@@ -127,7 +127,7 @@ def main(argv=None):
     for name, share in found.items():
         print(f"  {'lambda ' + name if name[0].isdigit() else name + ' sharing':18s} {share:5.1f} %")
     axes[1].bar(list(found), list(found.values()), color=["C3", *["C0"] * 4, "C2"])
-    axes[1].set(xlabel="lambda", title="% of sensors at the frequency")
+    axes[1].set(xlabel="lambda", ylabel="sensors at the frequency, %")
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "soft_sharing.png", dpi=72)

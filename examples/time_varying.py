@@ -83,7 +83,9 @@ def main(argv=None):
         values = errors(s**2, True, count, times, blocks, repeats, rng)[0] * count / SIGMA**2
         print(f"  {s:5.2f} " + "".join(f"{v:8.3f}" for v in values) + f"   best: {blocks[values.argmin()]}")
         axes[1].plot(blocks, values, "o-", label=f"s = {s}")
-    axes[1].set(xscale="log", yscale="log", xlabel="times that share a parameter", title="error, random walk; free = 1")
+    axes[1].set(
+        xscale="log", yscale="log", xlabel="times that share a parameter", ylabel="error, free = 1", title="random walk"
+    )
     axes[1].legend(frameon=False)
     arguments.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.out / "time_varying.png", dpi=72)

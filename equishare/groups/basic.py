@@ -14,6 +14,7 @@ from torch import Tensor
 
 from equishare.groups.group import Element, Group, GroupError
 from equishare.groups.permutation import Permutation, SignedPermutation, is_permutation, parity
+from equishare.groups.real_form import as_real
 from equishare.groups.representation import Representation
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class Trivial(Representation):
     def matrix(self, g: Element) -> Float[Tensor, "size size"]:
         """[[1]]."""
         return torch.ones(1, 1, dtype=torch.float64)
+
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """[[0]]."""
+        return torch.zeros(1, 1, dtype=torch.float64)
 
     def __repr__(self) -> str:
         return f"trivial({self.group})"
@@ -224,6 +229,10 @@ class Defining(Representation):
         """The matrix."""
         return self.group.defining_matrix(g)  # type: ignore[attr-defined]
 
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """The element itself."""
+        return self.group.defining_matrix(a)  # type: ignore[attr-defined]
+
     def __repr__(self) -> str:
         return f"defining({self.group})"
 
@@ -239,7 +248,7 @@ class GivenMatrices(Representation):
     @staticmethod
     def of(group: FiniteGroup, matrices: Sequence[Tensor], name: str = "given") -> GivenMatrices:
         """The representation with these matrices of ``group.generators``."""
-        rows = [torch.as_tensor(m, dtype=torch.float64) for m in matrices]
+        rows = [as_real(m) for m in matrices]
         if len(rows) != len(group.generators) or len({tuple(m.shape) for m in rows}) != 1 or rows[0].ndim != 2:
             raise GroupError(
                 f"{len(group.generators)} square matrices of one size are needed, one for each generator; "

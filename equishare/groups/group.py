@@ -28,6 +28,8 @@ class Group(ABC):
     """
 
     name: str
+    algebra: tuple[Element, ...] = ()  # a basis of the Lie algebra, of groups that are given by theirs
+    components: tuple[Element, ...] = ()  # elements that generate such a group together with the algebra
     generators: tuple[Element, ...]  # they generate the group, or a dense subgroup of a compact Lie group
 
     @property

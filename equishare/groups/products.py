@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 import torch
 
 from equishare.groups.finite import LARGEST_LISTED, FiniteGroup
-from equishare.groups.group import GroupError
+from equishare.groups.group import Group, GroupError
+from equishare.groups.mixed_product import MixedProduct, mixed_product
 from equishare.groups.permutation import Permutation, is_permutation, side_by_side
 
 
@@ -42,8 +44,12 @@ class DirectProduct(FiniteGroup):
         return tuple(image)
 
 
-def direct(*factors: FiniteGroup) -> DirectProduct:
-    """The direct product of groups.
+@overload
+def direct(*factors: FiniteGroup) -> DirectProduct: ...
+@overload
+def direct(*factors: Group) -> DirectProduct | MixedProduct: ...
+def direct(*factors: Group) -> DirectProduct | MixedProduct:
+    """The direct product of groups: a group of permutations where all are, else of tuples of elements (``MixedProduct``).
 
     >>> from equishare import groups
     >>> direct(groups.cyclic(2), groups.symmetric(3)).order
@@ -51,10 +57,13 @@ def direct(*factors: FiniteGroup) -> DirectProduct:
     """
     if not factors:
         raise GroupError("a direct product needs at least one factor")
-    identities = tuple(tuple(factor.generators) for factor in factors)
-    bare = DirectProduct("", (tuple(range(sum(f.degree for f in factors))),), None, factors)
+    finite = tuple(factor for factor in factors if isinstance(factor, FiniteGroup))
+    if len(finite) < len(factors):
+        return mixed_product(factors)
+    identities = tuple(tuple(factor.generators) for factor in finite)
+    bare = DirectProduct("", (tuple(range(sum(f.degree for f in finite))),), None, finite)
     generators = tuple(bare.embed(k, g) for k, gens in enumerate(identities) for g in gens)
-    return DirectProduct(" x ".join(map(repr, factors)), generators, None, factors)
+    return DirectProduct(" x ".join(map(repr, factors)), generators, None, finite)
 
 
 def semidirect(

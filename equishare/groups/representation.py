@@ -39,6 +39,22 @@ class Representation(ABC):
     def matrix(self, g: Element) -> Float[Tensor, "size size"]:
         """rho(g), in double precision."""
 
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """How an element of the Lie algebra acts: the derivative of rho(exp(t a)) at t = 0.
+
+        Raises:
+            GroupError: it is not known for this representation.
+        """
+        raise GroupError(f"how the Lie algebra of {self.group} acts by {self} is not known")
+
+    @cached_property
+    @on_cpu
+    def orthogonal(self) -> bool:
+        """Whether all elements act by orthogonal matrices, which keep lengths."""
+        eye = torch.eye(self.size, dtype=torch.float64)
+        found = [self.matrix(g) for g in self.group.generators]
+        return all(float((m @ m.mT - eye).abs().max()) < 1e-9 for m in found)
+
     def signed_permutation(self, g: Element) -> SignedPermutation | None:
         """rho(g) as a signed permutation, None if it is none."""
         return SignedPermutation.from_matrix(self.matrix(g))
@@ -158,6 +174,13 @@ class DirectSum(Representation):
             blocks += [rep.matrix(g)] * count
         return torch.block_diag(*blocks)
 
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """The block-diagonal matrix of the derivatives."""
+        blocks: list[Tensor] = []
+        for count, rep in self.terms:
+            blocks += [rep.derivative(a)] * count
+        return torch.block_diag(*blocks)
+
     def signed_permutation(self, g: Element) -> SignedPermutation | None:
         """The signed permutation of all blocks, None if some block has none."""
         images, signs, offset = [], [], 0
@@ -213,6 +236,12 @@ class TensorProduct(Representation):
         """The Kronecker product."""
         return torch.kron(self.left.matrix(g).contiguous(), self.right.matrix(g).contiguous())
 
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """By the product rule."""
+        eyes = [torch.eye(rep.size, dtype=torch.float64) for rep in (self.left, self.right)]
+        left, right = (rep.derivative(a).contiguous() for rep in (self.left, self.right))
+        return torch.kron(left, eyes[1]) + torch.kron(eyes[0], right)
+
     def signed_permutation(self, g: Element) -> SignedPermutation | None:
         """The signed permutation of pairs, None if a factor has none."""
         left, right = self.left.signed_permutation(g), self.right.signed_permutation(g)
@@ -249,6 +278,10 @@ class Dual(Representation):
         """The inverse transposed."""
         return self.inner.matrix(self.group.inverse(g)).mT.contiguous()
 
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """Minus the transposed derivative."""
+        return -self.inner.derivative(a).mT.contiguous()
+
     def signed_permutation(self, g: Element) -> SignedPermutation | None:
         """The same signed permutation: it is orthogonal."""
         return self.inner.signed_permutation(g)
@@ -282,3 +315,15 @@ def intertwiner_count(rep_in: Representation, rep_out: Representation) -> int:
     group = _same_group(rep_in, rep_out)
     total = sum(weight * rep_in.character(group.inverse(g)) * rep_out.character(g) for g, weight in group.classes())
     return round(total)
+
+
+def fields_of(rep: Representation) -> list[tuple[int, Representation]]:
+    """The (count, field) pairs of a representation: a field is one irreducible block of its direct sum."""
+    require_representation(rep)
+    found: list[tuple[int, Representation]] = []
+    for count, part in rep.parts:
+        if len(part.parts) > 1 or part.parts[0] != (1, part):
+            found += fields_of(part) * count
+        else:
+            found.append((count, part))
+    return found

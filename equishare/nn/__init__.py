@@ -8,11 +8,15 @@ from equishare.nn.e3.irreps_linear import IrrepsLinear
 from equishare.nn.e3.radial_basis import RadialBasis
 from equishare.nn.e3.readout import Readout
 from equishare.nn.e3.spherical_harmonics import SphericalHarmonics
+from equishare.nn.emlp import EMLP, emlp
 from equishare.nn.export import to_torch
 from equishare.nn.fields.activation import NormActivation, PointwiseActivation
+from equishare.nn.fields.bilinear import Bilinear
 from equishare.nn.fields.dropout import FieldDropout
+from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.group_conv import GroupConv1d, GroupConv2d, GroupConv3d
 from equishare.nn.fields.norm import FieldBatchNorm, FieldRMSNorm
+from equishare.nn.fields.point_conv import PointConv
 from equishare.nn.fields.pool import GroupPool
 from equishare.nn.fields.separable_group_conv import SeparableGroupConv1d, SeparableGroupConv2d, SeparableGroupConv3d
 from equishare.nn.fields.shared_linear import SharedLinear
@@ -56,7 +60,9 @@ from equishare.ops.edges import Edges
 from equishare.ops.layout import Layout, from_e3nn, to_e3nn
 
 __all__ = [
+    "EMLP",
     "AttentionPool",
+    "Bilinear",
     "ChannelProduct",
     "ChannelTensorProduct",
     "Convergence",
@@ -72,6 +78,7 @@ __all__ = [
     "FieldLayer",
     "FieldRMSNorm",
     "Gate",
+    "GatedActivation",
     "GraphLinear",
     "GroupConv1d",
     "GroupConv2d",
@@ -90,6 +97,7 @@ __all__ = [
     "LocallyConnected2d",
     "NormActivation",
     "PermutationLinear",
+    "PointConv",
     "PointwiseActivation",
     "RadialBasis",
     "Readout",
@@ -113,6 +121,7 @@ __all__ = [
     "TiedInputLSTM",
     "backend",
     "clebsch_gordan",
+    "emlp",
     "fits",
     "fixed_point",
     "from_e3nn",

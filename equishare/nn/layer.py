@@ -206,13 +206,9 @@ def with_plain_parts(module: nn.Module) -> nn.Module:
     return module
 
 
-def fields_of(rep: Representation) -> list[tuple[int, Representation]]:
-    """The (count, field) pairs of a representation: a field is one irreducible block of its direct sum."""
-    require_representation(rep)
-    found: list[tuple[int, Representation]] = []
-    for count, part in rep.parts:
-        if len(part.parts) > 1 or part.parts[0] != (1, part):
-            found += fields_of(part) * count
-        else:
-            found.append((count, part))
-    return found
+def require_orthogonal(rep: Representation) -> None:
+    """Raise EquivarianceError unless the group keeps the length of every vector."""
+    if not rep.orthogonal:
+        raise EquivarianceError(
+            f"{rep} does not keep lengths, which this layer is made of: use invariants of {rep.group}"
+        )

@@ -1,6 +1,7 @@
 """Which weights are the same: sharing patterns and the solver that finds them."""
 
 from equishare.sharing.basis_pattern import BasisPattern
+from equishare.sharing.bilinear import bilinear
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.composed_pattern import ComposedPattern, compose
 from equishare.sharing.group_convolution import group_convolution
@@ -36,6 +37,7 @@ __all__ = [
     "SharingError",
     "SharingPattern",
     "SoftSharing",
+    "bilinear",
     "compose",
     "group_convolution",
     "hashed",

@@ -26,31 +26,52 @@ class BasisPattern(SharingPattern):
     tensor([3., 6.])
     """
 
-    matrix: Tensor
+    matrix: Tensor | None  # where the basis is dense
+    entry: Tensor | None  # where it is sparse: the places of its numbers, and these
+    column: Tensor | None
+    value: Tensor | None
 
     def __init__(self, matrix: Float[Tensor, "numel n_free"], shape: tuple[int, ...]) -> None:
         super().__init__(shape, matrix.shape[1])
         if matrix.shape[0] != self.numel:
             raise SharingError(f"{self.numel} rows expected for shape {shape}, got {matrix.shape[0]}")
         matrix = matrix.detach().double()
-        self.register_buffer("matrix", matrix.coalesce() if matrix.is_sparse else matrix, persistent=False)
+        entry = column = value = None
+        if matrix.is_sparse:
+            matrix = matrix.coalesce()
+            (entry, column), value = matrix.indices().clone(), matrix.values().clone()
+        tables = {"matrix": None if matrix.is_sparse else matrix, "entry": entry, "column": column, "value": value}
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
 
     def expand(self, base: Float[Tensor, "*batch n_free"]) -> Float[Tensor, "*batch *shape"]:
-        """The full weight, by one matrix product."""
+        """The full weight, by one matrix product; of a sparse basis, by one gather and one sum."""
         self._check_base(base)
-        matrix = self._near(self.matrix, base).to(base.dtype)
         rows = base.reshape(math.prod(base.shape[:-1]), self.n_free)
-        full = torch.sparse.mm(matrix, rows.mT).mT if matrix.is_sparse else rows @ matrix.mT
+        if self.matrix is not None:
+            full = rows @ self._near(self.matrix, base).to(base.dtype).mT
+        else:
+            entry, column, value = self._sparse(base)
+            terms = rows.index_select(1, column) * value.to(base.dtype)
+            full = terms.new_zeros(rows.shape[0], self.numel).index_add(1, entry, terms)
         return full.reshape(*base.shape[:-1], *self.shape)
+
+    def _sparse(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Entries, columns and values of a sparse basis."""
+        if self.entry is None or self.column is None or self.value is None:
+            raise SharingError("the basis is dense")
+        return self._near(self.entry, x), self._near(self.column, x), self._near(self.value, x)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:
         """The least-squares solution of B w = W, through the basis's Gram matrix."""
         batch = self._check_weight(weight)
         rows = weight.reshape(math.prod(batch), self.numel).double()
-        if self.matrix.is_sparse:
-            overlap = torch.sparse.mm(self.matrix.mT, rows.mT)
-            where, values = self.matrix.indices().cpu().numpy(), self.matrix.values().cpu().numpy()
-            columns = coo_matrix((values, where), shape=tuple(self.matrix.shape)).tocsr()
+        if self.matrix is None:
+            entry, column, value = self._sparse(weight)
+            terms = rows.index_select(1, entry) * value
+            overlap = terms.new_zeros(rows.shape[0], self.n_free).index_add(1, column, terms).mT
+            where = entry.cpu().numpy(), column.cpu().numpy()
+            columns = coo_matrix((value.cpu().numpy(), where), shape=(self.numel, self.n_free)).tocsr()
             gram = torch.from_numpy((columns.T @ columns).toarray()).to(weight.device)
         else:
             overlap, gram = self.matrix.mT @ rows.mT, self.matrix.mT @ self.matrix

@@ -90,11 +90,15 @@ def _solve_block(rep_in: Representation, rep_out: Representation) -> SharingPatt
 
 
 def _constraints(rep_in: Representation, rep_out: Representation) -> list[Tensor]:
-    """For each generator the matrix of W -> rho_out W - W rho_in on row-major W."""
+    """For each generator, or element of the Lie algebra, the matrix of W -> rho_out W - W rho_in on row-major W."""
     found = []
     eye_in = torch.eye(rep_in.size, dtype=torch.float64)
     eye_out = torch.eye(rep_out.size, dtype=torch.float64)
-    for g in rep_in.group.generators:
+    group = rep_in.group
+    for element in group.algebra:  # the same at the identity: db W - W da
+        a, b = rep_in.derivative(element).contiguous(), rep_out.derivative(element).contiguous()
+        found.append(torch.kron(b, eye_in) - torch.kron(eye_out, a.mT.contiguous()))
+    for g in group.components if group.algebra else group.generators:
         a, b = rep_in.matrix(g).contiguous(), rep_out.matrix(g).contiguous()
         found.append(torch.kron(b, eye_in) - torch.kron(eye_out, a.mT.contiguous()))
     return found

@@ -368,7 +368,8 @@ def test_cell(name, feature, tmp_path, request):
 
 @pytest.mark.parametrize("name", sorted(name for name in table.CASES if issubclass(getattr(nn, name), nn.Layer)))
 def test_every_layer_says_what_it_takes_and_shares(name):
-    _, layer, _ = build(name)
+    layer = build(name)[1]
+    layer = layer.conv if isinstance(layer, table.Placed) else layer
     ends = [*(layer.rep_in if isinstance(layer.rep_in, tuple) else (layer.rep_in,)), layer.rep_out]
     assert all(end is None or isinstance(end, nn.FeatureType | tuple) for end in ends)
     names = {path for path, _ in layer.named_parameters()}

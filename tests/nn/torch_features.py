@@ -18,6 +18,7 @@ from torch import nn as torch_nn
 from equishare import groups, nn
 
 C2, C4, D4, S5, CUBE = groups.cyclic(2), groups.cyclic(4), groups.dihedral(4), groups.symmetric(5), groups.octahedral()
+SO4, O3 = groups.so(4), groups.o3()
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,30 @@ def as_one_tuple(n: int) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     return lambda dims: ({0: dims["batch"]}, ({0: dims["batch"]},)) if n == 2 else (({0: dims["batch"]},),)
 
 
+class Placed(torch_nn.Module):
+    """A `PointConv` whose positions and edges are positional, as exporters want them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        field = O3.irreps("0e+1o")
+        self.conv = nn.PointConv(O3, 1, 2, field, field, radii=(0.0, 1.0))
+
+    def forward(self, x: Tensor, positions: Tensor, edge_index: Tensor) -> Tensor:
+        """The convolution."""
+        return self.conv(x, positions=positions, edge_index=edge_index)
+
+
+def points(batch: int) -> tuple[Tensor, ...]:
+    """Features and places of five points each, and edges among them."""
+    shift = 5 * torch.arange(batch).repeat_interleave(12)
+    return torch.randn(5 * batch, 4), torch.randn(5 * batch, 3), torch.randint(5, (2, 12 * batch)) + shift
+
+
+def of_points(dims: dict[str, Any]) -> tuple[Any, ...]:
+    """Dynamic dimensions of `points`."""
+    return {0: dims["atoms"]}, {0: dims["atoms"]}, {1: dims["edges"]}
+
+
 def two_sets(batch: int) -> tuple[Tensor, ...]:
     """Nodes and edges of dense graphs."""
     return torch.randn(batch, 5, 3), torch.randn(batch, 5, 5, 2)
@@ -94,16 +119,22 @@ def quiet(make: Callable[[], torch_nn.Module]) -> torch_nn.Module:
 
 CASES: dict[str, Case] = {
     "AttentionPool": Case(lambda: nn.AttentionPool(8, 2, 2), plain(5, 8)),
+    "Bilinear": Case(
+        lambda: nn.Bilinear(SO4.defining() + SO4.trivial(), 2 * SO4.defining(), SO4.trivial() + 2 * SO4.defining()),
+        lambda batch: (torch.randn(batch, 5), torch.randn(batch, 8)),
+    ),
     "ChannelProduct": Case(lambda: nn.ChannelProduct("4x0e+4x1o", None, "4x0e+4x1o+4x2e"), atoms(4, 4)),
     "ChannelTensorProduct": Case(
         lambda: nn.ChannelTensorProduct("4x0e+4x1o", "0e+1o+2e", "0e+1o"), graph(1, 0, 5), of_graph
     ),
     "DensityConv": Case(lambda: nn.DensityConv("4x0e+4x1o", 2, 3), graph(1, 3), of_graph),
+    "EMLP": Case(lambda: nn.EMLP(2 * SO4.defining(), SO4.trivial(), width=16, layers=2), plain(8)),
     "Equilibrium": Case(lambda: nn.Equilibrium(Contraction(), tolerance=1e-7), started, as_one_tuple(2)),
     "FieldBatchNorm": Case(lambda: nn.FieldBatchNorm(2 * C4.regular()), plain(8, 5, 5)),
     "FieldDropout": Case(lambda: nn.FieldDropout(2 * C4.regular()), plain(8, 5, 5)),
     "FieldRMSNorm": Case(lambda: nn.FieldRMSNorm(2 * C4.regular()), plain(8, 5, 5)),
     "Gate": Case(lambda: nn.Gate("4x0e+4x1o"), atoms(4, 4)),
+    "GatedActivation": Case(lambda: nn.GatedActivation(2 * D4.trivial() + 2 * D4.defining()), plain(8, 5, 5)),
     "GraphLinear": Case(lambda: nn.GraphLinear(3, 2, 4, 3), two_sets),
     "GroupConv1d": Case(lambda: nn.GroupConv1d(C2, 1, 2, 3), plain(2, 7)),
     "GroupConv2d": Case(lambda: nn.GroupConv2d(D4, 1, 2, 3), plain(8, 5, 5)),
@@ -118,6 +149,7 @@ CASES: dict[str, Case] = {
     "LocallyConnected2d": Case(lambda: nn.LocallyConnected2d(2, 3, 5, 3), plain(2, 5, 5)),
     "NormActivation": Case(lambda: nn.NormActivation(2 * D4.defining()), plain(4, 5, 5)),
     "PermutationLinear": Case(lambda: nn.PermutationLinear(2, 2, 3, 4), plain(5, 5, 3)),
+    "PointConv": Case(lambda: Placed(), points, of_points),
     "PointwiseActivation": Case(lambda: nn.PointwiseActivation(2 * C4.regular(), torch_nn.SiLU()), plain(8, 5, 5)),
     "RadialBasis": Case(lambda: nn.RadialBasis(5.0, 4), lambda batch: (0.5 + 4 * torch.rand(12 * batch),)),
     "Readout": Case(lambda: nn.Readout("4x0e+4x1o", "0e", 6), atoms(4, 4)),

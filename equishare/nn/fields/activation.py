@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, fields_of
+from equishare.groups.representation import Representation, fields_of
+from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_orthogonal
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
 ENTRYWISE = (
@@ -87,6 +87,7 @@ class NormActivation(FieldLayer):
 
     def __init__(self, rep: Representation) -> None:
         super().__init__(rep, rep)
+        require_orthogonal(rep)
         self.fields = [(count, field.size) for count, field in fields_of(rep)]
         self.bias = nn.Parameter(torch.full((sum(count for count, _ in self.fields),), -0.1))
 

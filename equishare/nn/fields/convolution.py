@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.finite import FiniteGroup
+from equishare.groups.group import Group
 from equishare.nn.layer import EquivarianceError, LayerError, SymmetryWarning
 from equishare.sharing.shared_weights import Call
 from equishare.sharing.toeplitz import PADDING_MODES, per_axis
@@ -73,9 +74,9 @@ class Convolution:
         """The number of axes."""
         return len(self.kernel_size)
 
-    def warn_of_strides(self, group: FiniteGroup) -> None:
+    def warn_of_strides(self, group: Group) -> None:
         """Say at construction which input sizes keep the symmetry, where a stride makes that depend."""
-        if group.order == 1 or max(self.stride) == 1:
+        if (isinstance(group, FiniteGroup) and group.order == 1) or max(self.stride) == 1:
             return
         rest = [
             (d * (k - 1) + 1 - 2 * p) % s

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
+from equishare.groups.group import Group
 from equishare.groups.lattice import grid_permutation, space_matrix
 from equishare.groups.on_cpu import on_cpu
+from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
 from equishare.nn.fields.convolution import Convolution, output_positions
@@ -30,6 +32,26 @@ def require_finite(group: object) -> None:
         raise EquivarianceError(f"a finite group such as groups.cyclic(4) is needed, got {group!r}")
 
 
+def require_turns(group: object, dimension: int) -> None:
+    """Raise EquivarianceError unless the group is finite, or SO(d) or O(d) of the space."""
+    if isinstance(group, OrthogonalGroup) and dimension > 1 and group.dimension == dimension:
+        return
+    if not isinstance(group, FiniteGroup):
+        raise EquivarianceError(
+            f"a finite group such as groups.cyclic(4), or SO(d) or O(d) of the {dimension} dimensions, is needed, got {group!r}"
+        )
+
+
+def moves(group: Group) -> bool:
+    """Whether the group has more than one element."""
+    return not isinstance(group, FiniteGroup) or group.order > 1
+
+
+def exact_on_grid(group: Group, kernel_size: tuple[int, ...]) -> bool:
+    """Whether the law of a convolution holds on the grid for all elements."""
+    return max(kernel_size) == 1 or (isinstance(group, FiniteGroup) and keeps_lattice(group, len(kernel_size)))
+
+
 @on_cpu
 def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:
     """True if the group permutes the axes of space up to sign, so that it maps grid points to grid points."""
@@ -37,26 +59,47 @@ def keeps_lattice(group: FiniteGroup, dimension: int) -> bool:
     return all(SignedPermutation.from_matrix(m) is not None for m in matrices)
 
 
+def fields_between(
+    group: FiniteGroup | OrthogonalGroup,
+    lifting: bool,
+    field_in: Representation | None,
+    field_out: Representation | None,
+) -> tuple[Representation, Representation]:
+    """The fields of a convolution: regular ones of a finite group where none are given."""
+    if lifting and field_in is not None:
+        raise EquivarianceError("lifting=True means field_in = G.trivial(): give one of the two")
+    if lifting:
+        field_in = group.trivial()
+    if isinstance(group, FiniteGroup):
+        field_in, field_out = field_in or group.regular(), field_out or group.regular()
+    if field_in is None or field_out is None:
+        raise EquivarianceError(f"{group} has no regular representation of finite size: give field_in and field_out")
+    require_representation(field_in, field_out)
+    return field_in, field_out
+
+
 def filter_pattern(
-    group: FiniteGroup, kernel_size: tuple[int, ...], field_in: Representation, field_out: Representation
+    group: Group, kernel_size: tuple[int, ...], field_in: Representation, field_out: Representation
 ) -> SharingPattern:
     """All filters W[o, i, x] between two fields with W(g x) = rho_out(g) W(x) rho_in(g)^-1.
 
-    Exact for groups that keep the lattice; else, in the plane, band-limited filters of the same law.
+    Exact for groups that keep the lattice; else band-limited filters of the same law.
     """
-    if keeps_lattice(group, len(kernel_size)) or max(kernel_size) == 1:
+    if max(kernel_size) == 1:
+        return ReshapedPattern(solve(field_in, field_out), (field_out.size, field_in.size, *kernel_size))
+    if isinstance(group, FiniteGroup) and keeps_lattice(group, len(kernel_size)):
         if field_out == group.regular() and field_in.kind != "matrix":
             return group_convolution(group, kernel_size, field_in)
         solved = solve(field_in * grid_permutation(group, kernel_size), field_out)
         return ReshapedPattern(solved, (field_out.size, field_in.size, *kernel_size))
-    if len(kernel_size) != 2 or len(set(kernel_size)) != 1:
+    if len(set(kernel_size)) != 1:
         raise EquivarianceError(
             f"{group} does not map a {'x'.join(map(str, kernel_size))} grid to itself, and band-limited "
-            "filters exist for square kernels in the plane only"
+            "filters exist for square and cubic kernels only"
         )
-    if field_out == group.regular() and field_in.kind == "permutation":
+    if isinstance(group, FiniteGroup) and field_out == group.regular() and field_in.kind == "permutation":
         return steerable_convolution(group, kernel_size[0], field_in)
-    return solve_steerable(group, kernel_size[0], field_in, field_out)
+    return solve_steerable(group, kernel_size[0], field_in, field_out, len(kernel_size))
 
 
 class _GroupConv(FieldLayer):
@@ -64,7 +107,7 @@ class _GroupConv(FieldLayer):
 
     def __init__(
         self,
-        group: FiniteGroup,
+        group: FiniteGroup | OrthogonalGroup,
         in_fields: int,
         out_fields: int,
         kernel_size: int | Sequence[int],
@@ -81,20 +124,16 @@ class _GroupConv(FieldLayer):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        require_finite(group)
-        if lifting and field_in is not None:
-            raise EquivarianceError("lifting=True means field_in = G.trivial(): give one of the two")
+        require_turns(group, self.dimension)
         if groups < 1 or in_fields % groups or out_fields % groups:
             raise EquivarianceError(f"groups={groups} must divide in_fields={in_fields} and out_fields={out_fields}")
-        field_in = field_in or (group.trivial() if lifting else group.regular())
-        field_out = field_out or group.regular()
-        require_representation(field_in, field_out)
+        field_in, field_out = fields_between(group, lifting, field_in, field_out)
         super().__init__(in_fields * field_in, out_fields * field_out)
-        self.group, self.groups, self.turns = group, groups, group.order > 1
+        self.group, self.groups, self.turns = group, groups, moves(group)
         self.in_fields, self.out_fields = in_fields, out_fields
         self.field_in, self.field_out = field_in, field_out
         self.convolution = Convolution.of(self.dimension, kernel_size, stride, padding, dilation, padding_mode)
-        self.exact = keeps_lattice(group, self.dimension) or max(self.convolution.kernel_size) == 1
+        self.exact = exact_on_grid(group, self.convolution.kernel_size)
         self.pattern = filter_pattern(group, self.convolution.kernel_size, self.field_in, self.field_out)
         self.bias_pattern = solve(group.trivial(), self.field_out)
         self.weight = nn.Parameter(torch.empty(out_fields, in_fields // groups, self.pattern.n_free, dtype=dtype))
@@ -188,11 +227,12 @@ class GroupConv1d(_GroupConv):
 
 
 class GroupConv2d(_GroupConv):
-    """A group convolution in the plane, for C_n and D_n, y_o(x) = sum_i,u W_oi(u) y_i(x + u).
+    """A group convolution in the plane, for C_n, D_n, SO(2) and O(2), y_o(x) = sum_i,u W_oi(u) y_i(x + u).
 
     Law: f(g y) = g f(y), where g turns or reflects the image about its centre and acts on channels by the
-    fields. Exact for n = 1, 2, 4; for other n the filters are band-limited and the law holds up to the error of
+    fields. Exact for n = 1, 2, 4; for other n, SO(2) and O(2) the filters are band-limited and the law holds up to the error of
     sampling (``exact`` is False; measured in the documentation). Cohen & Welling 2016; Weiler & Cesa 2019.
+    For SO(2) and O(2) both fields are given, as sums of irreps: ``G.trivial() + G.irrep(1) + G.irrep(2)``.
     Arguments as for :class:`GroupConv1d`.
 
     Raises:
@@ -210,15 +250,16 @@ class GroupConv2d(_GroupConv):
 
 
 class GroupConv3d(_GroupConv):
-    """A group convolution in space, for the octahedral groups and other groups of signed axis permutations.
+    """A group convolution in space, for every finite group of rotations, SO(3) and O(3).
 
     Law: f(g y) = g f(y), where g turns or reflects the volume about its centre and acts on channels by the
-    fields; exact. Worrall & Brostow 2018, "CubeNet". Arguments as for :class:`GroupConv1d`.
+    fields; exact for the octahedral groups and other groups of signed axis permutations (Worrall & Brostow 2018, "CubeNet"). For others the
+    filters are band-limited, shells times spherical harmonics (Weiler et al. 2018, "3D Steerable CNNs"), and the law holds up to the
+    error of sampling. For SO(3) and O(3) both fields are given: ``G.irreps("0e+1o+2e")``. Arguments as for :class:`GroupConv1d`.
 
     Raises:
         GroupError: the group does not act on space.
-        EquivarianceError: the group does not keep the lattice, the sizes break the symmetry, or an input
-            does not fit.
+        EquivarianceError: the sizes break the symmetry, or an input does not fit.
 
     >>> from equishare import groups, nn
     >>> conv = nn.GroupConv3d(groups.octahedral(), 1, 2, 3, lifting=True)

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of, near
+from equishare.groups.representation import Representation, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, near, require_orthogonal
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -103,6 +103,7 @@ class FieldRMSNorm(FieldLayer):
 
     def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
         super().__init__(rep, rep)
+        require_orthogonal(rep)
         self.eps = eps
         sizes = [field.size for count, field in fields_of(rep) for _ in range(count)]
         self.weight = nn.Parameter(torch.ones(len(sizes)))

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, fields_of
+from equishare.groups.representation import Representation, fields_of
+from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal
 
 
 class GroupPool(FieldLayer):
@@ -39,6 +39,8 @@ class GroupPool(FieldLayer):
             raise EquivarianceError(
                 f"the {reduce} over a field needs permuted coordinates, {rep} acts otherwise: use norm"
             )
+        if reduce == "norm":
+            require_orthogonal(rep)
         super().__init__(rep, sum(count for count, _ in fields) * rep.group.trivial())
         self.fields, self.reduce, self.dimension = fields, reduce, dimension
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from equishare.groups.finite import FiniteGroup
 from equishare.nn.fields.convolution import Convolution, output_positions
-from equishare.nn.fields.group_conv import filter_pattern, keeps_lattice, require_finite
+from equishare.nn.fields.group_conv import exact_on_grid, filter_pattern, require_finite
 from equishare.nn.fields.initialisation import convolution_scale
 from equishare.nn.layer import FieldLayer
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -43,7 +43,7 @@ class _SeparableGroupConv(FieldLayer):
         ones = (1,) * self.dimension
         self.mixing = Convolution.of(self.dimension, 1, 1, 0, 1, "zeros")
         self.convolution = Convolution.of(self.dimension, kernel_size, stride, padding, dilation, padding_mode)
-        self.exact = keeps_lattice(group, self.dimension) or max(self.convolution.kernel_size) == 1
+        self.exact = exact_on_grid(group, self.convolution.kernel_size)
         self.group_pattern = filter_pattern(group, ones, group.regular(), group.regular())
         self.space_pattern = filter_pattern(group, self.convolution.kernel_size, group.trivial(), group.regular())
         self.group_weight = nn.Parameter(torch.empty(out_fields, in_fields, self.group_pattern.n_free, dtype=dtype))

@@ -111,10 +111,10 @@ def test_no_warning_without_stride_or_group():
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: nn.GroupConv2d(C8, 1, 1, (3, 5)), nn.EquivarianceError, "square kernels"),
+        (lambda: nn.GroupConv2d(C8, 1, 1, (3, 5)), nn.EquivarianceError, "square and cubic"),
         (lambda: nn.GroupConv2d(C4, 1, 1, (3, 5)), groups.GroupError, "grid to itself"),
         (lambda: nn.GroupConv3d(C4, 1, 1, 3), groups.GroupError, "2 dimensions"),
-        (lambda: nn.GroupConv3d(groups.icosahedral(), 1, 1, 3), nn.EquivarianceError, "grid to itself"),
+        (lambda: nn.GroupConv3d(groups.icosahedral(), 1, 1, (3, 3, 5)), nn.EquivarianceError, "cubic"),
         (lambda: nn.GroupConv2d(C4, 3, 2, 3, groups=2), nn.EquivarianceError, "must divide"),
         (
             lambda: nn.GroupConv2d(C4, 1, 1, 3, lifting=True, field_in=C4.regular()),
@@ -146,7 +146,7 @@ def test_no_warning_without_stride_or_group():
         (lambda: nn.PointwiseActivation(C4.regular(), torch_nn.Softmax()), nn.EquivarianceError, "entrywise"),
         (lambda: nn.FieldDropout(C4.regular(), 1.0), nn.EquivarianceError, "probability"),
         (lambda: nn.GroupConv2d(4, 1, 1, 3), nn.EquivarianceError, "finite group"),
-        (lambda: nn.GroupConv2d(groups.so2(), 1, 1, 3), nn.EquivarianceError, "finite group"),
+        (lambda: nn.GroupConv2d(groups.so2(), 1, 1, 3), nn.EquivarianceError, "give field_in"),
         (lambda: nn.SeparableGroupConv2d(groups.o2(), 1, 1, 3), nn.EquivarianceError, "finite group"),
         (lambda: nn.GroupConv2d(C4, 1, 1, 0), nn.LayerError, "kernel_size"),
         (lambda: nn.GroupConv2d(C4, 1, 1, 3, stride=0), nn.LayerError, "stride"),

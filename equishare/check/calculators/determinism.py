@@ -5,7 +5,7 @@ from ase import Atoms
 
 from equishare.check.calculators.comparison import ENERGY_TOLERANCE, FORCE_TOLERANCE, Violation, rows_of
 from equishare.check.calculators.evaluator import Evaluator, Result
-from equishare.check.calculators.noise import NoiseLevel
+from equishare.check.calculators.noise import ULPS, NoiseLevel
 from equishare.check.reports.calculator_report import PhysicsTest, judged
 from equishare.check.reports.verdict import Verdict
 
@@ -14,6 +14,8 @@ REPEATED = 3.0
 """The same numbers may differ by so many units of rounding (ten fail, as everywhere)."""
 REPEATING = ("after pickling", "in a thread", "batch equals single", "the other calculator")
 """Laws that ask for the same numbers again."""
+COARSE = 1e-5
+"""Å: smaller changes of the positions than this need not be felt."""
 ROUGH = 1e3
 """Rounding may move forces by so many float32 epsilons of the largest one."""
 
@@ -80,12 +82,16 @@ def rounding_test(evaluate: Evaluator, noise: NoiseLevel) -> list[PhysicsTest]:
         judged("rounding", "energy", noise.energy / n, energy / n, ENERGY_TOLERANCE, "eV/atom"),
         judged("rounding", "forces", noise.forces, ROUGH * epsilon * max(largest, 1.0), FORCE_TOLERANCE, "eV/Å"),
     ]
+    extent = max(float(np.abs(evaluate.atoms.positions).max()), 1.0)
+    coarse = judged("rounding", "positions", noise.feels, ULPS * epsilon * extent, COARSE, "Å")
+    if coarse.verdict is not Verdict.PASS:
+        coarse.note = f"no number changes before positions change by {noise.feels:.0e} Å: they are rounded"
     for row in rows:
         if row.verdict is Verdict.FAIL and row.error < 100 * row.tolerance:
             row.verdict = Verdict.UNDECIDED
         if row.verdict is not Verdict.PASS:
             row.note = "changes by this much when positions change in their last digits"
-    return rows
+    return [*rows, coarse]
 
 
 def without_excuse(rows: list[PhysicsTest]) -> None:

@@ -1,6 +1,6 @@
 """How far rounding moves a calculator's numbers, and in which precision it computes them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from ase import Atoms
@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from equishare.check.calculators.evaluator import Evaluator, Result, rms
 
-STEPS = (1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4)
+STEPS = (1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 """Relative changes of the positions that are tried for the first one that changes a number."""
 DOUBLE = 1e-11
 """A calculator that sees smaller changes than this computes in float64."""
@@ -30,6 +30,7 @@ class NoiseLevel:
     Attributes:
         energy, forces, stress, further: the scatter.
         epsilon: the relative precision of the calculator's arithmetic.
+        feels: the smallest change of the positions, in Å, that changed a number, of those that were tried.
     """
 
     energy: float = 0.0
@@ -37,17 +38,20 @@ class NoiseLevel:
     stress: float = 0.0
     further: dict[str, float] = field(default_factory=dict)
     epsilon: float = float(np.finfo(np.float64).eps)
+    feels: float = 0.0
 
     def farther(self, ratio: float) -> "NoiseLevel":
         """The noise where coordinates are so many times as large: they keep fewer digits behind the point."""
         ratio = max(ratio, 1.0)
         further = {name: ratio * value for name, value in self.further.items()}
-        return NoiseLevel(ratio * self.energy, ratio * self.forces, ratio * self.stress, further, self.epsilon)
+        return replace(
+            self, energy=ratio * self.energy, forces=ratio * self.forces, stress=ratio * self.stress, further=further
+        )
 
     @property
     def precision(self) -> str:
         """The name of the number format that has this precision."""
-        return "float64" if self.epsilon < DOUBLE else "float32" if self.epsilon < 1e-6 else "below float32"
+        return "float64" if self.epsilon < DOUBLE else "float32"
 
 
 def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
@@ -62,18 +66,19 @@ def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
     generator = np.random.default_rng(seed)
     extent = max(float(np.abs(evaluate.atoms.positions).max(initial=0.0)), 1.0)
     first, grain = _first_change(evaluate, extent, generator)
-    epsilon = float(np.finfo(np.float64).eps) if first < DOUBLE else max(float(np.finfo(np.float32).eps), first / 10)
-    noise = NoiseLevel(epsilon=epsilon)
+    single, double = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps)
+    epsilon = double if first < DOUBLE else single
+    noise = NoiseLevel(epsilon=epsilon, feels=first * extent)
     base = evaluate.base
-    steps = {ULPS * max(first, 1e-15) * extent, min(ULPS * float(np.finfo(np.float32).eps) * extent, LARGEST)}
+    steps = {min(ULPS * max(first, 1e-15) * extent, LARGEST), min(ULPS * float(np.finfo(np.float32).eps) * extent, LARGEST)}
     for step in sorted(steps):
         for _ in range(RUNS):
             evaluate(_moved(evaluate.atoms, 0.02 * generator.standard_normal(evaluate.atoms.positions.shape)))
             u = step * generator.uniform(-1, 1, evaluate.atoms.positions.shape)
             _include(noise, base, evaluate(_moved(evaluate.atoms, u)), evaluate(_moved(evaluate.atoms, -u)))
     # an energy that moves in grains of its own last digit may not move at all under such small steps
-    noise.energy = max(noise.energy, *(_graininess(evaluate, generator) for _ in range(RUNS)))
-    single = float(np.finfo(np.float32).eps)
+    # of which the larger half may have met a jump, which is no noise
+    noise.energy = max(noise.energy, sorted(_graininess(evaluate, generator) for _ in range(2 * RUNS))[RUNS - 1])
     if grain is None or noise.energy > GRAINY * single * abs(base.energy):
         # what was seen is a grain or none: sums in another order err by a few of them
         grain = max(epsilon, single if grain is not None else 0.0) * abs(base.energy)

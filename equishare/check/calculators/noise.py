@@ -70,7 +70,10 @@ def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
     epsilon = double if first < DOUBLE else single
     noise = NoiseLevel(epsilon=epsilon, feels=first * extent)
     base = evaluate.base
-    steps = {min(ULPS * max(first, 1e-15) * extent, LARGEST), min(ULPS * float(np.finfo(np.float32).eps) * extent, LARGEST)}
+    steps = {
+        min(ULPS * max(first, 1e-15) * extent, LARGEST),
+        min(ULPS * float(np.finfo(np.float32).eps) * extent, LARGEST),
+    }
     for step in sorted(steps):
         for _ in range(RUNS):
             evaluate(_moved(evaluate.atoms, 0.02 * generator.standard_normal(evaluate.atoms.positions.shape)))

@@ -95,7 +95,7 @@ def other_reading(probe: Probe, noise: Noise, name: str, series: Series) -> str:
         if transform == quantity.transform:
             continue
         if all(_error(quantity, transform, noise.base[i], value, g) <= bound for g, value in moved):
-            spelled = next((role for role, t in ROLES.items() if t == transform), "")
+            spelled = next((role for role, t in ROLES.items() if t.describe() == transform.describe()), "")
             how = f"; give it the type {spelled!r} (`outputs=`, --output)" if spelled else "; give its type"
             guess = quantity.transform.describe()
             return f"FAIL under guessed types ({guess}); as {transform.describe()} it would pass{how}"

@@ -1,7 +1,7 @@
 """Types that nobody gave: those of all inputs together, from names and shapes; readings of outputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 
 from torch import Tensor
 
@@ -99,6 +99,8 @@ def _named(name: str, tensor: Tensor, known: _Known) -> Transform | None:
     if role.along is None:
         return role
     axes = _axes(name, tensor, role.along, known, keep=role.rank)
+    if isinstance(role.axis, tuple):
+        return replace(role, axis=(axes[0], axes[1])) if len(axes) > 1 else None
     if axes:
         return replace(role, axis=axes[0])
     unlike = role.along in known.sizes
@@ -127,6 +129,24 @@ def _shaped(name: str, tensor: Tensor, known: _Known) -> Cartesian:
                 pair = along == "atoms" and len(axes) > 1 and axes[1] == axes[0] + 1
                 return Cartesian(rank, along=along, axis=(axes[0], axes[1]) if pair else axes[0])
     return Cartesian()
+
+
+def place(transform: Transform, tensor: Tensor, setting: Setting) -> Transform:
+    """Find the axis that runs over atoms or edges for a type that was spelled, which says none.
+
+    Example:
+        >>> import torch
+        >>> place(ROLES["forces"], torch.ones(1, 9, 3), Setting({"atoms": 9}, atoms_axis=1)).axis
+        1
+    """
+    along, axis = getattr(transform, "along", None), getattr(transform, "axis", 0)
+    if along is None or not is_dataclass(transform) or not isinstance(axis, int):
+        return transform
+    if getattr(transform, "moves", False) and along not in setting.sizes:
+        return replace(transform, axis=max(tensor.dim() - 2, 0))
+    known = _Known(dict(setting.sizes), setting.atoms_axis or 0)
+    axes = _axes("", tensor, along, known, keep=getattr(transform, "rank", 1))
+    return replace(transform, axis=axes[0]) if axes else transform
 
 
 def infer_output(path: str, tensor: Tensor, setting: Setting) -> Readings:

@@ -1,6 +1,6 @@
 """Claims of models of molecules, of point clouds, and of single layers in space."""
 
-from equishare.check.models.claims.inference import infer_inputs, infer_output
+from equishare.check.models.claims.inference import infer_inputs, infer_output, place
 from equishare.check.models.claims.roles import parse
 from equishare.check.models.symmetry import factors
 from equishare.check.models.symmetry.symmetry import Spec, Symmetry
@@ -23,7 +23,7 @@ def molecule(inputs: Spec = None, outputs: Spec = None, *, improper: bool = True
     """
     chosen = [factors.rotation()] + [factors.reflection()] * improper + [factors.translation()]
     chosen += [factors.permutation("atoms"), factors.permutation("edges", samples=16)]
-    return Symmetry("molecule", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse)
+    return Symmetry("molecule", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse, place)
 
 
 def point_cloud(inputs: Spec = "positions", outputs: Spec = None, *, improper: bool = True) -> Symmetry:
@@ -31,7 +31,7 @@ def point_cloud(inputs: Spec = "positions", outputs: Spec = None, *, improper: b
     chosen = (
         [factors.rotation()] + [factors.reflection()] * improper + [factors.translation(), factors.permutation("atoms")]
     )
-    return Symmetry("point cloud", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse)
+    return Symmetry("point cloud", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse, place)
 
 
 def geometric(inputs: Spec, outputs: Spec, *, improper: bool = True) -> Symmetry:
@@ -42,4 +42,6 @@ def geometric(inputs: Spec, outputs: Spec, *, improper: bool = True) -> Symmetry
         'O(3)'
     """
     chosen = [factors.rotation()] + [factors.reflection()] * improper
-    return Symmetry("O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse)
+    return Symmetry(
+        "O(3)" if improper else "SO(3)", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse, place
+    )

@@ -20,6 +20,7 @@ from equishare.check.models.tree import Leaves
 Spec = Any  # a Transform, its spelling, or a tuple or mapping of them shaped like the inputs or outputs
 InferInputs = Callable[[Sequence[str], Sequence[Tensor], list[Transform | None]], list[Transform]]
 InferOutput = Callable[[str, Tensor, "Setting"], Readings]
+Place = Callable[[Transform, Tensor, "Setting"], Transform]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Symmetry:
         infer_inputs: types the leaves that are not in `inputs`, all together.
         infer_output: says what an output may be where `outputs` is None.
         parse: turns a spelling such as "forces" or "8x0e+4x1o" into a Transform.
+        place: finds the axis of atoms or edges for a type that was spelled: a spelling says no axis.
     """
 
     name: str
@@ -98,20 +100,29 @@ class Symmetry:
     infer_inputs: InferInputs = lambda names, tensors, given: [t or Cartesian() for t in given]
     infer_output: InferOutput = lambda path, tensor, setting: Readings((Cartesian(),))
     parse: Callable[[str], Transform] = lambda text: _no_spelling(text)
-
-    def given(self, leaves: Leaves, names: Sequence[str]) -> list[Transform | None]:
-        """Return the types that the claim itself gives to the inputs; `names` are what reports call them."""
-        return [self._lookup(self.inputs, path, name) for (path, _), name in zip(leaves, names, strict=True)]
+    place: Place = lambda transform, tensor, setting: transform
 
     def bind_inputs(self, leaves: Leaves, names: Sequence[str]) -> list[Transform]:
         """Type every input leaf: as given, else as inferred from all names and shapes together.
 
+        Types that were spelled find their axes once it is known which axis of the positions runs over the atoms.
+
         Raises:
             CheckError: two inputs disagree about the number of atoms, edges or members.
         """
-        types = self.infer_inputs(names, [tensor for _, tensor in leaves], self.given(leaves, names))
+        tensors = [tensor for _, tensor in leaves]
+        specs = [self._lookup(self.inputs, path, name) for (path, _), name in zip(leaves, names, strict=True)]
+        given = [self._read(spec, tensor, Setting()) for spec, tensor in zip(specs, tensors, strict=True)]
+        if any(isinstance(spec, str) for spec in specs):
+            sure = [
+                t if not isinstance(spec, str) or getattr(t, "moves", False) else None
+                for t, spec in zip(given, specs, strict=True)
+            ]
+            setting = setting_of(leaves, names, self.infer_inputs(names, tensors, sure))
+            given = [self._read(spec, tensor, setting) for spec, tensor in zip(specs, tensors, strict=True)]
+        types = self.infer_inputs(names, tensors, given)
         sizes: dict[str, int] = {}
-        for (_, tensor), name, transform in zip(leaves, names, types, strict=True):
+        for tensor, name, transform in zip(tensors, names, types, strict=True):
             _learn_sizes(sizes, transform, tensor, name)
         return types
 
@@ -123,7 +134,7 @@ class Symmetry:
         """
         if self.outputs is None:
             return [self.infer_output(path, tensor, setting) for path, tensor in leaves]
-        types = [self._lookup(self.outputs, path, path) for path, _ in leaves]
+        types = [self._read(self._lookup(self.outputs, path, path), tensor, setting) for path, tensor in leaves]
         if not any(types):
             raise CheckError(
                 f"the claim types outputs {self.outputs!r}, but the model returned {describe_leaves(leaves)}; "
@@ -131,12 +142,13 @@ class Symmetry:
             )
         return [Readings((t,) if t else (), settled=True) for t in types]
 
-    def _lookup(self, spec: Spec, path: str, name: str) -> Transform | None:
-        """Find a leaf's type in a spec by walking down its path."""
-        if spec is None or isinstance(spec, Transform):
+    def _read(self, spec: "Transform | str | None", tensor: Tensor, setting: Setting) -> Transform | None:
+        return self.place(self.parse(spec), tensor, setting) if isinstance(spec, str) else spec
+
+    def _lookup(self, spec: Spec, path: str, name: str) -> "Transform | str | None":
+        """Find a leaf's type, or its spelling, in a spec by walking down its path."""
+        if spec is None or isinstance(spec, (Transform, str)):
             return spec
-        if isinstance(spec, str):
-            return self.parse(spec)
         if isinstance(spec, Mapping):
             for key in (name, path):
                 if key in spec:

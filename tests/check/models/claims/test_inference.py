@@ -7,7 +7,7 @@ import torch
 
 from equishare.check import molecule
 from equishare.check.models.claims.inference import infer_inputs, infer_output
-from equishare.check.models.symmetry.symmetry import Setting
+from equishare.check.models.symmetry.symmetry import Setting, setting_of
 
 N, E = 9, 14
 EDGES = torch.zeros(2, E, dtype=torch.long)
@@ -100,3 +100,26 @@ def test_readings_of_outputs(name, shape, likeliest, settled):
     assert found.options[0].describe() == likeliest
     assert found.settled == settled
     assert not infer_output(name, torch.ones(shape, dtype=torch.long), Setting()).options
+
+
+@pytest.mark.parametrize("order", [("h", "pos"), ("pos", "h")])
+def test_spelled_types_find_their_axes(order):
+    given = {"h": torch.ones(1, N, 16), "pos": torch.ones(1, N, 3)}
+    types = {"h": "atoms", "pos": "positions"}
+    claim = molecule(types, ("atoms", "positions", "atoms: 8x0e", "pairs"))
+    leaves = [(name, given[name]) for name in order]
+    kinds = claim.bind_inputs(leaves, list(order))
+    assert [k.axis for k in kinds] == [1, 1]
+    setting = setting_of(leaves, list(order), kinds)
+    outputs = [torch.ones(1, N, 4), torch.ones(1, N, 3), torch.ones(1, N, 8), torch.ones(1, N, N)]
+    found = claim.bind_outputs([(str(i), t) for i, t in enumerate(outputs)], setting)
+    assert [r.options[0].axis for r in found[:3]] == [1, 1, 1]
+    assert molecule({"h": "atoms"}).bind_inputs(leaves, list(order))[order.index("h")].axis == 1
+
+
+def test_a_matrix_of_pairs_is_none_of_atoms():
+    types = infer_inputs(["pairs", "pos"], [torch.ones(1, N, N, 8), torch.ones(1, N, 3)], [None, None])
+    assert types[0].describe() == "scalar per pair of atoms"
+    assert (
+        infer_inputs(["pairs", "pos"], [torch.ones(5, 8), torch.ones(N, 3)], [None, None])[0].describe() == "invariant"
+    )

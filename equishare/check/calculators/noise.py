@@ -17,6 +17,12 @@ RUNS = 2
 LARGEST = 1e-5
 """Å; larger steps would bend energy and forces by more than the tolerances."""
 ULPS = 4
+SECOND = {-1: 1.0, 0: -2.0, 1: 1.0}
+FOURTH = {-2: 1.0, -1: -4.0, 0: 6.0, 1: -4.0, 2: 1.0}
+SAFE = 2.0
+"""What was seen in a few draws may be so much smaller than what others show."""
+ONE_NUMBER = 2.4
+"""The second smallest of four draws of a single number is 0.41 of its standard deviation; of many numbers, nearly all of it."""
 GRAINY = 0.03
 """Noise of so many float32 epsilons of the energy means that it was added up in float32."""
 WIDE = 1e-3
@@ -57,40 +63,58 @@ class NoiseLevel:
 def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
     """Find the precision, and the scatter that rounding makes.
 
-    The precision is probed: positions are changed by more and more until the first number changes. The scatter is the
-    second difference f(x + d) + f(x - d) - 2 f(x) over steps d of a few units of rounding, of the precision found and of
-    float32 (part of a calculator may be in float32): forces and curvature add nothing to it that matters. Between the
-    steps other structures are visited, so that iterative calculators start from another guess. Energies are looked at
-    over wider steps too: the sum of large numbers moves in grains.
+    The precision is probed: positions are changed by more and more until the first number changes. The scatter is what
+    smoothness does not explain: second differences over steps of a few units of rounding, of the precision found and of
+    float32 (part of a calculator may be in float32), with other structures visited in between, so that iterative
+    calculators start from another guess; and fourth differences over steps of 1e-3 Å, over which rounding errors are drawn
+    anew and an energy that is the sum of large numbers moves by many grains.
     """
     generator = np.random.default_rng(seed)
     extent = max(float(np.abs(evaluate.atoms.positions).max(initial=0.0)), 1.0)
     first, grain = _first_change(evaluate, extent, generator)
     single, double = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps)
     epsilon = double if first < DOUBLE else single
-    noise = NoiseLevel(epsilon=epsilon, feels=first * extent)
-    base = evaluate.base
-    steps = {
-        min(ULPS * max(first, 1e-15) * extent, LARGEST),
-        min(ULPS * float(np.finfo(np.float32).eps) * extent, LARGEST),
-    }
-    for step in sorted(steps):
+    base = numbers_of(evaluate.base)
+    seen = {name: epsilon * rms(value) for name, value in base.items()}
+    for step in sorted({min(ULPS * max(first, 1e-15) * extent, LARGEST), min(ULPS * single * extent, LARGEST)}):
         for _ in range(RUNS):
             evaluate(_moved(evaluate.atoms, 0.02 * generator.standard_normal(evaluate.atoms.positions.shape)))
-            u = step * generator.uniform(-1, 1, evaluate.atoms.positions.shape)
-            _include(noise, base, evaluate(_moved(evaluate.atoms, u)), evaluate(_moved(evaluate.atoms, -u)))
-    # an energy that moves in grains of its own last digit may not move at all under such small steps
-    # of which the larger half may have met a jump, which is no noise
-    noise.energy = max(noise.energy, sorted(_graininess(evaluate, generator) for _ in range(2 * RUNS))[RUNS - 1])
-    if grain is None or noise.energy > GRAINY * single * abs(base.energy):
+            _raise(seen, _difference(evaluate, SECOND, step, generator))
+    wide = [_difference(evaluate, FOURTH, WIDE, generator) for _ in range(2 * RUNS)]
+    # of four, the larger half may have met a jump, which is no noise
+    second_smallest = {
+        name: sorted(w.get(name, 0.0) for w in wide)[1] * (ONE_NUMBER if base[name].size == 1 else 1.0) for name in base
+    }
+    _raise(seen, second_smallest)
+    energy = SAFE * seen.pop("energy")
+    if grain is None or energy > GRAINY * single * abs(evaluate.base.energy):
         # what was seen is a grain or none: sums in another order err by a few of them
-        grain = max(epsilon, single if grain is not None else 0.0) * abs(base.energy)
-    noise.energy = max(noise.energy, 2 * grain)
-    noise.forces = max(noise.forces, epsilon * rms(base.forces))
-    noise.stress = max(noise.stress, epsilon * rms(base.stress) if base.stress is not None else 0.0)
-    for name, value in base.further.items():
-        noise.further[name] = max(noise.further.get(name, 0.0), epsilon * rms(value))
-    return noise
+        grain = max(epsilon, single if grain is not None else 0.0) * abs(evaluate.base.energy)
+    forces, stress = SAFE * seen.pop("forces"), SAFE * seen.pop("stress", 0.0)
+    further = {name: SAFE * value for name, value in seen.items()}
+    return NoiseLevel(max(energy, 2 * grain), forces, stress, further, epsilon, first * extent)
+
+
+def numbers_of(result: Result) -> dict[str, ndarray]:
+    """All numbers of a result by name."""
+    stress = {} if result.stress is None else {"stress": result.stress}
+    return {"energy": np.array(result.energy), "forces": result.forces, **stress, **result.further}
+
+
+def _raise(seen: dict[str, float], found: dict[str, float]) -> None:
+    for name, value in found.items():
+        seen[name] = max(seen.get(name, 0.0), value)
+
+
+def _difference(
+    evaluate: Evaluator, weights: dict[int, float], step: float, generator: np.random.Generator
+) -> dict[str, float]:
+    """Difference of every number over equidistant structures, per value: what is smooth leaves next to nothing."""
+    u = step * generator.uniform(-1, 1, evaluate.atoms.positions.shape)
+    at = {k: numbers_of(evaluate.base if k == 0 else evaluate(_moved(evaluate.atoms, k * u))) for k in weights}
+    names = set.intersection(*(set(numbers) for numbers in at.values()))
+    size = float(np.sqrt(sum(w * w for w in weights.values())))
+    return {name: rms(np.asarray(sum(w * at[k][name] for k, w in weights.items()))) / size for name in names}
 
 
 def _first_change(evaluate: Evaluator, extent: float, generator: np.random.Generator) -> tuple[float, float | None]:
@@ -108,27 +132,6 @@ def _first_change(evaluate: Evaluator, extent: float, generator: np.random.Gener
         if moved > 0:
             return first, moved if step <= 1e-6 else None
     return first, None
-
-
-def _graininess(evaluate: Evaluator, generator: np.random.Generator) -> float:
-    """Fourth difference of the energy over steps of 1e-3 Å, per value: smooth parts, of order step^4, leave 1e-8 eV."""
-    u = WIDE * generator.uniform(-1, 1, evaluate.atoms.positions.shape)
-    weights = {-2: 1.0, -1: -4.0, 0: 6.0, 1: -4.0, 2: 1.0}
-    energies = {k: evaluate.base.energy if k == 0 else evaluate.energy(_moved(evaluate.atoms, k * u)) for k in weights}
-    return abs(sum(w * energies[k] for k, w in weights.items())) / float(np.sqrt(sum(w * w for w in weights.values())))
-
-
-def _include(noise: NoiseLevel, base: Result, plus: Result, minus: Result) -> None:
-    def scatter(a: ndarray | float, b: ndarray | float, c: ndarray | float) -> float:
-        return rms(np.asarray(a) + np.asarray(b) - 2 * np.asarray(c)) / 2
-
-    noise.energy = max(noise.energy, scatter(plus.energy, minus.energy, base.energy))
-    noise.forces = max(noise.forces, scatter(plus.forces, minus.forces, base.forces))
-    if base.stress is not None and plus.stress is not None and minus.stress is not None:
-        noise.stress = max(noise.stress, scatter(plus.stress, minus.stress, base.stress))
-    for name in base.further.keys() & plus.further.keys() & minus.further.keys():
-        found = scatter(plus.further[name], minus.further[name], base.further[name])
-        noise.further[name] = max(noise.further.get(name, 0.0), found)
 
 
 def _moved(atoms: Atoms, by: Float[ndarray, "atoms 3"]) -> Atoms:

@@ -145,8 +145,12 @@ def calculator_command(
         str, typer.Argument(metavar="FILE[@FRAME]", help="Any file that ASE reads; its last frame unless one is named.")
     ],
     samples: Annotated[int, typer.Option(help="Transformations for each law.")] = 3,
-    scan: Annotated[bool, typer.Option(help="Test smoothness across the cutoff.")] = True,
+    scan: Annotated[bool, typer.Option(help="Test smoothness along paths.")] = True,
     dynamics: Annotated[bool, typer.Option(help="Test conservation of energy.")] = True,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="Another calculator that should give the same numbers, on a GPU say."),
+    ] = None,
     seed: Seed = 0,
     quick: Quick = False,
     json: Json = False,
@@ -167,6 +171,7 @@ def calculator_command(
             samples=samples,
             scan=scan,
             dynamics=dynamics,
+            against=load_calculator(against) if against else None,
             seed=seed,
             seconds=QUICK if quick else None,
             progress=progress,

@@ -39,6 +39,13 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
     """
     generator = torch.Generator().manual_seed(seed)
     if kind in ("image", "set"):
+        signature = signature_of(model)
+        needed = [*signature.required, *signature.keyword_only]
+        if len(needed) > 1:
+            raise TargetError(
+                f"the model takes {', '.join(needed)}, and --as {kind} makes one input; name a function that makes all of "
+                "them: --inputs file.py:name"
+            )
         return (torch.randn(*(shape or _default_shape(model, kind)), generator=generator),)
     fields = _cloud(generator)
     signature = signature_of(model)

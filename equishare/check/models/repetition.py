@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equishare.check.models.other_inputs import jittered, very_different
-from equishare.check.models.precision import Model, rms, wide
+from equishare.check.models.precision import Model, module_of, rms, wide
 from equishare.check.models.probe import Probe
 from equishare.check.reports.symmetry_report import SymmetryTest
 from equishare.check.reports.verdict import Verdict
@@ -76,7 +76,7 @@ def _distances(first: list[Tensor], second: list[Tensor]) -> list[float]:
 
 def tests_of_scatter(probe: Probe, base: list[Tensor], found: Scatter, notes: list[str]) -> list[SymmetryTest]:
     """Return a row for each quantity that differs from run to run by more than re-ordered sums can."""
-    rows = []
+    rows: list[SymmetryTest] = []
     epsilon = torch.finfo(probe.dtype).eps
     device = next((leaf.device.type for _, leaf in probe.inputs), "cpu")
     for i, (quantity, first) in enumerate(zip(probe.quantities, base, strict=True)):
@@ -105,6 +105,9 @@ def tests_of_scatter(probe: Probe, base: list[Tensor], found: Scatter, notes: li
                 note=why if finite else "NaN or infinity",
             )
         )
+    module = module_of(probe.model)
+    if rows and module is not None and module.training:
+        notes.append("the model is in training mode, in which layers such as dropout are random; call eval() first")
     return rows
 
 

@@ -66,6 +66,10 @@ class Labels(nn.Module):
     def forward(self, z, pos):
         return torch.cdist(pos, pos).argmin(0)
 
+class Masked(nn.Module):
+    def forward(self, x, mask):
+        return (x * mask).sum()
+
 class KeywordOnly(nn.Module):
     def forward(self, *, z, pos):
         return torch.cdist(pos, pos).sum()
@@ -167,8 +171,9 @@ def test_a_bad_model_exits_with_1_and_reports(models, tmp_path):
         (["calculator", "{}:emt", "missing.xyz"], "there is no file"),
         (["calculator", "missing.safetensors", "{}"], "there is no file"),
         (["{}:Labels"], "returned int64 [9]. Integers are compared only where their type is given"),
+        (["{}:Masked", "--as", "set", "--shape", "6,4"], "the model takes x, mask, and --as set makes one input"),
         (["{}:Starred"], "does not say what its arguments are (*args); name a function"),
-        (["{}:Insists"], "AssertionError: no message in {}, line 69: assert pos.shape[0] == 7"),
+        (["{}:Insists"], "AssertionError: no message in {}, line 73: assert pos.shape[0] == 7"),
         (["{}:Good", "--types", "pos=positions,z=forces"], "this is the input z, typed vector per atom"),
         (["{}:Good", "--types", "pos=positions,species"], "some types by name and some by place"),
         (["{}:Good", "--types", "somewhere"], "'somewhere' is neither one of"),
@@ -250,6 +255,9 @@ def test_a_calculator(models, tmp_path):
     assert "evaluation" in result.stderr
     values = json.loads(result.stdout)
     assert {t["name"] for t in values["tests"]} >= {"rotation", "permutation", "energy slope"}
+    again = (*("--json", "--no-dynamics", "--no-scan"), "--against", f"{models}:emt")
+    same = json.loads(run("calculator", f"{models}:emt", tmp_path / "start.xyz", *again).stdout)
+    assert "the other calculator" in {t["name"] for t in same["tests"]}
 
 
 @pytest.mark.slow

@@ -117,3 +117,12 @@ def test_images_and_sets(claim, x):
 
     assert equivariance(Last(0.0), x, claim).passed
     assert equivariance(Last(1e-2), x, claim).verdict == "fail"
+
+
+def test_training_mode_is_mentioned_where_it_matters():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5))
+    x = torch.rand(9, 3)
+    report = equivariance(model, x, set_())
+    assert (report.verdict, report.culprit) == ("fail", "1")
+    assert any("training mode" in note for note in report.notes)
+    assert equivariance(model.eval(), x, set_()).passed

@@ -1,0 +1,120 @@
+"""Check models and calculators of other projects as they come, and print one row of docs/checker.md for each.
+
+    python benchmarks/check_pretrained.py e3nn pyg calculators torch_nn       # in equishare's own environment
+    python -m venv other && other/bin/pip install equishare egnn-pytorch && other/bin/python benchmarks/check_pretrained.py egnn
+
+Packages that need other versions of torch or e3nn go into environments of their own. A row names the verdict that is known to be
+right; one that comes out otherwise is marked. What would take over a minute is said before, and answered in the quick way.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import measuring
+import torch
+from subjects import as_they_come, layers, potentials, weights
+from subjects.structures import Row
+
+from equishare import check
+
+SECONDS = 60.0
+
+SUBJECTS: dict[str, Callable[[], Iterator[Row]]] = {
+    f.__name__: f
+    for f in (
+        layers.e3nn,
+        layers.pyg,
+        layers.escnn,
+        potentials.mace,
+        potentials.nequip,
+        potentials.schnetpack,
+        weights.chgnet,
+        weights.sevennet,
+        weights.calculators,
+        as_they_come.egnn,
+        as_they_come.en_transformer,
+        as_they_come.se3_transformer,
+        as_they_come.equiformer,
+        as_they_come.gvp,
+        as_they_come.point_attention,
+        as_they_come.neural_operator,
+        as_they_come.torch_nn,
+    )
+}
+
+
+def result_of(row: Row, report: Any, seconds: float) -> dict[str, Any]:
+    """What a table or a file says of a check."""
+    if isinstance(report, check.CalculatorReport):
+        gravity = {"pass": 0, "undecided": 1, "fail": 2}
+        worst = max(report.tests, key=lambda t: (gravity[t.verdict], t.error / (t.floor or 1e-300)))
+        what, floor = f"{worst.name}, {worst.quantity}: {worst.error:.1e} {worst.unit}", worst.floor
+        note = "; ".join(dict.fromkeys(f"{t.name} ({t.quantity})" for t in report.tests if t.verdict != "pass"))
+    else:
+        worst = report.worst
+        what, floor = f"{worst.factor}, {worst.quantity}: {worst.error:.1e}", worst.noise_floor
+        note = f"`{report.culprit}`" if report.culprit else worst.note
+    return {
+        "model": row.name,
+        "verdict": report.verdict.value,
+        "known": row.known,
+        "why": row.why,
+        "worst": what,
+        "noise": f"{floor:.1e}",
+        "note": note,
+        "seconds": round(seconds, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("subjects", nargs="+", choices=sorted(SUBJECTS))
+    parser.add_argument("--full", action="store_true", help="print whole reports too")
+    parser.add_argument("--results", type=Path, help="JSON file, to which the rows are added")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.manual_seed(0)
+    print("| model | worst error | noise | verdict | known | culprit or note | CPU seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for subject in arguments.subjects:
+        for row in SUBJECTS[subject]():
+            started = time.process_time()
+            report = row.report(seconds=SECONDS)
+            found = result_of(row, report, time.process_time() - started)
+            mark = "" if found["verdict"] == row.known else " **!**"
+            known = f"{row.known}: {row.why}" if row.why else row.known
+            cells = (
+                row.name,
+                found["worst"],
+                found["noise"],
+                found["verdict"] + mark,
+                known,
+                found["note"],
+                found["seconds"],
+            )
+            print("|", " | ".join(map(str, cells)), "|", flush=True)
+            if arguments.full:
+                print(report, flush=True)
+            if arguments.results is not None:
+                _keep(arguments.results, subject, found)
+
+
+def _keep(path: Path, subject: str, found: dict[str, Any]) -> None:
+    """Replace the row of this name, or add it."""
+    kept = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = [r for r in kept if (r["subject"], r["model"]) != (subject, found["model"])]
+    measuring.save(
+        path, {"machine": measuring.machine("torch", "e3nn", "ase"), "rows": [*rows, {"subject": subject, **found}]}
+    )
+
+
+if __name__ == "__main__":
+    main()

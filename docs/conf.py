@@ -39,7 +39,7 @@ napoleon_use_ivar = True  # a named tuple's fields are described once
 default_role = "code"
 intersphinx_mapping: dict = {}  # the build needs no network
 
-PACKAGES = ("potential", "simulate", "check", "nn", "gallery", "sharing", "groups")
+PACKAGES = ("atoms", "potential", "simulate", "check", "nn", "gallery", "sharing", "groups")
 HERE = Path(__file__).parent
 
 
@@ -52,6 +52,12 @@ def copy_notebooks() -> None:
             page.write_bytes(notebook.read_bytes())
 
 
+def _lives_elsewhere(value: object, name: str) -> bool:
+    """Whether another package documents it: a name that is passed on has one entry."""
+    home = getattr(value, "__module__", "").split(".")[1:2]
+    return bool(home) and home != [name] and home[0] in PACKAGES
+
+
 def write_reference() -> None:
     """One page a package, one entry a public name: `__all__` is the table of contents."""
     for name in PACKAGES:
@@ -60,6 +66,8 @@ def write_reference() -> None:
         lines = [title, "=" * len(title), "", f".. automodule:: {title}", "   :no-members:", ""]
         for member in sorted(module.__all__, key=str.lower):
             value = getattr(module, member)
+            if _lives_elsewhere(value, name):
+                continue
             kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "py:data"
             lines += [f".. {kind}:: equishare.{name}.{member}"]
             if kind == "autoclass":

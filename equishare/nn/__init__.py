@@ -18,6 +18,7 @@ from equishare.nn.fields.group_conv import GroupConv1d, GroupConv2d, GroupConv3d
 from equishare.nn.fields.norm import FieldBatchNorm, FieldRMSNorm
 from equishare.nn.fields.point_conv import PointConv
 from equishare.nn.fields.pool import GroupPool
+from equishare.nn.fields.resample import FieldUpsample, GlobalPool
 from equishare.nn.fields.separable_group_conv import SeparableGroupConv1d, SeparableGroupConv2d, SeparableGroupConv3d
 from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
@@ -77,8 +78,10 @@ __all__ = [
     "FieldDropout",
     "FieldLayer",
     "FieldRMSNorm",
+    "FieldUpsample",
     "Gate",
     "GatedActivation",
+    "GlobalPool",
     "GraphLinear",
     "GroupConv1d",
     "GroupConv2d",

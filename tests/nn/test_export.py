@@ -20,6 +20,8 @@ C4, D4, C8 = groups.cyclic(4), groups.dihedral(4), groups.cyclic(8)
 WITHOUT_PLAIN_MODULE = {
     ("FieldRMSNorm", 0),
     ("FieldRMSNorm", 1),
+    ("GlobalPool", 0),
+    ("GlobalPool", 1),
     ("NormActivation", 0),
     ("NormActivation", 1),
     ("GroupPool", 1),

@@ -27,6 +27,30 @@ _FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MODULES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
+def remedy(size: int, kernel: int, stride: int, padding: int, dilation: int) -> str:
+    """What to change so that a stride reads an axis symmetrically.
+
+    >>> remedy(64, 3, 2, 1, 1)
+    'use kernel_size=4 with padding=1, or kernel_size=2 with padding=0; or pad or crop the input to 65 or 63'
+    """
+    span = dilation * (kernel - 1) + 1
+    ways = [
+        f"use padding={p}" for p in range(padding + stride + 1) if p != padding and (size + 2 * p - span) % stride == 0
+    ]
+    for other in (kernel + 1, kernel - 1):
+        width = dilation * (other - 1) + 1
+        fits = [p for p in range(width // 2 + 1) if (size + 2 * p - width) % stride == 0]
+        if other > 0 and fits:
+            nearest = min((abs(2 * p - (width - stride)), p) for p in fits)[1]
+            ways.append(f"{'use ' if not ways else ''}kernel_size={other} with padding={nearest}")
+    near = sorted(
+        (n for n in range(max(1, size - stride), size + stride + 1) if (n + 2 * padding - span) % stride == 0),
+        reverse=True,
+    )
+    sizes = " or ".join(map(str, near))
+    return ", or ".join(ways) + ("; or " if ways else "") + f"pad or crop the input to {sizes}"
+
+
 @dataclass(frozen=True)
 class Convolution:
     """Sizes of a convolution in 1, 2 or 3 dimensions, and its law under turns about the centre.
@@ -99,7 +123,8 @@ class Convolution:
                 raise EquivarianceError(
                     f"an input of size {tuple(sizes)} read with kernel {self.kernel_size}, stride "
                     f"{self.stride} and padding {self.padding} is off centre, which breaks the symmetry: "
-                    "size + 2 * padding - dilation * (kernel - 1) - 1 must be a multiple of the stride"
+                    "size + 2 * padding - dilation * (kernel - 1) - 1 must be a multiple of the stride; "
+                    f"{remedy(n, k, s, p, d)}"
                 )
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:

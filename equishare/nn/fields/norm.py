@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation, fields_of
-from equishare.nn.layer import EquivarianceError, FieldLayer, near, require_orthogonal
+from equishare.nn.layer import FieldLayer, near, require_orthogonal
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -21,23 +21,25 @@ _NORMS: dict[int, type[nn.Module]] = {
 class FieldBatchNorm(FieldLayer):
     """Batch normalisation with one mean, variance, scale and shift a field.
 
-    y = (x - mean) / sqrt(var + eps) * w + b. Law: f(rho(g) x) = rho(g) f(x), exact in training and in
-    evaluation, since a permutation of a field's coordinates (and of positions) leaves its statistics alone
-    (Ioffe & Szegedy 2015).
+    Permuted fields: y = (x - mean) / sqrt(var + eps) * w + b, as in Ioffe & Szegedy 2015. Others, such as vectors: y = x / sqrt(mean of
+    x^2 over batch, space and coordinates + eps) * w, since only an invariant may be taken off. Law: f(rho(g) x) = rho(g) f(x), exact
+    in training and in evaluation: neither turns nor permutations of a field's coordinates (and of positions) change its statistics.
 
     Args:
-        rep: representation of the channels, of permuted fields.
+        rep: representation of the channels.
         dimension: axes of space, 0 to 3.
         eps: added to the variance.
         momentum: weight of a new batch in the running statistics.
 
     Raises:
-        EquivarianceError: the representation does not act by permutations.
+        EquivarianceError: the representation does not keep lengths.
 
     >>> from equishare import groups, nn
     >>> norm = nn.FieldBatchNorm(16 * groups.cyclic(4).regular())
     >>> norm.weight.shape, norm(torch.randn(2, 64, 5, 5)).shape
     (torch.Size([16]), torch.Size([2, 64, 5, 5]))
+    >>> nn.FieldBatchNorm(groups.o3().irreps("4x0e+4x1o"), dimension=0)(torch.randn(8, 16)).shape
+    torch.Size([8, 16])
     """
 
     running_mean: Tensor
@@ -45,13 +47,10 @@ class FieldBatchNorm(FieldLayer):
 
     def __init__(self, rep: Representation, dimension: int = 2, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(rep, rep)
-        if rep.kind != "permutation":
-            raise EquivarianceError(
-                f"batch normalisation needs permuted fields, {rep} acts otherwise: use FieldRMSNorm"
-            )
+        require_orthogonal(rep)
         self.dimension, self.eps, self.momentum = dimension, eps, momentum
-        self.fields = [(count, field.size) for count, field in fields_of(rep)]
-        total = sum(count for count, _ in self.fields)
+        self.fields = [(count, field.size, field.kind == "permutation") for count, field in fields_of(rep)]
+        total = sum(count for count, *_ in self.fields)
         self.weight = nn.Parameter(torch.ones(total))
         self.bias = nn.Parameter(torch.zeros(total))
         self.register_buffer("running_mean", torch.zeros(total))
@@ -60,27 +59,45 @@ class FieldBatchNorm(FieldLayer):
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The normalised features."""
         self._check_channels(x, self.dimension)
-        counts = [count for count, _ in self.fields]
-        parts = x.split([count * size for count, size in self.fields], dim=1)
+        counts = [count for count, *_ in self.fields]
+        parts = x.split([count * size for count, size, _ in self.fields], dim=1)
         tables = zip(
             *(t.split(counts) for t in (self.running_mean, self.running_var, self.weight, self.bias)),
             strict=True,
         )
         out = []
-        for part, (count, size), (mean, var, weight, bias) in zip(parts, self.fields, tables, strict=True):
+        for part, (count, size, permuted), (mean, var, weight, bias) in zip(parts, self.fields, tables, strict=True):
             fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
-            normed = functional.batch_norm(fields, mean, var, weight, bias, self.training, self.momentum, self.eps)
+            if permuted:
+                normed = functional.batch_norm(fields, mean, var, weight, bias, self.training, self.momentum, self.eps)
+            else:
+                normed = self._by_length(fields, var, weight)
             out.append(normed.reshape(part.shape))
         return torch.cat(out, dim=1) if len(out) > 1 else out[0]
 
+    def _by_length(self, fields: Tensor, var: Tensor, weight: Tensor) -> Tensor:
+        """Fields [batch, count, size, *space] over the root of their mean square."""
+        square = var
+        if self.training:
+            square = fields.square().mean([0, *range(2, fields.ndim)])
+            with torch.no_grad():
+                var.lerp_(square.to(var), self.momentum)
+        scale = (weight * torch.rsqrt(square + self.eps)).reshape(-1, *[1] * (fields.ndim - 2))
+        return fields * scale
+
     def to_torch(self) -> nn.Module:
-        """The ``torch.nn.BatchNormNd`` with each field's numbers repeated for its channels."""
+        """The ``torch.nn.BatchNormNd`` with each field's numbers repeated for its channels; fields that turn have neither mean nor shift."""
         plain = _NORMS[self.dimension](self.in_channels, eps=self.eps, momentum=self.momentum)
-        repeats = torch.tensor([size for count, size in self.fields for _ in range(count)], device=self.weight.device)
+        device = self.weight.device
+        repeats = torch.tensor([size for count, size, _ in self.fields for _ in range(count)], device=device)
+        shifted = torch.tensor(
+            [float(permuted) for count, _, permuted in self.fields for _ in range(count)], device=device
+        )
         plain = plain.to(self.weight)
         with torch.no_grad():
             for name in ("weight", "bias", "running_mean", "running_var"):
-                getattr(plain, name).copy_(getattr(self, name).repeat_interleave(repeats))
+                value = getattr(self, name) * (shifted if name in ("bias", "running_mean") else 1)
+                getattr(plain, name).copy_(value.repeat_interleave(repeats))
         return plain.train(self.training)
 
 

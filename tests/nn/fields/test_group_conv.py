@@ -131,7 +131,7 @@ def test_no_warning_without_stride_or_group():
             nn.LayerError,
             "expected",
         ),
-        (lambda: nn.FieldBatchNorm(C4.defining()), nn.EquivarianceError, "permuted"),
+        (lambda: nn.FieldBatchNorm(groups.lorentz().defining(), dimension=0), nn.EquivarianceError, "keep lengths"),
         (lambda: nn.GroupPool(C4.defining()), nn.EquivarianceError, "norm"),
         (lambda: nn.GroupPool(C4.regular(), "sum"), nn.EquivarianceError, "max, mean or norm"),
         (lambda: nn.SpatialPool(C4.defining(), 1), nn.EquivarianceError, "permuted"),
@@ -260,3 +260,34 @@ def test_unshared_filters_do_not_turn():
 def test_turning_an_image_follows_the_convention_of_grids():
     x = torch.randn(1, 1, 9, 9, dtype=torch.float64)
     assert torch.allclose(_turned(x, 90), torch.rot90(x, 1, (2, 3)), atol=1e-9)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_refused_stride_names_what_works():
+    """Each way that the message of 3 x 3 filters with stride 2 on 64 pixels names does work."""
+
+    def make(size, kernel, padding):
+        conv = nn.GroupConv2d(D4, 1, 2, kernel, lifting=True, stride=2, padding=padding)
+        return conv(torch.zeros(1, 1, size, size))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nn.SymmetryWarning)
+        with pytest.raises(
+            nn.EquivarianceError,
+            match="kernel_size=4 with padding=1, or kernel_size=2 with padding=0; or pad or crop the input to 65 or 63",
+        ):
+            make(64, 3, 1)
+        assert make(64, 4, 1).shape[2:] == make(64, 2, 0).shape[2:] == (32, 32)
+        assert make(65, 3, 1).shape[2:] == (33, 33)
+        assert make(63, 3, 1).shape[2:] == (32, 32)
+
+
+def test_batch_norm_of_vectors_takes_their_mean_square_to_one():
+    rep = 2 * D4.defining() + D4.regular()
+    norm = nn.FieldBatchNorm(rep)
+    x = 5 * torch.randn(20, rep.size, 6, 6) + 1
+    for _ in range(60):
+        out = norm(x)
+    assert torch.allclose(out[:, :4].square().mean(), torch.tensor(1.0), atol=1e-3)
+    assert torch.allclose(norm.eval()(x), out, atol=0.05)
+    assert torch.allclose(norm.to_torch()(x), norm(x), atol=1e-5)

@@ -80,10 +80,22 @@ CASES = {
         (partial(nn.FieldBatchNorm, 3 * D4.regular()), (4, 4)),
         (partial(nn.FieldBatchNorm, 2 * D4.trivial() + 3 * D4.quotient(MIRROR), dimension=2), (4, 4)),
         (partial(nn.FieldBatchNorm, 2 * S5.permutation(), dimension=0), ()),
+        (partial(nn.FieldBatchNorm, 2 * D4.defining() + 3 * D4.sign() + D4.regular()), (4, 4)),
+        (partial(nn.FieldBatchNorm, O3.irreps("2x0e+2x1o+0o"), dimension=0), ()),
     ],
     "FieldRMSNorm": [
         (partial(nn.FieldRMSNorm, O3.irreps("2x0e+2x1o+1x2e")), ()),
         (partial(nn.FieldRMSNorm, 2 * D4.regular() + D4.sign()), (3, 3)),
+    ],
+    "FieldUpsample": [
+        (partial(nn.FieldUpsample, 2 * D4.regular(), 2), (4, 4)),
+        (partial(nn.FieldUpsample, D4.defining(), 3, "nearest"), (5, 5)),
+        (partial(nn.FieldUpsample, C2.regular(), 2, dimension=1), (5,)),
+        (partial(nn.FieldUpsample, CUBE.defining(), 2, dimension=3), (3, 3, 3)),
+    ],
+    "GlobalPool": [
+        (partial(nn.GlobalPool, 2 * D4.regular(), "max"), (4, 4)),
+        (partial(nn.GlobalPool, D4.defining() + D4.trivial()), (5, 5)),
     ],
     "GroupPool": [
         (partial(nn.GroupPool, 3 * D4.regular()), (4, 4)),

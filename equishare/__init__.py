@@ -16,13 +16,14 @@ _SUBPACKAGES = (
     "groups",
     "simulate",
     "gallery",
+    "learning",
     "nn",
     "potential",
     "sharing",
     "training",
 )
 
-_FUNCTIONS = {"train": "training.from_python"}
+_FUNCTIONS = {"learn": "learning.learn", "train": "training.from_python"}
 
 __all__ = ["__version__", *_FUNCTIONS, *_SUBPACKAGES]
 

@@ -12,6 +12,7 @@ from equishare.commands.card import card
 from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
 from equishare.commands.lammps import lammps
+from equishare.commands.learn import learn
 from equishare.commands.md import md
 from equishare.commands.relax import relax
 from equishare.commands.select import select
@@ -29,6 +30,7 @@ app = typer.Typer(
     help="Train molecular potentials on your own frames, run them, and check any model for its symmetry.",
 )
 app.command("train")(train)
+app.command("learn")(learn)
 app.command("eval")(evaluate)
 app.command("md")(md)
 app.command("relax")(relax)

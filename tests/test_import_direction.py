@@ -22,6 +22,7 @@ ALLOWED = {
     # the report of a training run holds the checker's verdict on the trained model
     "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "atoms"},
     "simulate": {"groups", "sharing", "nn", "potential", "atoms"},
+    "learning": {"nn", "potential", "check", "datasets", "atoms", "training", "simulate"},
     "commands": {
         "groups",
         "sharing",
@@ -33,6 +34,7 @@ ALLOWED = {
         "atoms",
         "training",
         "simulate",
+        "learning",
     },
 }
 

@@ -1,0 +1,33 @@
+"""The last training: longer than those of the rounds, on everything that is labelled."""
+
+from __future__ import annotations
+
+import shutil
+
+from equishare.files import replacing
+from equishare.learning.campaign import Campaign
+from equishare.learning.training import FINAL, errors, train_into
+from equishare.potential import load
+
+_SHARE = 0.75
+"""Part of the time that is left that it may take; dynamics and report take the rest."""
+
+
+def final_training(campaign: Campaign) -> None:
+    """Train once more; what is better on the frames kept to judge by stays."""
+    here, settings = campaign.folder.final, campaign.settings
+    done = here.path / f"{len(campaign.ledger)}-labels"
+    if done.exists():
+        return
+    here.path.mkdir(parents=True, exist_ok=True)
+    campaign.console.print("Training once more on all labels ...", highlight=False)
+    seconds = None if settings.max_time is None else max(_SHARE * (settings.max_time - campaign.seconds), 1.0)
+    longer = train_into(campaign, here, campaign.folder.model, steps=FINAL * settings.training_steps, seconds=seconds)
+    judge_by = campaign.ledger.frames("valid")
+    before, after = (errors(potential, judge_by) for potential in (load(campaign.folder.model), longer))
+    name = "forces" if "forces" in after else "energy"
+    if after[name] < before[name]:
+        campaign.potential = longer
+        with replacing(campaign.folder.model) as beside:
+            shutil.copyfile(here.model, beside)
+    done.touch()

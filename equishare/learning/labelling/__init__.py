@@ -1,0 +1,1 @@
+"""Labelling: any ASE calculator, in processes that may hang, fail or die."""

@@ -1,0 +1,194 @@
+"""`equishare.learn`: from a structure and a method that labels to a potential."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import ase.io
+from rich.console import Console
+
+from equishare.files import replacing, write_text
+from equishare.learning.campaign import Campaign, Learnt
+from equishare.learning.dynamics import survive
+from equishare.learning.final import final_training
+from equishare.learning.folder import LearnFolder
+from equishare.learning.labelling.names import labeller
+from equishare.learning.labelling.pool import LabellerError, LabelPool
+from equishare.learning.ledger import Ledger, read_all
+from equishare.learning.report.progress import Table
+from equishare.learning.rounds import one_round
+from equishare.learning.settings import LearnError, LearnSettings
+from equishare.learning.start import Start, read_start
+from equishare.learning.steps import Steps
+from equishare.learning.training import errors
+from equishare.potential import load
+from equishare.training.interruption import Interruption
+
+
+def learn(
+    start: Start | None = None,
+    calculator: str | Callable[[], Any] | Any = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    steps: Steps | None = None,
+    report: bool = True,
+    console: Console | None = None,
+    **settings: Any,
+) -> Learnt:
+    """From one structure and a method that labels to a potential, its errors, and dynamics with it.
+
+    Round after round: configurations are drawn by dynamics, those that the potential is least sure of are labelled, and it is trained on all
+    labels there are; until errors on fresh configurations are within the wanted accuracy, or the budget is used.
+
+    Args:
+        start: Structures, a file of them, or a SMILES.
+        calculator: Labels: a name (`equishare.learning.labeller`), a function that makes an ASE calculator, or a calculator. It runs in
+            other processes, so a function has to be one of a module, and a calculator has to be picklable; a script that calls this needs
+            ``if __name__ == "__main__":``.
+        out: Folder of the campaign; None: ``learnt/`` and the formula.
+        resume: Go on with the campaign in the folder `out`, with the settings that it has; those for budget, accuracy and workers may be new.
+        steps: Functions in place of those that draw, choose, train and stop.
+        report: Run dynamics with the potential.
+        console: Where to say what happens; None: nowhere.
+        settings: Those of `LearnSettings`, by their names.
+
+    Returns:
+        What there is: the folder, a record each round, the errors. `equishare.potential.load` reads ``learnt.folder.model``.
+
+    Raises:
+        LearnError: for a setting that is none, a folder that holds another campaign, or where too few labels could be made.
+        LabellerError: if the method that labels cannot be used.
+        OSError: if a file cannot be written.
+    """
+    console = console or Console(quiet=True)
+    steps = steps or Steps()
+    campaign = _resumed(out, calculator, settings) if resume else _begun(start, calculator, out, settings)
+    campaign.console = console
+    folder = campaign.folder
+    with folder.held(), campaign.labels, Interruption(console) as interruption:
+        campaign.stopping = lambda: interruption.requested
+        campaign.ledger = Ledger(folder)
+        campaign.catch_up()
+        table = Table(console, campaign)
+        reason: str | None = None
+        try:
+            while reason is None:
+                if campaign.records:
+                    reason = steps.stop(campaign)
+                if reason is None:
+                    one_round(campaign, steps)
+                    table.add(campaign.records[-1])
+            final_training(campaign)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+        learnt = _learnt(campaign, reason or "", interruption.requested)
+        if report and campaign.records:
+            learnt = survive(campaign, learnt)
+    return learnt
+
+
+def _learnt(campaign: Campaign, reason: str, interrupted: bool) -> Learnt:
+    judged = campaign.ledger.frames("valid")
+    return Learnt(
+        folder=campaign.folder,
+        records=tuple(campaign.records),
+        reason=reason,
+        reached=reason.startswith("reached"),
+        errors=errors(load(campaign.folder.model), judged) if campaign.folder.model.exists() else {},
+        interrupted=interrupted,
+    )
+
+
+def _begun(start: Start | None, calculator: Any, out: Any, given: dict[str, Any]) -> Campaign:
+    """A campaign in a new folder."""
+    if start is None or calculator is None:
+        raise LearnError("expected a structure to start from and a method that labels")
+    settings = _settings(given)
+    starts = read_start(start)
+    make = _make(calculator, starts)
+    folder = LearnFolder(Path(out) if out is not None else _next_free(starts[0].get_chemical_formula()))
+    if folder.settings.exists():
+        raise LearnError(
+            f"{folder.path} holds a campaign already; go on with it by resume (--resume), or choose another folder"
+        )
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with replacing(folder.start) as beside:
+        ase.io.write(beside, starts, format="extxyz")
+    named = calculator if isinstance(calculator, str) else None
+    write_text(folder.settings, json.dumps({"label": named, "settings": settings.to_dict()}, indent=1))
+    return _campaign(settings, folder, make)
+
+
+FREE = ("accuracy", "max_labels", "max_time", "label_limit", "workers")
+"""Settings that may be new when a campaign goes on."""
+
+
+def _resumed(out: Any, calculator: Any, given: dict[str, Any]) -> Campaign:
+    """A campaign that goes on."""
+    folder = LearnFolder(Path(out or ""))
+    if out is None or not folder.settings.exists():
+        raise LearnError(f"there is no campaign to go on with in {folder.path}; name its folder")
+    stored = json.loads(folder.settings.read_text(encoding="utf-8"))
+    fixed = [name for name in given if name not in FREE]
+    if fixed:
+        raise LearnError(f"a campaign goes on with its own settings; leave out {', '.join(fixed)}")
+    settings = _settings({**stored["settings"], **given})
+    starts = read_all(folder.start)
+    method = calculator if calculator is not None else stored["label"]
+    if method is None:
+        raise LearnError("the method that labels came from Python: give it again to go on")
+    write_text(folder.settings, json.dumps({**stored, "settings": settings.to_dict()}, indent=1))
+    return _campaign(settings, folder, _make(method, starts))
+
+
+def _campaign(settings: LearnSettings, folder: LearnFolder, make: Callable[[], Any]) -> Campaign:
+    labels = LabelPool(make, settings.workers, settings.label_limit)
+    return Campaign(settings, folder, read_all(folder.start), labels, Ledger(folder))
+
+
+def _settings(given: dict[str, Any]) -> LearnSettings:
+    known = [f.name for f in fields(LearnSettings)]
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise LearnError(f"unknown setting {unknown[0]!r}; known are {', '.join(known)}")
+    return LearnSettings(**given)
+
+
+def _make(calculator: Any, starts: list[Any]) -> Callable[[], Any]:
+    """What makes the calculator in another process."""
+    if isinstance(calculator, str):
+        return labeller(calculator, starts[0])
+    make = (
+        calculator if callable(calculator) and not hasattr(calculator, "get_potential_energy") else _Given(calculator)
+    )
+    try:
+        pickle.dumps(make)
+    except Exception as error:
+        raise LabellerError(
+            f"the calculator is made in other processes, and this one cannot go there ({error}); give a function of a module that makes it"
+        ) from error
+    return make
+
+
+class _Given:
+    """Makes a calculator that is there already."""
+
+    def __init__(self, calculator: Any) -> None:
+        self.calculator = calculator
+
+    def __call__(self) -> Any:
+        return self.calculator
+
+
+def _next_free(formula: str) -> Path:
+    number = 1
+    while (path := Path("learnt") / f"{formula}-{number}").exists():
+        number += 1
+    return path

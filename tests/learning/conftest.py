@@ -1,0 +1,29 @@
+"""A campaign that takes seconds: four atoms of copper, labelled by EMT."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+
+FOLDER = str(Path(__file__).parent)
+if FOLDER not in sys.path:
+    sys.path.append(FOLDER)
+
+TINY = {
+    "preset": "small", "channels": 4, "n_basis": 4, "n_hidden": 4, "l_density": 1, "body_order": 3, "cutoff": 3.5, "device": "cpu",
+    "committee": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def copper():
+    return bulk("Cu", "fcc", 3.6, cubic=True)
+
+
+@pytest.fixture(scope="session")
+def quick():
+    return {
+        "temperatures": (300.0, 600.0), "first": 12, "max_labels": 32, "training_steps": 5, "picoseconds": 0.2,
+        "workers": 1, "training": TINY, "accuracy": 1e-4,
+    }  # fmt: skip

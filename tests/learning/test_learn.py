@@ -1,0 +1,127 @@
+"""The loop: what it makes, that it goes on, and that a labeller that misbehaves does not stop it."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.io import read
+from labellers import cannot_be_made, dies, good, hangs, never, not_finite, raises, unconverged
+
+import equishare
+from equishare.learning import LearnError, Steps
+from equishare.learning.choosing import choose
+from equishare.learning.labelling.pool import LabellerError
+from equishare.potential import load
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory, copper, quick):
+    folder = tmp_path_factory.mktemp("learn") / "campaign"
+    return equishare.learn(copper, good, out=folder, report=False, **quick)
+
+
+def test_a_campaign_is_a_potential_and_its_labels(learnt, copper):
+    assert learnt.reason == "32 labels are used"
+    assert not learnt.reached
+    frames = read(learnt.folder.labels, ":")
+    assert len(frames) == 32
+    assert len({frame.info["ask"] for frame in frames}) == 32
+    assert sum(frame.info["role"] == "valid" for frame in frames) >= 6
+    for frame in frames[::7]:
+        fresh = frame.copy()
+        fresh.calc = good()
+        assert np.allclose(fresh.get_forces(), frame.get_forces(), atol=1e-7)
+        assert np.allclose(fresh.get_stress(), frame.get_stress(), atol=1e-7)
+    assert load(learnt.folder.model).species == ("Cu",)
+    assert learnt.errors["forces"] > 0
+    assert learnt.errors["stress"] > 0
+
+
+def test_rounds_are_told(learnt):
+    assert [record.labels for record in learnt.records] == [12, 22, 32]
+    assert learnt.records[0].fresh == {}
+    assert learnt.records[1].fresh["forces"] > 0
+    assert learnt.records[1].uncertainty > 0
+    asked = read(learnt.folder.round(1).asked, ":")
+    assert [frame.info["role"] for frame in asked].count("valid") == 2
+    assert all("uncertain by" in frame.info["why"] for frame in asked if frame.info["role"] == "train")
+
+
+def test_it_goes_on(learnt, tmp_path, copper, quick):
+    """Three rounds in one go, or two and then one more, are the same."""
+    folder = tmp_path / "campaign"
+    equishare.learn(copper, good, out=folder, report=False, **{**quick, "max_labels": 22})
+    longer = equishare.learn(out=folder, calculator=good, resume=True, max_labels=32, report=False)
+    assert json.loads(longer.folder.round(1).asked.with_name("round.json").read_text())["labels"] == 22
+    first, second = (read(each.folder.labels, ":") for each in (learnt, longer))
+    by_name = {frame.info["ask"]: frame for frame in second}
+    assert all(np.array_equal(frame.positions, by_name[frame.info["ask"]].positions) for frame in first)
+    assert learnt.records[2].held_out == longer.records[2].held_out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (raises, "the moon is in the wrong house"),
+        (not_finite, "the forces are not finite"),
+        (unconverged, "not converged"),
+        (dies, "the process died"),
+        (hangs, "the time limit of a label"),
+    ],
+)
+def test_labels_that_fail_are_kept_aside(tmp_path, copper, quick, make, reason):
+    options = {**quick, "max_labels": 35, "first": 25, "label_limit": 3.0}
+    found = equishare.learn(copper, make, out=tmp_path / "campaign", report=False, **options)
+    failed = read(found.folder.failed, ":")
+    frames = read(found.folder.labels, ":")
+    assert 1 <= len(failed) <= 15
+    assert all(reason in frame.info["reason"] for frame in failed)
+    assert len(frames) + len(failed) == 35
+    assert not {frame.info["ask"] for frame in failed} & {frame.info["ask"] for frame in frames}
+    assert all(np.isfinite(frame.get_forces()).all() for frame in frames)
+
+
+def test_a_method_that_never_works_stops_early(tmp_path, copper, quick):
+    with pytest.raises(LearnError, match=r"too many labels fail.*no licence"):
+        equishare.learn(copper, never, out=tmp_path / "campaign", **quick)
+
+
+def test_a_method_that_cannot_be_set_up(tmp_path, copper, quick):
+    with pytest.raises(LabellerError, match="cannot be set up: RuntimeError: no such basis"):
+        equishare.learn(copper, cannot_be_made, out=tmp_path / "campaign", **quick)
+
+
+def test_a_calculator_that_cannot_go_to_another_process(tmp_path, copper, quick):
+    with pytest.raises(LabellerError, match="function of a module"):
+        equishare.learn(copper, lambda: good(), out=tmp_path / "campaign", **quick)
+    assert not (tmp_path / "campaign").exists()
+
+
+def test_steps_may_be_replaced(tmp_path, copper, quick):
+    seen = []
+
+    def two(campaign, pool):
+        seen.append(len(pool))
+        return choose(campaign, pool)
+
+    steps = Steps(choose=two, stop=lambda campaign: "reached: enough" if campaign.number == 1 else None)
+    found = equishare.learn(copper, good, out=tmp_path / "campaign", steps=steps, report=False, **quick)
+    assert (len(found.records), len(seen), found.reached) == (1, 1, True)
+
+
+def test_wrong_use(tmp_path, copper, quick, learnt):
+    with pytest.raises(LearnError, match="unknown setting 'max_label'"):
+        equishare.learn(copper, good, out=tmp_path / "a", max_label=3)
+    with pytest.raises(LearnError, match="holds a campaign already"):
+        equishare.learn(copper, good, out=learnt.folder.path, **quick)
+    with pytest.raises(LearnError, match="no campaign to go on with"):
+        equishare.learn(out=tmp_path / "b", resume=True)
+    with pytest.raises(LearnError, match="came from Python"):
+        equishare.learn(out=learnt.folder.path, resume=True)
+    with pytest.raises(LearnError, match="leave out first"):
+        equishare.learn(out=learnt.folder.path, calculator=good, resume=True, first=20)
+    with pytest.raises(LearnError, match="structure to start from"):
+        equishare.learn(copper)
+    with pytest.raises(LearnError, match="epochs is set by learning itself"):
+        equishare.learn(copper, good, training={"epochs": 3})

@@ -24,6 +24,6 @@ def copper():
 @pytest.fixture(scope="session")
 def quick():
     return {
-        "temperatures": (300.0, 600.0), "first": 12, "max_labels": 32, "training_steps": 5, "picoseconds": 0.2,
+        "temperatures": (300.0, 600.0), "first": 12, "max_labels": 22, "training_steps": 5, "picoseconds": 0.2,
         "workers": 1, "training": TINY, "accuracy": 1e-4,
     }  # fmt: skip

@@ -71,9 +71,18 @@ class LearnSettings:
         for name, (good, wanted) in limits.items():
             if not good:
                 raise LearnError(f"{name} must be {wanted}, got {getattr(self, name)}")
-        reserved = {"valid", "test", "out", "epochs", "max_time", "seed", "resume", "pretraining", "weights", "report"} & set(
-            self.training
-        )
+        reserved = {
+            "valid",
+            "test",
+            "out",
+            "epochs",
+            "max_time",
+            "seed",
+            "resume",
+            "pretraining",
+            "weights",
+            "report",
+        } & set(self.training)
         if reserved:
             raise LearnError(f"training: {', '.join(sorted(reserved))} is set by learning itself; leave it out")
 

@@ -30,15 +30,15 @@ class Equishare(worker.Program):
         from equishare.training.budget import Budget
         from equishare.training.config import OptimisationConfig
         from equishare.training.data.batches import BatchLoader
-        from equishare.training.data.labelled_graphs import labelled_graph, statistics
+        from equishare.training.data.labelled_graphs import labelled_graphs
+        from equishare.training.data.statistics import statistics
         from equishare.training.loss import batch_loss
         from equishare.training.state import TrainingState
 
         labelled = [Frame(atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces()) for atoms in frames]
-        graphs = [labelled_graph(frame, worker.CUTOFF) for frame in labelled]
-        found = statistics(labelled, graphs, energies)
-        taken = found.scale, found.shift, found.neighbours, found.spacing
-        potential = Potential(ModelConfig.preset("default"), energies, *taken)
+        config = ModelConfig.preset("default").model_copy(update={"cutoff": worker.CUTOFF})
+        graphs = labelled_graphs(labelled, config)
+        potential = Potential(config, statistics(labelled, graphs, energies))
         options = OptimisationConfig()
         state = TrainingState(potential, options, Budget(1, None, 1))
         optimiser = state.optimiser

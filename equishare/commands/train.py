@@ -1,8 +1,12 @@
 """``equishare train``: from frames to a fitted potential and its report."""
 
+import os
+import signal
+import subprocess
 import time
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,6 +79,10 @@ def train(
         int | None, typer.Option(help="Of the split, the first weights and the order. [default: 0]")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share every step, on the CPU or on a GPU each. [default: 1]"),
+    ] = None,
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
     learn: Annotated[str | None, typer.Option(help="Properties to learn besides the energy, such as dipole.")] = None,
@@ -134,7 +142,7 @@ def train(
         "uncertainty": {"committee": committee},
         "pretraining": {"source": pretrain, "weights": start},
         "budget": {"max_time": max_time, "epochs": epochs},
-        "run": {"out": out, "seed": seed, "device": device, "dtype": dtype and dtype.value},
+        "run": {"out": out, "seed": seed, "device": device, "devices": devices, "dtype": dtype and dtype.value},
     }
     given = {
         section: {key: value for key, value in values.items() if value is not None}
@@ -143,11 +151,28 @@ def train(
     console = new_console()
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
     run = fit(settings, resume=folder, console=console, started=_STARTED)
+    if _requeued(run.interrupted):
+        console.print(
+            f"Put back into Slurm's queue; to continue:\n  equishare train --resume {quote(str(run.folder.path))}",
+            soft_wrap=True,
+        )
+        raise typer.Exit(128 + signal.SIGUSR1)
     print_errors(run, console)
     console.print("Checking the potential and writing the report ...")
     print_next(run, write_report(run), console)
     if run.interrupted is not None:
         raise typer.Exit(128 + run.interrupted)
+
+
+def _requeued(interrupted: int | None) -> bool:
+    """Whether SIGUSR1 ended the run, by which Slurm says that the time is nearly over, and the job is back in the queue."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if interrupted is None or interrupted != getattr(signal, "SIGUSR1", None) or job is None:
+        return False
+    try:
+        return subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":

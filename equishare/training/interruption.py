@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a terminal that goes away: the first ends training in good order, the second ends the process."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and a terminal that goes away: the first ends training in good order, the second ends the process."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 
 
 class Interruption:

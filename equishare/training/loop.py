@@ -9,6 +9,7 @@ from equishare.training.checkpoint import Checkpoints
 from equishare.training.data.batches import BatchLoader
 from equishare.training.interruption import Interruption
 from equishare.training.objective import Objective
+from equishare.training.processes import ProcessError, Processes
 from equishare.training.report.progress import TrainingProgress
 from equishare.training.state import TrainingState
 from equishare.training.validation import Validation
@@ -46,10 +47,16 @@ class Loop:
         state = self.state
         with self.progress:
             state.warm_up(self.objective, self._on_device(next(iter(self.batches))))
-            self.validation.warm_up(state)
+            if self.processes.first:
+                self.validation.warm_up(state)
             state.start_clock()
-            while not self._stopping:
-                self._epoch()
+            try:
+                while not self._stopping():
+                    self._epoch()
+            except ProcessError as error:
+                raise self._abandoned(error) from error
+            if not self.processes.first:
+                return
             if self.interruption.requested:
                 # before the last validation, which a run that is not interrupted does not make
                 self.checkpoints.write(state, self.validation)
@@ -57,20 +64,35 @@ class Loop:
             if not self.interruption.requested:
                 self.checkpoints.write(state, self.validation)
 
-    @property
     def _stopping(self) -> bool:
-        return self.interruption.requested or self.state.over
+        """Whether any process got a signal, or the first one finds the budget used: the same answer in all."""
+        return self.processes.any(self.interruption.requested or (self.processes.first and self.state.over))
 
     def _epoch(self) -> None:
         """The rest of an epoch, as far as the budget reaches."""
         state = self.state
         for batch in self.batches.epoch(state.epoch, start=state.steps_into_epoch):
             state.take_step(self.objective, self._on_device(batch))
-            self.progress.on_step(state)
-            self.validation.after_step(state)
-            self.checkpoints.after_step(state, self.validation)
-            if self._stopping:
+            if self.processes.first:
+                self.progress.on_step(state)
+                self.validation.after_step(state)
+                self.checkpoints.after_step(state, self.validation)
+            if self._stopping():
                 return
+
+    def _abandoned(self, error: ProcessError) -> ProcessError:
+        """Save what there is where another process is gone: the weights are those of the last step that all made."""
+        if self.processes.first:
+            self.checkpoints.write(self.state, self.validation)
+            return ProcessError(
+                f"{error}. No step is lost: the checkpoint is that of step {self.state.step}; go on with --resume"
+            )
+        return ProcessError(f"{error}. The first process keeps what was learnt")
+
+    @property
+    def processes(self) -> Processes:
+        """Those that train together."""
+        return self.objective.processes
 
     def _on_device(self, batch: AtomGraph) -> AtomGraph:
         return batch.to(self.state.potential.device)

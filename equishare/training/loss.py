@@ -26,16 +26,22 @@ class Structures:
         volume: In Å^3.
         atom_batch: Structure of each atom.
         weight: Of each structure; None: all one.
+        total: Sums a number of labels over the processes that each have a part of the structures; None: there are no others.
     """
 
     size: Float[Tensor, " graphs"]
     volume: Float[Tensor, " graphs"]
     atom_batch: Int[Tensor, " atoms"]
     weight: Float[Tensor, " graphs"] | None = None
+    total: Callable[[Tensor], Tensor] | None = None
 
 
 def batch_loss(
-    prediction: Prediction, graph: AtomGraph, options: OptimisationConfig, scale: float
+    prediction: Prediction,
+    graph: AtomGraph,
+    options: OptimisationConfig,
+    scale: float,
+    total: Callable[[Tensor], Tensor] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Weighted squared errors of everything that is predicted and labelled.
 
@@ -51,10 +57,11 @@ def batch_loss(
         graph: The batch with its labels; NaN, or no field: not labelled.
         options: Weights and exponent.
         scale: σ, a number in eV and Å.
+        total: Sums over the processes that each have a part of the batch: with it, the losses of the parts sum to that of the whole.
     """
     size = (graph.ptr[1:] - graph.ptr[:-1]).to(prediction.interaction_energy.dtype) ** options.size_exponent
     volume = torch.linalg.det(graph.cell).abs().to(size.dtype)
-    structures = Structures(size, volume, graph.atom_batch, graph.get("weight"))
+    structures = Structures(size, volume, graph.atom_batch, graph.get("weight"), total)
     return _total(_pairs(prediction.get, graph.get), structures, options, scale)
 
 
@@ -95,7 +102,7 @@ def _total(
         if isinstance(unit, Tensor):
             unit = _spread(unit, of_atoms, label.ndim)
         weight = None if structures.weight is None else _spread(structures.weight, of_atoms, label.ndim)
-        total = total + options.weight(row.name) * mean_square(predicted, label, unit, weight)
+        total = total + options.weight(row.name) * mean_square(predicted, label, unit, weight, structures.total)
     return total
 
 
@@ -105,7 +112,13 @@ def _spread(value: Tensor, of_atoms: Tensor | None, ndim: int) -> Tensor:
     return value.reshape(-1, *[1] * (ndim - 1))
 
 
-def mean_square(predicted: Tensor, label: Tensor, unit: float | Tensor = 1.0, weight: Tensor | None = None) -> Tensor:
+def mean_square(
+    predicted: Tensor,
+    label: Tensor,
+    unit: float | Tensor = 1.0,
+    weight: Tensor | None = None,
+    total: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Mean of the squared errors of what is labelled (NaN: not labelled), in a unit; zero if nothing is.
 
     >>> mean_square(torch.tensor([1.0, 5.0, 3.0]), torch.tensor([0.0, torch.nan, 0.0]))
@@ -114,7 +127,9 @@ def mean_square(predicted: Tensor, label: Tensor, unit: float | Tensor = 1.0, we
     labelled = ~torch.isnan(label)
     square = (torch.where(labelled, predicted - label, 0.0) / unit).square()
     square = square if weight is None else weight * square
-    return square.sum() / labelled.sum().clamp(min=1)
+    count = labelled.sum()
+    count = count if total is None else total(count)
+    return square.sum() / count.clamp(min=1)
 
 
 def _joined(frames: tuple[FramePrediction, ...], part: str, name: str) -> Tensor | None:

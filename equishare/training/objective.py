@@ -1,5 +1,6 @@
 """What a step makes smaller: the loss of a batch, and whose fault it is where that is no number."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -9,6 +10,7 @@ from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, Prediction
 from equishare.training.config import OptimisationConfig
 from equishare.training.loss import batch_loss
+from equishare.training.processes import ALONE, Processes
 
 
 class DivergedError(EquishareError):
@@ -23,31 +25,45 @@ class Objective:
         weights: Of the loss.
         names: Of the training frames, for messages.
         derive: Whether to predict ``forces`` and ``stress``.
+        processes: Those that share every batch.
     """
 
     def __init__(
-        self, potential: Potential, weights: OptimisationConfig, names: Sequence[str], derive: Mapping[str, bool]
+        self,
+        potential: Potential,
+        weights: OptimisationConfig,
+        names: Sequence[str],
+        derive: Mapping[str, bool],
+        processes: Processes = ALONE,
     ) -> None:
         self.potential = potential
         self.weights = weights
         self.names = names
         self.derive = dict(derive)
+        self.processes = processes
 
-    def __call__(self, batch: AtomGraph) -> Tensor:
-        """Loss of a batch.
+    def differentiate(self, batch: AtomGraph, weights: Sequence[Tensor]) -> float:
+        """Put the gradients of the loss into the weights, summed over the processes; the loss is returned.
+
+        By the weights alone: the gradient by the positions, which a plain call computes too, is not used.
 
         Raises:
-            DivergedError: if it is not a finite number.
+            DivergedError: if the loss is not a finite number.
         """
         prediction = self.potential(batch, **self.derive)
-        loss = batch_loss(prediction, batch, self.weights, self.potential.statistics.scale)
-        value = loss.item()
-        if not value < float("inf"):
+        total = None if self.processes.size == 1 else self.processes.total
+        loss = batch_loss(prediction, batch, self.weights, self.potential.statistics.scale, total)
+        own = loss.item()
+        if math.isfinite(own) or self.processes.size > 1:
+            loss.backward(inputs=list(weights))
+        value = self.processes.add_gradients(weights, own)
+        if not math.isfinite(value):
+            where = "of another process" if math.isfinite(own) else self._guilty(batch, prediction)
             raise DivergedError(
-                f"the loss became {value} on the frames {self._guilty(batch, prediction)}. Look at them with `equishare inspect`; if "
+                f"the loss became {value} on the frames {where}. Look at them with `equishare inspect`; if "
                 "they are sound, train with a lower optimisation.learning_rate. The best model so far is kept"
             )
-        return loss
+        return value
 
     def _guilty(self, batch: AtomGraph, prediction: Prediction) -> str:
         """Names of the frames whose prediction is not finite; of all, where that tells nothing."""

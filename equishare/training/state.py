@@ -77,7 +77,7 @@ class TrainingState:
 
     def warm_up(self, objective: Objective, batch: AtomGraph) -> None:
         """Compile what a step compiles; no weight changes."""
-        self._differentiate(objective, batch)
+        objective.differentiate(batch, self._weights)
         self.optimiser.zero_grad()
 
     def start_clock(self) -> None:
@@ -91,11 +91,12 @@ class TrainingState:
             DivergedError: if the loss is not a finite number; the message names the frames.
         """
         begun = time.monotonic()
+        rate = objective.processes.of_first(self.learning_rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = rate
         self.optimiser.zero_grad()
         try:
-            value = self._differentiate(objective, batch)
+            value = objective.differentiate(batch, self._weights)
         except DivergedError as error:
             where = f"in epoch {self.epoch + 1}, step {self.step + 1}, at a learning rate of {self.learning_rate:.2g}"
             raise DivergedError(f"{where}: {error}") from error
@@ -106,13 +107,6 @@ class TrainingState:
         self._loss_sum += value
         self._loss_count += 1
         self.step_seconds.append(time.monotonic() - begun)
-
-    def _differentiate(self, objective: Objective, batch: AtomGraph) -> float:
-        """Differentiate by the weights alone: the gradient by the positions, which a plain call computes too, is not used."""
-        loss = objective(batch)
-        value = loss.item()
-        loss.backward(inputs=self._weights)
-        return value
 
     def take_mean_loss(self) -> float:
         """Mean training loss since this was last asked."""

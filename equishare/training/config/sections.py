@@ -197,6 +197,7 @@ class RunConfig(_Section):
     out: str | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
     seed: int = Field(0, ge=0, description="of the split, the first weights and the order of the frames")
     device: Annotated[str, AfterValidator(check_device_name)] = Field("auto", description=DEVICES)
+    devices: int = Field(1, ge=1, description="processes that share every step: on GPUs one each, else on the CPU")
     dtype: DtypeName = Field("float32", description="type of the weights")
 
 

@@ -11,6 +11,9 @@ from equishare.training.config.config_file import ConfigError, merge, read_yaml,
 from equishare.training.config.sections import TrainConfig
 from equishare.training.run_folder import RunFolder
 
+_FREE = {("run", "device"), ("run", "devices")}
+"""What may change in a run that goes on, besides its budget."""
+
 
 def sections_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by their own names, or by whole sections, as nested values.
@@ -21,11 +24,10 @@ def sections_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> sections_of({"epochs": 3, "preset": "small", "optimisation": {"batch_size": 4}})
     {'budget': {'epochs': 3}, 'model': {'preset': 'small'}, 'optimisation': {'batch_size': 4}}
     """
-    homes = {
-        info.alias or key: section
-        for section, field in TrainConfig.model_fields.items()
-        for key, info in _fields(field.annotation).items()
-    }
+    homes: dict[str, str] = {}
+    for section, field in TrainConfig.model_fields.items():
+        for key, info in _fields(field.annotation).items():
+            homes.setdefault(info.alias or key, section)  # weights are those of the loss
     nested: dict[str, Any] = {}
     for name, value in settings.items():
         if name in TrainConfig.model_fields:
@@ -49,9 +51,7 @@ def resumed(run: str | os.PathLike[str], given: Mapping[str, Any]) -> tuple[Trai
         RunFolderError: if there is no run to go on with.
     """
     named = [(section, key) for section, values in given.items() for key in values]
-    fixed = [
-        f"{section}.{key}" for section, key in named if section != "budget" and (section, key) != ("run", "device")
-    ]
+    fixed = [f"{section}.{key}" for section, key in named if section != "budget" and (section, key) not in _FREE]
     if fixed:
         raise ConfigError(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")
     folder = RunFolder.existing(run)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from equishare.potential import AtomGraph, collate
+from equishare.training.processes import ALONE, Processes
 
 
 class BatchLoader:
@@ -18,12 +19,16 @@ class BatchLoader:
         graphs: Structures, ready to be joined.
         batch_size: Largest number of structures in a batch.
         seed: Of the order; None keeps the order given.
+        processes: Those that share every batch.
     """
 
-    def __init__(self, graphs: Sequence[AtomGraph], batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self, graphs: Sequence[AtomGraph], batch_size: int, seed: int | None = None, processes: Processes = ALONE
+    ) -> None:
         self.graphs = graphs
         self.batch_size = batch_size
         self.seed = seed
+        self.processes = processes
 
     def __len__(self) -> int:
         return -(-len(self.graphs) // self.batch_size)
@@ -32,11 +37,12 @@ class BatchLoader:
         return self.epoch(0)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[AtomGraph]:
-        """Batches of an epoch, without the first few; ``frame`` of a batch names its graphs by index."""
+        """Batches of an epoch, without the first few, this process's part of them; ``frame`` of a batch names its graphs by index."""
         order = np.arange(len(self.graphs))
         if self.seed is not None:
             order = np.random.default_rng([self.seed, number]).permutation(order)
-        for indices in np.array_split(order, len(self))[start:]:
+        for whole in np.array_split(order, len(self))[start:]:
+            indices = self.processes.share(whole)
             batch = collate([self.graphs[index] for index in indices])
             batch.frame = torch.from_numpy(indices)
             yield batch

@@ -125,6 +125,6 @@ def _inner_config(
             "pretraining": PretrainingConfig(),
             "budget": budget,
             "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),
-            "run": config.run.model_copy(update={"out": str(inner.path)}),
+            "run": config.run.model_copy(update={"out": str(inner.path), "devices": 1}),
         }
     )

@@ -1,0 +1,107 @@
+"""What is settled before the first step of a run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from equishare.files import replacing, write_text
+from equishare.potential import load
+from equishare.training.budget import Budget
+from equishare.training.checkpoint import CheckpointError, read_checkpoint
+from equishare.training.committee import check_members
+from equishare.training.config import TrainConfig
+from equishare.training.config.config_file import to_yaml
+from equishare.training.data.batches import BatchLoader
+from equishare.training.data.graph_parts import GraphParts
+from equishare.training.data.prepare import Parts, PreparedData, fingerprint, prepare
+from equishare.training.initial import check_labels, complete, with_methods
+from equishare.training.processes import Processes
+from equishare.training.run_folder import RunFolder
+from equishare.training.weights import architecture_of
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is settled before the first step.
+
+    Attributes:
+        config: Complete.
+        mark: Of the training frames: a checkpoint fits no others.
+        budget_chosen: The budget was not given, but follows from the size of the data.
+        checkpoint: What to go on from, or None.
+    """
+
+    config: TrainConfig
+    data: PreparedData
+    graphs: GraphParts
+    batches: BatchLoader
+    budget: Budget
+    mark: str
+    budget_chosen: bool
+    checkpoint: dict[str, Any] | None
+
+
+def make_plan(
+    config: TrainConfig, given: Parts | None, folder: RunFolder, processes: Processes, continued: bool
+) -> Plan:
+    """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
+    try:
+        config = _with_start(config, folder)
+        check_members(config.uncertainty.committee, config.model.architecture)
+        data = prepare(config, given)
+        check_labels(config, data)
+        config = with_methods(config, data)
+        graphs = GraphParts.of(data, config)
+        budget_chosen = config.budget.max_time is None and config.budget.epochs is None
+        config = complete(config, data, graphs.train)
+        batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
+        budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
+        mark = fingerprint(data.split.train)
+        checkpoint = _resumable(folder, budget, mark) if continued else None
+        if processes.first:
+            _write_start(config, folder)
+            write_text(folder.config, to_yaml(config))
+    except BaseException:
+        if not processes.first:
+            sys.exit(1)  # the first one says why
+        folder.remove_if_empty()
+        raise
+    return Plan(config, data, graphs, batches, budget, mark, budget_chosen, checkpoint)
+
+
+def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:
+    """The configuration with the network of the weights to start from."""
+    if config.pretraining.weights is None:
+        return config
+    file = str(folder.start) if folder.start.exists() else config.pretraining.weights
+    load(file)  # says what is wrong with it
+    return config.model_copy(update={"model": architecture_of(file, config.model)})
+
+
+def _write_start(config: TrainConfig, folder: RunFolder) -> None:
+    """Copy the weights to start from, so that the run can be resumed where their file is gone."""
+    if config.pretraining.weights is not None and not folder.start.exists():
+        with replacing(folder.start) as beside:
+            shutil.copyfile(config.pretraining.weights, beside)
+
+
+def _resumable(folder: RunFolder, budget: Budget, mark: str) -> dict[str, Any] | None:
+    """The checkpoint of a run, if there is one, after making sure that it fits the frames and that there is budget left."""
+    if not folder.checkpoint.exists():
+        return None
+    checkpoint = read_checkpoint(folder.checkpoint)
+    if checkpoint["fingerprint"] != mark:
+        raise CheckpointError(
+            f"the training frames are not those that the run in {folder.path} was started with; put the files back as they "
+            "were, or start a new run"
+        )
+    state = checkpoint["training"]
+    budget.begun, budget.reserve = state["begun"], state["reserve"]
+    if budget.fraction(state["step"], state["seconds"]) >= 1:
+        raise CheckpointError(
+            f"the run in {folder.path} has used its budget; give a larger one with --epochs or --max-time"
+        )
+    return checkpoint

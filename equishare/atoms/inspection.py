@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from equishare.atoms.checks.across import check_across
+from equishare.atoms.checks.charges import check_charges
 from equishare.atoms.checks.conditions import check_conditions
 from equishare.atoms.checks.degenerate import check_degenerate
 from equishare.atoms.checks.e0 import check_reference_energies
 from equishare.atoms.checks.findings import DataFinding
-from equishare.atoms.checks.forces import check_forces
+from equishare.atoms.checks.forces import check_energies, check_forces
 from equishare.atoms.checks.geometry import check_geometry
 from equishare.atoms.checks.labels import check_labels, check_reading
 from equishare.atoms.checks.part import Part
@@ -112,6 +113,7 @@ def inspect(
         findings += check_reading(part)
         findings += check_degenerate(part)
         findings += check_conditions(part, used)
+        findings += check_charges(part)
         if part.sound:
             findings += _check_numbers(part, e0, {f.code for f in findings})
     findings += check_reference_energies(parts[0], e0)
@@ -130,6 +132,7 @@ def _check_numbers(part: Part, e0: dict[str, float], known: set[str]) -> Iterato
     codes = known | {f.code for f in found}
     if not codes & {"units-forces", "units-positions"}:
         yield from check_forces(part)
+        yield from check_energies(part)
     if not codes & {"units-forces", "units-positions", "units-energy", "forces-sign", "constant-energy", "zero-forces"}:
         yield from check_stress(part.sound_frames, part.name)
 

@@ -1,4 +1,4 @@
-"""Are forces those of a converged calculation?"""
+"""Are forces and energies those of converged calculations?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.checks.part import Part, concerning
 
-__all__ = ["check_forces"]
+__all__ = ["check_energies", "check_forces"]
 
 
 def check_forces(part: Part) -> Iterator[DataFinding]:
@@ -41,4 +41,32 @@ def check_forces(part: Part) -> Iterator[DataFinding]:
         drifting,
         f"forces do not sum to zero in # (up to {net.max():.3g} eV/Å per atom)",
         "no potential can fit that part; were atoms held fixed, left out, or the calculation too coarse?",
+    )
+
+
+def check_energies(part: Part) -> Iterator[DataFinding]:
+    """Frames whose energy is far from what their elements and the other frames give."""
+    frames = [f for f in part.sound_frames if f.energy is not None]
+    if len(frames) < 10:
+        return
+    species = sorted({int(z) for f in frames for z in f.atoms.numbers})
+    counts = np.array([[np.count_nonzero(f.atoms.numbers == z) for z in species] for f in frames], dtype=float)
+    sizes, energies = counts.sum(axis=1), np.array([f.energy for f in frames])
+    kept = np.ones(len(frames), dtype=bool)
+    for _ in range(5):  # outliers must not bend the fit that judges them
+        mean = np.linalg.lstsq(counts[kept] / sizes[kept, None], (energies / sizes)[kept], rcond=1e-8)[0]
+        rest = (energies - counts @ mean) / sizes
+        middle = float(np.median(rest))
+        spread = max(1.4826 * float(np.median(np.abs(rest - middle))), 0.02)
+        kept = np.abs(rest - middle) < 12.0 * spread
+    far = np.abs(rest - middle) > np.maximum(12.0 * spread, 1.0)
+    if far.sum() > 0.2 * len(frames):
+        return
+    yield from concerning(
+        "warning",
+        "outlier-energy",
+        part.name,
+        [frames[n] for n in np.argsort(-np.abs(rest - middle)) if far[n]],
+        f"the energy of # is up to {np.abs(rest - middle).max():.3g} eV an atom from what the others give; {spread:.2g} is usual",
+        "look at these frames: another unit, method or state, or a calculation that did not converge?",
     )

@@ -11,6 +11,8 @@ from equishare.atoms.checks.part import Part, concerning
 
 __all__ = ["check_energies", "check_forces"]
 
+_ROUNDING = 0.01  # 1/Å: of the range of the energies
+
 
 def check_forces(part: Part) -> Iterator[DataFinding]:
     """Frames with forces far beyond the others', and forces that do not sum to zero."""
@@ -18,6 +20,15 @@ def check_forces(part: Part) -> Iterator[DataFinding]:
     if not frames:
         return
     largest = np.array([np.linalg.norm(np.asarray(f.forces), axis=1).max() for f in frames])
+    energies = np.array([f.energy / len(f.atoms) for f in frames if f.energy is not None])
+    if 0.0 < largest.max() < _ROUNDING * (np.ptp(energies) if len(energies) > 1 else 0.0):
+        yield DataFinding(
+            "info",
+            "symmetric",
+            f"{part.name}: forces of at most {largest.max():.2g} eV/Å, energies from {energies.min():.6g} to {energies.max():.6g} eV an atom: "
+            "crystals whose symmetry leaves no forces",
+            "a potential learns next to nothing of forces from them: add frames with displaced atoms",
+        )
     middle = float(np.median(largest))
     logarithm = np.log(np.maximum(largest, 1e-3))
     spread = max(1.4826 * float(np.median(np.abs(logarithm - np.median(logarithm)))), 0.15)

@@ -9,13 +9,18 @@ from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Statistics
 
+_ROUNDING = (
+    0.01  # 1/Å: of the scatter of the energies; forces of thermal atoms are tens of times as large as that scatter
+)
+
 
 def statistics(
     frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
 ) -> Statistics:
     r"""Constants of training frames.
 
-    The scale is the RMS of the force components, without forces the scatter of the energy an atom; never zero. Spacing is the mean of the
+    The scale is the RMS of the force components; where there are none, or symmetry leaves but rounding of them, the scatter of the energy an
+    atom; never zero. Spacing is the mean of the
     atoms that have a neighbour.
 
     The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
@@ -41,10 +46,10 @@ def statistics(
     solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
     components = np.concatenate(forces) if forces else np.zeros(0)
     components = components[np.isfinite(components)]
-    if components.size and components.any():
-        scale = float(np.sqrt(np.mean(components**2)))
-    else:
-        scale = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
+    scale = float(np.sqrt(np.mean(components**2))) if components.size else 0.0
+    scatter = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
+    if scale < _ROUNDING * scatter:
+        scale = scatter
     edges = sum(graph.edge_index.shape[1] for graph in graphs)
     return Statistics(
         reference_energies=dict(reference_energies),

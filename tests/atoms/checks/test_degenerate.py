@@ -48,6 +48,22 @@ def test_forces_that_symmetry_makes_zero(structure):
     assert not found(frames).keys() & {"zero-forces", "constant-energy"}
 
 
+def test_forces_of_rounding_only_are_said():
+    rng = np.random.default_rng(0)
+    frames = [
+        Frame(
+            bulk("Cu", a=a, cubic=True),
+            energy=8.0 * (a - 3.6) ** 2,
+            forces=rng.normal(scale=3e-5, size=(4, 3)),
+            index=n,
+        )
+        for n, a in enumerate(np.linspace(3.4, 3.8, 20))
+    ]
+    finding = found(frames)["symmetric"]
+    assert finding.level == "info"
+    assert "crystals whose symmetry leaves no forces" in finding.message
+
+
 def test_an_isolated_molecule_without_dipole_is_no_fault():
     frames = []
     for n, stretch in enumerate(np.linspace(1.1, 1.3, 6)):

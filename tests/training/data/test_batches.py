@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
+from equishare.atoms import Frame
 from equishare.potential import GraphError, ModelConfig, collate, from_atoms
 from equishare.training.data.batches import BatchLoader, batches_by_size
 from equishare.training.data.labelled_graphs import labelled_graphs
@@ -87,3 +88,18 @@ def test_statistics(mixed_frames, graphs):
     assert found.shift["O"] == pytest.approx(energies[2] + 3.0)
     assert 2 * found.shift["H"] + found.shift["O"] == pytest.approx(energies[0] + 5.0)
     assert 4 * found.shift["Li"] == pytest.approx((energies[1] + energies[3]) / 2 + 8.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 3e-5])
+def test_the_scale_of_crystals_without_forces_is_that_of_their_energies(noise):
+    """Symmetry leaves rounding: in its unit energies would be numbers of tens of thousands."""
+    from ase.build import bulk
+
+    rng = np.random.default_rng(0)
+    frames = [
+        Frame(bulk("Cu", a=a), energy=2.0 * (a - 3.6) ** 2, forces=rng.normal(scale=noise, size=(1, 3)))
+        for a in np.linspace(3.3, 3.9, 20)
+    ]
+    found = statistics(frames, [from_atoms(frame.atoms, 4.0) for frame in frames], {"Cu": 0.0})
+    energies = np.array([frame.energy for frame in frames])
+    assert found.scale == pytest.approx(energies.std())

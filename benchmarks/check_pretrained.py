@@ -74,33 +74,39 @@ def result_of(row: Row, report: Any, seconds: float) -> dict[str, Any]:
     }
 
 
+def cells_of(found: dict[str, Any]) -> str:
+    """A row of a table in Markdown."""
+    mark = "" if found["verdict"] == found["known"] else " **!**"
+    known = f"{found['known']}: {found['why']}" if found["why"] else found["known"]
+    name = f"{found['subject']}: {found['model']}"
+    cells = (name, found["worst"], found["noise"], found["verdict"] + mark, known, found["note"], found["seconds"])
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("subjects", nargs="+", choices=sorted(SUBJECTS))
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
+    parser.add_argument("--table", type=Path, help="print the rows of such a file again")
     parser.add_argument("--full", action="store_true", help="print whole reports too")
     parser.add_argument("--results", type=Path, help="JSON file, to which the rows are added")
     arguments = parser.parse_args()
+    if unknown := set(arguments.subjects) - set(SUBJECTS):
+        parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
     print("| model | worst error | noise | verdict | known | culprit or note | CPU seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
+    if arguments.table:
+        for found in sorted(
+            json.loads(arguments.table.read_text())["rows"], key=lambda r: list(SUBJECTS).index(r["subject"])
+        ):
+            print(cells_of(found))
     for subject in arguments.subjects:
         for row in SUBJECTS[subject]():
             started = time.process_time()
             report = row.report(seconds=SECONDS)
             found = result_of(row, report, time.process_time() - started)
-            mark = "" if found["verdict"] == row.known else " **!**"
-            known = f"{row.known}: {row.why}" if row.why else row.known
-            cells = (
-                row.name,
-                found["worst"],
-                found["noise"],
-                found["verdict"] + mark,
-                known,
-                found["note"],
-                found["seconds"],
-            )
-            print("|", " | ".join(map(str, cells)), "|", flush=True)
+            print(cells_of({"subject": subject, **found}), flush=True)
             if arguments.full:
                 print(report, flush=True)
             if arguments.results is not None:

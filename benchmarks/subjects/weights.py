@@ -25,7 +25,8 @@ def sevennet() -> Iterator[Row]:
     crystal = bulk("NaCl", "rocksalt", a=5.64)
     crystal.rattle(0.08, seed=0)
     calculator = SevenNetCalculator("7net-0", device="cpu")
-    yield calculator_row("SevenNet-0, shipped weights, NaCl", calculator, crystal)
+    why = "its stress is not quite even: mirror images differ by ten times what rotations do"
+    yield calculator_row("SevenNet-0, shipped weights, NaCl", calculator, crystal, known="fail", why=why)
 
 
 def calculators() -> Iterator[Row]:

@@ -2,15 +2,11 @@
 
 import numpy as np
 
+from equishare.check.calculators.comparison import ENERGY_TOLERANCE
 from equishare.check.calculators.evaluator import Evaluator, rms
 from equishare.check.calculators.noise import NoiseLevel
 from equishare.check.calculators.properties import KINDS
 from equishare.check.reports.calculator_report import PhysicsTest, judged
-
-CHARGE_TOLERANCE = 1e-5
-"""e."""
-ENERGY_TOLERANCE = 1e-6
-"""eV per atom."""
 
 
 def conservation_tests(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> list[PhysicsTest]:
@@ -44,7 +40,9 @@ def _charge_is_conserved(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> P
     total, moved = (float(r.further["charges"].sum()) for r in (evaluate.base, evaluate(other)))
     floor = np.sqrt(len(other)) * noise.further["charges"]
     note = f"{total:.6f} e, and {moved:.6f} e where atoms have moved"
-    return judged("charge conservation", "charges", abs(total - moved), floor, CHARGE_TOLERANCE, "e", note=note)
+    return judged(
+        "charge conservation", "charges", abs(total - moved), floor, KINDS["charges"].tolerance, "e", note=note
+    )
 
 
 def _dipole_law(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> PhysicsTest:

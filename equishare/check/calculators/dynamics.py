@@ -68,8 +68,9 @@ class _Runs:
                 "step to zero (meV/atom)": 1e3 * drift,
             },
         )
-        error = float(np.abs(drift).max())
-        return judged("NVE drift", "total energy", error, floor, TOLERANCE, "eV/atom", curve=curve)
+        row = judged("NVE drift", "total energy", float(np.abs(drift).max()), floor, TOLERANCE, "eV/atom")
+        row.curve = curve
+        return row
 
 
 def dynamics_test(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> list[PhysicsTest]:

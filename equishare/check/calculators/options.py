@@ -1,18 +1,12 @@
 """What a check of a calculator can be told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ase.calculators.calculator import BaseCalculator
 
-from equishare.check.models.options import known_options
-
-Progress = Callable[[float, str], None]
-
-
-def _silent(fraction: float, message: str) -> None:
-    """Tell nobody."""
+from equishare.check.models.options import Progress, known_options, silent
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class CalculatorOptions:
     seed: int = 0
     seconds: float | None = None
     against: BaseCalculator | None = None
-    progress: Progress = _silent
+    progress: Progress = silent
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> "CalculatorOptions":

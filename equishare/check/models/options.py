@@ -12,7 +12,7 @@ from equishare.check.errors import CheckError
 Progress = Callable[[float, str], None]
 
 
-def _silent(fraction: float, message: str) -> None:
+def silent(fraction: float, message: str) -> None:
     """Tell nobody."""
 
 
@@ -41,7 +41,7 @@ class Options:
     gradients: bool = True
     localise: bool = True
     seconds: float | None = None
-    progress: Progress = _silent
+    progress: Progress = silent
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> "Options":

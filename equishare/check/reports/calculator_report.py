@@ -149,16 +149,14 @@ def judged(
     floor: float,
     tolerance: float,
     unit: str,
-    *,
     note: str = "",
-    curve: Curve | None = None,
 ) -> PhysicsTest:
     """Judge a violation: up to 3 noise floors, or below the tolerance, passes; above both, 10 floors fail."""
     ratio = error / floor if floor > 0 else (0.0 if error == 0 else float("inf"))
     verdict = judge(ratio, error <= tolerance)
     if not note and verdict is Verdict.PASS and ratio > 10:
         note = f"{ratio:.0f} times the noise, too small to matter"
-    return PhysicsTest(name, quantity, verdict, error, floor, tolerance, unit, note, curve)
+    return PhysicsTest(name, quantity, verdict, error, floor, tolerance, unit, note)
 
 
 def could_not_run(name: str, error: BaseException) -> PhysicsTest:

@@ -60,21 +60,31 @@ class _Image:
         self.atoms, self.name = atoms, name
         # ASE's extended XYZ takes a column called energy for a result
         columns = {k for k, v in results.items() if k in _NUMBERS and np.shape(v) == (len(atoms),) and len(atoms) > 1}
-        self.whole = {**atoms.info, **{key: value for key, value in results.items() if key not in columns}}
-        self.arrays = {
-            **results,
-            **self.whole,
-            **{k: v for k, v in atoms.arrays.items() if k not in ("numbers", "positions")},
-        }
+        info = {key: value for key, value in atoms.info.items() if value is not None}
+        arrays = {key: value for key, value in atoms.arrays.items() if key not in ("numbers", "positions")}
+        self.places = results, info, arrays
+        self.whole = {**info, **{key: value for key, value in results.items() if key not in columns}}
+        self.arrays = {**results, **self.whole, **arrays}
         self.signature = tuple(self.whole), tuple(self.arrays)
 
     def has(self, key: str) -> bool:
         return key in self.arrays
 
     def value(self, row: Property, key: str) -> Any:
-        """The value of a property under a key; None for a virial without a cell."""
-        given = self.whole[key] if not row.per_atom and key in self.whole else self.arrays[key]
-        if row.default is not None and not isinstance(given, str) and np.ndim(given) == 0 and not np.isfinite(given):
+        """The value of a property under a key, the same wherever it stands; None for a virial without a cell."""
+        places = self.places if row.per_atom or key not in self.whole else self.places[:2]
+        first, *others = (self._converted(row, key, place[key]) for place in places if key in place)
+        for other in others:
+            if first is not None and other is not None and not _same(first, other):
+                raise LabelError(
+                    f"{self.name}: {key!r} stands in two places, results of a calculator, info or arrays, with different values "
+                    f"({_short(first)} and {_short(other)}); remove one of them"
+                )
+        return first
+
+    def _converted(self, row: Property, key: str, given: Any) -> Any:
+        absent = row.default is not None and isinstance(given, (float, np.floating)) and not np.isfinite(given)
+        if absent:
             return None
         try:
             value = row.value(given, len(self.atoms))
@@ -145,7 +155,7 @@ def _spelt(names: Sequence[str], present: Mapping[str, Any]) -> list[str]:
     """Keys that are there and spell one of the names."""
     spellings = [prefix + name for prefix in _PREFIXES for name in names]
     spellings += [f"{name}_{prefix.rstrip('_')}" for prefix in _PREFIXES[1:] for name in names]
-    return sorted((k for k in present if str(k).lower() in spellings), key=lambda k: spellings.index(k.lower()))
+    return sorted((k for k in present if str(k).lower() in spellings), key=lambda k: spellings.index(str(k).lower()))
 
 
 def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: list[Remark]) -> str | None:
@@ -185,7 +195,8 @@ def _weight(image: _Image) -> float:
         given = image.whole.get(key)
         if given is None:
             continue
-        if np.ndim(given) or isinstance(given, (str, bool)) or not (math.isfinite(given) and given >= 0):
+        number = isinstance(given, (int, float, np.number)) and not isinstance(given, (bool, np.bool_))
+        if not number or isinstance(given, np.complexfloating) or not 0.0 <= given < 1e30:
             raise LabelError(f"{image.name}: expected a number that is not negative for {key!r}, got {given!r:.60}")
         return float(given)
     return 1.0

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from equishare.atoms import Frame, FrameReadError, LabelError, read_frames, split_isolated
+from equishare.atoms import PROPERTIES, Frame, FrameReadError, LabelError, inspect, read_frames, split_isolated
+from equishare.atoms.labels import read_labels
 from equishare.datasets import path
 from equishare.errors import EquishareError
 
@@ -123,6 +124,49 @@ def test_keys_are_found_in_each_frame(tmp_path):
     frames = read_frames(file, {"energy": "REF_energy"})
     assert [f.energy for f in frames] == [-14.2, None, -13.6]
     assert "without 'REF_energy', the name given for the energy: it is read from 'energy'" in frames[2].remarks[0].text
+
+
+def test_one_name_with_two_values_is_asked_about(tmp_path):
+    atoms = molecule("H2O")
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.ones((3, 3)))
+    atoms.info["energy"] = -1.0
+    write(tmp_path / "a.traj", atoms)
+    assert read_frames(tmp_path / "a.traj")[0].energy == -1.0
+    atoms.info["energy"] = -2.0
+    write(tmp_path / "a.traj", atoms)
+    with pytest.raises(LabelError, match="'energy' stands in two places"):
+        read_frames(tmp_path / "a.traj")
+    del atoms.info["energy"]
+    atoms.arrays["forces"] = np.zeros((3, 3))
+    with pytest.raises(LabelError, match="'forces' stands in two places"):
+        read_labels([atoms], ["frame"], {})
+
+
+VALUES = [
+    None, True, -1, 1.5, np.nan, np.inf, "x", "1.0", "", [1, 2], [], np.zeros(0), np.zeros(3), np.zeros((3, 3)), np.ones(6), np.array("a"),
+    {"a": 1}, 1 + 2j, np.array([None] * 3), np.full((3, 3), np.nan), 10**400, np.float32(1.0), b"bytes", len, np.ones((3, 3), dtype=bool), 1e300,
+]  # fmt: skip
+KEYS = [key for row in PROPERTIES.values() for key in (*row.keys, *row.rare_keys)] + [
+    "REF_energy",
+    "weight",
+    5,
+    "FORCES",
+]
+
+
+@given(
+    info=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=5),
+    results=st.dictionaries(st.sampled_from([str(key) for key in KEYS]), st.sampled_from(VALUES), max_size=3),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_under_a_key_is_a_label_or_a_clear_error(info, results):
+    atoms = molecule("H2O")
+    atoms.info = info
+    atoms.calc = SinglePointCalculator(atoms)
+    atoms.calc.results = results
+    with contextlib.suppress(EquishareError):
+        (said,) = read_labels([atoms], ["frame"], {})
+        inspect([Frame(atoms, **said)] * 2).to_dict()
 
 
 def test_a_column_of_atoms_is_no_label_of_the_structure(tmp_path):

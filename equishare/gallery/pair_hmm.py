@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.errors import EquishareError
-from equishare.groups.permutation import SignedPermutation
-from equishare.sharing.index_pattern import IndexPattern, orbits
+from equishare.gallery.pair_patterns import gap_pattern, symmetric_pattern
 from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
 
 IMPOSSIBLE = -1e30  # finite, so that no gradient is 0 * inf; exp of it is 0 in every precision
@@ -36,26 +34,6 @@ class SequencePairs(NamedTuple):
     y: Int[Tensor, "pairs m"]
     x_lengths: Int[Tensor, "pairs"]
     y_lengths: Int[Tensor, "pairs"]
-
-
-def gap_pattern(tied: bool) -> IndexPattern:
-    """The sharing of (end, open x, open y, extend x, extend y): with ``tied``, x and y may be exchanged.
-
-    >>> gap_pattern(True).index.tolist(), gap_pattern(False).n_free
-    ([0, 1, 1, 2, 2], 5)
-    """
-    exchange = SignedPermutation.unsigned(np.array([0, 2, 1, 4, 3]))
-    return orbits([exchange] if tied else [], (5,))
-
-
-def symmetric_pattern(n_symbols: int) -> IndexPattern:
-    """The sharing of a symmetric matrix: the pair (a, b) and the pair (b, a) have one weight.
-
-    >>> symmetric_pattern(2).index.tolist()
-    [[0, 1], [1, 2]]
-    """
-    transpose = np.arange(n_symbols**2).reshape(n_symbols, n_symbols).T.ravel()
-    return orbits([SignedPermutation.unsigned(transpose)], (n_symbols, n_symbols))
 
 
 class PairHMM(SharedWeights):

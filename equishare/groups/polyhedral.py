@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from equishare.groups.finite import FiniteGroup, from_matrices
+from equishare.groups.finite import FiniteGroup
+from equishare.groups.generated import from_matrices
 from equishare.groups.on_cpu import on_cpu
 
 _INVERSION = -torch.eye(3, dtype=torch.float64, device="cpu")

@@ -117,7 +117,7 @@ class Representation(ABC):
         return DirectSum(((multiple, self),)) if multiple > 1 else self
 
 
-def _same_group(*reps: Representation) -> Group:
+def same_group(*reps: Representation) -> Group:
     """The group of all of them, or an error."""
     groups = {rep.group for rep in reps}
     if len(groups) != 1:
@@ -150,7 +150,7 @@ class DirectSum(Representation):
     terms: tuple[tuple[int, Representation], ...]
 
     def __post_init__(self) -> None:
-        _same_group(*(rep for _, rep in self.terms))
+        same_group(*(rep for _, rep in self.terms))
 
     @property
     def group(self) -> Group:  # type: ignore[override]
@@ -220,7 +220,7 @@ class TensorProduct(Representation):
     right: Representation
 
     def __post_init__(self) -> None:
-        _same_group(self.left, self.right)
+        same_group(self.left, self.right)
 
     @property
     def group(self) -> Group:  # type: ignore[override]
@@ -296,34 +296,3 @@ class Dual(Representation):
 
     def __repr__(self) -> str:
         return f"dual({self.inner})"
-
-
-@on_cpu
-def intertwiner_count(rep_in: Representation, rep_out: Representation) -> int:
-    """Dimension of the space of linear maps W with rho_out(g) W = W rho_in(g), by characters.
-
-    dim = mean over g of chi_in(g^-1) chi_out(g), with one term a conjugacy class.
-
-    Raises:
-        GroupError: the representations belong to different groups.
-
-    >>> from equishare import groups
-    >>> points = groups.symmetric(6).permutation()
-    >>> intertwiner_count(points, points), intertwiner_count(points * points, points * points)
-    (2, 15)
-    """
-    group = _same_group(rep_in, rep_out)
-    total = sum(weight * rep_in.character(group.inverse(g)) * rep_out.character(g) for g, weight in group.classes())
-    return round(total)
-
-
-def fields_of(rep: Representation) -> list[tuple[int, Representation]]:
-    """The (count, field) pairs of a representation: a field is one irreducible block of its direct sum."""
-    require_representation(rep)
-    found: list[tuple[int, Representation]] = []
-    for count, part in rep.parts:
-        if len(part.parts) > 1 or part.parts[0] != (1, part):
-            found += fields_of(part) * count
-        else:
-            found.append((count, part))
-    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equishare.groups.intertwiners import fields_of
 from equishare.groups.on_cpu import on_cpu
-from equishare.groups.representation import Representation, fields_of
+from equishare.groups.representation import Representation
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.solver import solve
 

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.groups.finite import FiniteGroup
+from equishare.groups.intertwiners import intertwiner_count
 from equishare.groups.on_cpu import on_cpu
 from equishare.groups.permutation import SignedPermutation
-from equishare.groups.representation import Representation, intertwiner_count, require_representation
+from equishare.groups.representation import Representation, require_representation
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.index_pattern import orbits

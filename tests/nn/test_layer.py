@@ -142,3 +142,44 @@ def test_uses_of_parts_are_counted_with_and_without_an_example():
 def test_a_large_table_is_counted_without_listing_it():
     (row,) = sharing.report(nn.HashedEmbedding(10**9, 16, 100)).rows
     assert (row.untied, row.pattern) == (16 * 10**9, None)
+
+
+def flat_representation(layout):
+    """How O(3) acts on features [(l m), channel], flattened."""
+    O3 = groups.o3()
+    parts = [O3.irreps(str(ir)) * (layout.channels * O3.trivial()) for _, ir in layout.irreps]
+    return groups.direct_sum(*((1, part) for part in parts))
+
+
+def test_the_pattern_of_a_linear_map_of_irreps_is_the_solver_s():
+    layer = nn.IrrepsLinear("2x0e+2x1o+2x1e", "3x1o+3x0e")
+    pattern = layer.shared_weights()["weight"].pattern
+    solved = sharing.solve(flat_representation(layer.layout_in), flat_representation(layer.layout_out))
+    assert sharing.span_distance(pattern, solved) < 1e-9
+    assert untied(layer) == pattern.numel == (3 * 4) * (2 * 7)
+
+
+def test_e3_layers_count_components_atoms_and_edges():
+    index = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 3, 0, 2]])
+    x = torch.zeros(4, 4, 3)
+    conv = nn.DensityConv("3x0e+3x1o", 2, 5)
+    assert (
+        untied(conv, x, torch.zeros(5, 5), torch.zeros(5, 9), index) == 5 * 9 * 3 * 5
+    )  # edges, components, channels, functions
+    assert untied(nn.IrrepsLinear("3x0e+3x1o", "2x0e+2x1o", bias=True), x) == 4 * ((4 * 2) * (4 * 3) + 4 * 2)
+    assert untied(nn.ChannelProduct("3x0e+3x1o", None, "3x0e+3x1o"), x) == 4 * (4 * 5 // 2) * 4 * 3
+    assert untied(nn.Readout("3x0e+3x1o", "1o"), x) == 4 * 3 * 4 * 3
+    gate = nn.Gate("3x0e+3x1o")
+    assert untied(gate, x) == 4 * 3 * (3 * 3 + 3)
+
+
+def test_a_chain_of_e3_layers():
+    net = nn.Sequential(
+        nn.IrrepsLinear("3x0e+3x1o", "4x0e+4x1o"), nn.Gate("4x0e+4x1o"), nn.IrrepsLinear("4x0e+4x1o", "2x0e")
+    )
+    assert net(torch.randn(5, 4, 3)).shape == (5, 1, 2)
+    assert nn.fits(net.rep_out, nn.Invariants(2))
+    with pytest.raises(nn.EquivarianceError, match="does not commute"):
+        nn.Sequential(nn.IrrepsLinear("3x0e+3x1o", "4x0e+4x1o"), torch_nn.ReLU())
+    with pytest.raises(nn.EquivarianceError, match="takes"):
+        nn.Sequential(nn.IrrepsLinear("3x0e+3x1o", "4x0e+4x1o"), nn.Gate("3x0e+3x1o"))

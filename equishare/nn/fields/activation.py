@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.groups.representation import Representation, fields_of
+from equishare.groups.intertwiners import fields_of
+from equishare.groups.representation import Representation
 from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_orthogonal
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)

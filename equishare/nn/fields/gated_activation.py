@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equishare.groups.representation import Representation, fields_of
+from equishare.groups.intertwiners import fields_of
+from equishare.groups.representation import Representation
 from equishare.nn.layer import FieldLayer
 
 

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.groups.representation import Representation, fields_of
+from equishare.groups.intertwiners import fields_of
+from equishare.groups.representation import Representation
 from equishare.nn.layer import FieldLayer, near, require_orthogonal
 
 _NORMS: dict[int, type[nn.Module]] = {

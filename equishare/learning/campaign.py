@@ -36,6 +36,7 @@ class Record:
         fresh: Errors of that potential on the frames of this round that were picked at random; empty in round 0.
         held_out: Errors of the potential of this round on all frames kept to judge by.
         seconds: Time of each step.
+        spread: The forces' uncertainty of each configuration of the pool, by the potential that drew it.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Record:
     fresh: Mapping[str, float]
     held_out: Mapping[str, float]
     seconds: Mapping[str, float]
+    spread: tuple[float, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write it."""
@@ -57,7 +59,7 @@ class Record:
     def load(cls, path: Path) -> Record:
         """Read it."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{**values, "left": tuple(values["left"])})
+        return cls(**{**values, "left": tuple(values["left"]), "spread": tuple(values["spread"])})
 
 
 @dataclass

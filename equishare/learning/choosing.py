@@ -44,7 +44,8 @@ def choose(campaign: Campaign, pool: list[Atoms]) -> list[Atoms]:
         return kept
     chosen = worth[select(campaign.potential, [rest[k] for k in worth], n_train)]
     return kept + [
-        _asked(rest[k], role="train", why=f"forces uncertain by {1000 * spread[k]:.0f} meV/Å") for k in chosen
+        _asked(rest[k], role="train", why=f"forces uncertain by {1000 * spread[k]:.0f} meV/Å", spread=float(spread[k]))
+        for k in chosen
     ]
 
 
@@ -57,7 +58,7 @@ def force_spread(campaign: Campaign, pool: list[Atoms]) -> np.ndarray:
     return np.array([np.sqrt(np.mean(np.square(each["forces_uncertainty"]))) for each in found])
 
 
-def _asked(atoms: Atoms, role: str, why: str) -> Atoms:
+def _asked(atoms: Atoms, role: str, why: str, **info: float) -> Atoms:
     image = bare(atoms)
-    image.info |= {"role": role, "why": why}
+    image.info |= {"role": role, "why": why, **info}
     return image

@@ -21,6 +21,7 @@ from equishare.learning.folder import LearnFolder
 from equishare.learning.labelling.names import labeller
 from equishare.learning.labelling.pool import LabellerError, LabelPool
 from equishare.learning.ledger import Ledger, read_all
+from equishare.learning.report.page import write_report
 from equishare.learning.report.progress import Table
 from equishare.learning.rounds import one_round
 from equishare.learning.settings import LearnError, LearnSettings
@@ -55,7 +56,7 @@ def learn(
         out: Folder of the campaign; None: ``learnt/`` and the formula.
         resume: Go on with the campaign in the folder `out`, with the settings that it has; those for budget, accuracy and workers may be new.
         steps: Functions in place of those that draw, choose, train and stop.
-        report: Run dynamics with the potential.
+        report: Run dynamics with the potential, check it, and write ``report.html``.
         console: Where to say what happens; None: nowhere.
         settings: Those of `LearnSettings`, by their names.
 
@@ -90,7 +91,9 @@ def learn(
             reason = "interrupted"
         learnt = _learnt(campaign, reason or "", interruption.requested)
         if report and campaign.records:
+            console.print("Running dynamics, checking the potential and writing the report ...")
             learnt = survive(campaign, learnt)
+            write_report(campaign, learnt)
     return learnt
 
 

@@ -64,6 +64,7 @@ def one_round(campaign: Campaign, steps: Steps) -> None:
         fresh=errors(before, new) if before is not None else {},
         held_out=errors(campaign.potential, campaign.ledger.frames("valid")),
         seconds=seconds,
+        spread=tuple(np.round(spread[np.isfinite(spread)], 6).tolist()),
     )
     with replacing(campaign.folder.model) as beside:
         shutil.copyfile(here.model, beside)

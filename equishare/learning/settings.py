@@ -29,7 +29,7 @@ class LearnSettings:
         workers: Labels made at a time.
         first: Labels before the first training; later rounds ask for a quarter of what there is, ten at least.
         picoseconds: Length of a trajectory in a round.
-        training_steps: Training steps of a round; the last training makes four times as many, or what the time allows.
+        training_steps: Training steps of a round, where time is not limited; the last training makes four times as many.
         seed: Of everything that is drawn.
         training: Settings of `equishare.train`, by their names.
 

@@ -17,16 +17,24 @@ from equishare.training.config.sections import OptimisationConfig
 from equishare.training.evaluation.evaluate import evaluate
 from equishare.training.from_python import train as fit
 
+WARM_RATE = 0.01
+"""Highest learning rate where weights start from those of the round before."""
 MEMBERS = 8
 """Of the committee."""
+ROUND_SECONDS = 60.0
+"""Time that the training of a round takes where there is a limit in time, in place of a number of steps."""
+_SHARE = 0.15
+"""Part of the whole time that it takes at most."""
 FINAL = 4
 """Times the steps of a round that the last training makes."""
 
 
 def train(campaign: Campaign) -> Potential:
-    """The potential of this round: `LearnSettings.training_steps` more steps on all labels there are."""
+    """The potential of this round: `LearnSettings.training_steps` more steps on all labels there are, or a minute's where time is limited."""
     before = None if campaign.potential is None else campaign.folder.round(campaign.number - 1).model
-    return train_into(campaign, campaign.round, before, steps=campaign.settings.training_steps)
+    whole = campaign.settings.max_time
+    seconds = None if whole is None else min(ROUND_SECONDS, _SHARE * whole)
+    return train_into(campaign, campaign.round, before, steps=campaign.settings.training_steps, seconds=seconds)
 
 
 def train_into(
@@ -69,10 +77,6 @@ def train_into(
     with replacing(place.model) as beside:
         shutil.copyfile(run.folder.model, beside)
     return load(place.model)
-
-
-WARM_RATE = 0.01
-"""Highest learning rate where weights start from those of the round before."""
 
 
 def errors(potential: Potential, frames: list[Any]) -> dict[str, float]:

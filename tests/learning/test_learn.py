@@ -47,6 +47,7 @@ def test_rounds_are_told(learnt):
     assert all("uncertain by" in frame.info["why"] for frame in asked if frame.info["role"] == "train")
 
 
+@pytest.mark.slow
 def test_it_goes_on(learnt, tmp_path, copper, quick):
     """Two rounds in one go, or one and then one more, are the same."""
     folder = tmp_path / "campaign"

@@ -88,7 +88,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer steps, sizes and seeds")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    counts, steps, seeds = ((100,), 20, 1) if arguments.quick else ((100, 300, 1000), 500, 2)
+    counts, steps, seeds = ((100,), 20, 1) if arguments.quick else ((100, 300, 1000), 400, 2)
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     print(f"relative error on 2,000 new samples, mean of {seeds} seeds")
     print(

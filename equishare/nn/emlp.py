@@ -117,8 +117,8 @@ class EMLP(FieldLayer):
         return self.last(x)
 
 
-def emlp(rep_in: Representation, rep_out: Representation, width: int = 128, layers: int = 3) -> EMLP:
-    """An ``EMLP``, as emlp's own ``EMLP(rep_in, rep_out, group, ch, num_layers)``; the group is that of the representations.
+def emlp(rep_in: Representation, rep_out: Representation, width: int = 128, layers: int = 3, order: int = 2) -> EMLP:
+    """An ``EMLP`` whose hidden layers hold tensors up to order 2, as emlp's own ``EMLP(rep_in, rep_out, group, ch, num_layers)``.
 
     >>> import torch
     >>> from equishare import groups
@@ -126,4 +126,4 @@ def emlp(rep_in: Representation, rep_out: Representation, width: int = 128, laye
     >>> emlp(2 * V, groups.o(5).trivial(), width=24, layers=2)(torch.randn(3, 10)).shape
     torch.Size([3, 1])
     """
-    return EMLP(rep_in, rep_out, width=width, layers=layers)
+    return EMLP(rep_in, rep_out, width=width, layers=layers, order=order)

@@ -179,6 +179,15 @@ def test_folders_of_deepmd(tmp_path, mixed):
     assert len(read_frames(f"{tmp_path}/data@:2")) == 2
 
 
+def test_mixed_systems_are_filled_up(tmp_path):
+    folder = tmp_path / "mixed"
+    deepmd(folder, [molecule("H2O")], periodic=False, mixed=True, energy=[4.0], force=[np.arange(9.0)])
+    np.save(folder / "set.000" / "real_atom_types.npy", np.array([[1, 0, -1]]))  # H and O are types 0 and 1
+    (frame,) = read_frames(folder)
+    assert str(frame.atoms.symbols) == "OH"
+    assert frame.forces.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_broken_folders_of_deepmd(tmp_path):
     folder = tmp_path / "dp"
     deepmd(folder, [molecule("H2O")], periodic=False, energy=[4.0])

@@ -8,6 +8,7 @@ on them. Prints a table, and writes it with machine and versions to `benchmarks/
 
 import argparse
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -70,7 +71,15 @@ def run(atoms: Atoms, model: Path, ranks: int, steps: int) -> dict[str, float]:
     parts = {
         name: float(re.search(rf"^{name} +\|[^|]*\| *([0-9.e+-]+)", last, re.M)[1]) / steps for name in ("Pair", "Comm")
     }
-    return {"s": seconds, "us_an_atom": 1e6 * seconds / len(atoms), "pair_s": parts["Pair"], "comm_s": parts["Comm"]}
+    # of the largest process so far: sizes come in ascending order
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return {
+        "mb": megabytes,
+        "s": seconds,
+        "us_an_atom": 1e6 * seconds / len(atoms),
+        "pair_s": parts["Pair"],
+        "comm_s": parts["Comm"],
+    }
 
 
 def by_ase(atoms: Atoms, model: Path, steps: int) -> float:
@@ -102,19 +111,23 @@ def main() -> None:
             model = Path(folder) / "model.safetensors"
             torch.manual_seed(0)
             save(Potential(ModelConfig.preset(arguments.preset), {"H": -13.6, "O": -430.0}), model)
-        fixed = min(run(molecule("H2O", vacuum=4.0), model, 1, 200)["s"] for _ in range(arguments.repeats))
+        small = [run(molecule("H2O", vacuum=4.0), model, 1, 100) for _ in range(arguments.repeats)]
+        fixed, base = min(row["s"] for row in small), small[-1]["mb"]
         print(f"a step of 3 atoms: {1000 * fixed:.2f} ms")
-        for size in arguments.atoms:
+        for size in sorted(arguments.atoms):
             atoms = liquid(size)
-            steps = max(2, min(100, 60_000 // len(atoms)))
+            steps = max(2, min(30, 60_000 // len(atoms)))
             alone = None
-            for ranks in arguments.ranks:
+            for ranks in sorted(arguments.ranks):
                 found = min(
                     (run(atoms, model, ranks, steps) for _ in range(arguments.repeats)), key=lambda row: row["s"]
                 )
                 alone = found["s"] * ranks if alone is None else alone
                 found |= {"atoms": len(atoms), "ranks": ranks, "efficiency": alone / (ranks * found["s"])}
                 found["fixed"] = fixed / found["s"]
+                if ranks == 1:
+                    found["kb_an_atom"] = 1024 * (found["mb"] - base) / len(atoms)
+                    print(f"{len(atoms):8d} atoms: memory {found['kb_an_atom']:.1f} kB an atom")
                 rows.append(found)
                 print(
                     f"{len(atoms):8d} atoms {ranks} ranks {found['us_an_atom']:8.1f} µs an atom and step, efficiency {found['efficiency']:.2f}, "

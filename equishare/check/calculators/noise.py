@@ -78,10 +78,11 @@ def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
     seen = {name: epsilon * rms(value) for name, value in base.items()}
     for step in sorted({min(ULPS * max(first, 1e-15) * extent, LARGEST), min(ULPS * single * extent, LARGEST)}):
         for _ in range(RUNS):
-            evaluate(_moved(evaluate.atoms, 0.02 * generator.standard_normal(evaluate.atoms.positions.shape)))
-            _raise(seen, _difference(evaluate, SECOND, step, generator))
-    wide = [_difference(evaluate, FOURTH, WIDE, generator) for _ in range(2 * RUNS)]
-    # of four, the larger half may have met a jump, which is no noise
+            evaluate(_nearby(evaluate.atoms, generator))
+            _raise(seen, _difference(evaluate, evaluate.atoms, SECOND, step, generator))
+    around = [_nearby(evaluate.atoms, generator) for _ in range(2 * RUNS)]
+    wide = [_difference(evaluate, centre, FOURTH, WIDE, generator) for centre in around]
+    # of four places, the worse half may have met a jump, which is no noise
     second_smallest = {
         name: sorted(w.get(name, 0.0) for w in wide)[1] * (ONE_NUMBER if base[name].size == 1 else 1.0) for name in base
     }
@@ -107,11 +108,11 @@ def _raise(seen: dict[str, float], found: dict[str, float]) -> None:
 
 
 def _difference(
-    evaluate: Evaluator, weights: dict[int, float], step: float, generator: np.random.Generator
+    evaluate: Evaluator, centre: Atoms, weights: dict[int, float], step: float, generator: np.random.Generator
 ) -> dict[str, float]:
     """Difference of every number over equidistant structures, per value: what is smooth leaves next to nothing."""
-    u = step * generator.uniform(-1, 1, evaluate.atoms.positions.shape)
-    at = {k: numbers_of(evaluate.base if k == 0 else evaluate(_moved(evaluate.atoms, k * u))) for k in weights}
+    u = step * generator.uniform(-1, 1, centre.positions.shape)
+    at = {k: numbers_of(evaluate(_moved(centre, k * u))) for k in weights}
     names = set.intersection(*(set(numbers) for numbers in at.values()))
     size = float(np.sqrt(sum(w * w for w in weights.values())))
     return {name: rms(np.asarray(sum(w * at[k][name] for k, w in weights.items()))) / size for name in names}
@@ -132,6 +133,10 @@ def _first_change(evaluate: Evaluator, extent: float, generator: np.random.Gener
         if moved > 0:
             return first, moved if step <= 1e-6 else None
     return first, None
+
+
+def _nearby(atoms: Atoms, generator: np.random.Generator) -> Atoms:
+    return _moved(atoms, 0.02 * generator.standard_normal(atoms.positions.shape))
 
 
 def _moved(atoms: Atoms, by: Float[ndarray, "atoms 3"]) -> Atoms:

@@ -65,7 +65,7 @@ def test_piped_output_is_plain_and_fits_80_columns(trained):
     wide = [line for line in done.stdout.splitlines() if len(line.rstrip()) > 80 and str(folder) not in line]
     assert not wide
     assert "validation" in done.stdout
-    assert "F RMSE" in done.stdout
+    assert "forces RMSE" in done.stdout
     assert done.stderr == ""
 
 

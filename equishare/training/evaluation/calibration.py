@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from equishare.atoms.properties import Property, outputs
 from equishare.training.evaluation.evaluate import Evaluation, FramePrediction
@@ -44,6 +43,8 @@ class Calibration:
         >>> round(calibration.within_one, 1), len(calibration.actual)
         (0.7, 10)
         """
+        from scipy.stats import spearmanr  # a seventh of what a training imports, for one with a committee
+
         size = np.sqrt(np.mean(error**2, axis=1))
         bins = np.array_split(np.argsort(uncertainty, kind="stable"), min(MOST_BINS, max(1, len(size) // _PER_BIN)))
         ratio = np.abs(error) / np.maximum(uncertainty, 1e-300)[:, None]

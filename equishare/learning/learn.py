@@ -31,6 +31,8 @@ from equishare.learning.training import errors
 from equishare.potential import load
 from equishare.training.interruption import Interruption
 
+INTERRUPTED = "interrupted"
+
 
 def learn(
     start: Start | None = None,
@@ -88,8 +90,8 @@ def learn(
                     table.add(campaign.records[-1])
             final_training(campaign)
         except KeyboardInterrupt:
-            reason = "interrupted"
-        learnt = _learnt(campaign, reason or "", interruption.requested)
+            reason = INTERRUPTED
+        learnt = _learnt(campaign, reason or "")
         if report and campaign.records:
             console.print("Running dynamics, checking the potential and writing the report ...")
             learnt = survive(campaign, learnt)
@@ -97,7 +99,7 @@ def learn(
     return learnt
 
 
-def _learnt(campaign: Campaign, reason: str, interrupted: bool) -> Learnt:
+def _learnt(campaign: Campaign, reason: str) -> Learnt:
     judged = campaign.ledger.frames("valid")
     return Learnt(
         folder=campaign.folder,
@@ -105,7 +107,7 @@ def _learnt(campaign: Campaign, reason: str, interrupted: bool) -> Learnt:
         reason=reason,
         reached=reason.startswith("reached"),
         errors=errors(load(campaign.folder.model), judged) if campaign.folder.model.exists() else {},
-        interrupted=interrupted,
+        interrupted=reason == INTERRUPTED,  # in a training, which hears the signal itself, or between two steps
     )
 
 

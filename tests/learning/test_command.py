@@ -1,7 +1,9 @@
 """The prompt: what it prints, the report, errors that are one message."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,38 @@ def test_from_a_file_to_a_report(tmp_path, copper):
     assert "Errors over labels" in report
     assert "physical laws hold" in report
     assert Path(tmp_path, "run", "plots", "errors.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [4.0, 15.0])
+def test_ctrl_c_keeps_what_there_is(tmp_path, copper, seconds):
+    """Wherever it comes, the run ends in good order, and goes on."""
+    write(tmp_path / "cu.xyz", copper)
+    arguments = [
+        "cu.xyz",
+        "--label",
+        "ase.calculators.emt:EMT",
+        "--max-labels",
+        "300",
+        "--preset",
+        "small",
+        "--out",
+        "run",
+    ]
+    running = subprocess.Popen(
+        [*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not Path(tmp_path, "run", "learn.lock").exists():
+        time.sleep(0.2)
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    said, wrong = running.communicate()
+    assert running.returncode == 130, wrong
+    assert "Ended     interrupted" in said
+    assert "--resume run" in said
+    labels = Path(tmp_path, "run", "labels.xyz")
+    before = labels.read_text() if labels.exists() else ""
+    more = ["--resume", "run", "--max-labels", "40", "--max-time", "20s"]
+    done = subprocess.run([*COMMAND, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert labels.read_text().startswith(before)

@@ -4,10 +4,12 @@ import os
 
 import numpy as np
 import pytest
+from ase.calculators.calculator import CalculationFailed
 from labellers import cannot_be_made, dies, good, hangs, not_finite, raises, unconverged
 
 from equishare.learning.labelling.outcome import Labelled, Refused
 from equishare.learning.labelling.pool import LabellerError, LabelPool
+from equishare.learning.report.beside import InOtherProcess
 
 
 def frames(copper, count=11):
@@ -71,3 +73,23 @@ def test_stopping_gives_up_what_is_under_way(copper):
         hanging = lambda: any(process.task == "f5" for process in pool.processes)  # noqa: E731
         assert [name for name, _ in pool.label(frames(copper), hanging)] == ["f0", "f1", "f2", "f3", "f4"]
         assert not pool.processes
+
+
+def test_the_method_as_a_calculator(copper):
+    """Dynamics in this process, with forces from another."""
+    atoms, same = copper.copy(), copper.copy()
+    atoms.positions[0] += 0.1
+    same.positions[0] += 0.1
+    same.calc = good()
+    with LabelPool(good, workers=1, limit=10.0) as pool:
+        atoms.calc = InOtherProcess(pool)
+        assert np.array_equal(atoms.get_forces(), same.get_forces())
+        assert atoms.get_potential_energy() == same.get_potential_energy()
+        atoms.positions[1] += 0.1
+        same.positions[1] += 0.1
+        assert np.array_equal(atoms.get_forces(), same.get_forces())
+    with LabelPool(dies, workers=1, limit=10.0) as pool:
+        broken = frames(copper)[5][1]
+        broken.calc = InOtherProcess(pool)
+        with pytest.raises(CalculationFailed, match="the process died"):
+            broken.get_forces()

@@ -14,6 +14,7 @@ import equishare
 from equishare.files import write_text
 from equishare.learning.campaign import Campaign, Learnt
 from equishare.learning.ledger import read_all
+from equishare.learning.report.beside import distances_beside
 from equishare.learning.report.pictures import asked_in_round, errors_over_labels
 from equishare.learning.report.progress import milli
 from equishare.potential import load
@@ -59,6 +60,8 @@ def write_report(campaign: Campaign, learnt: Learnt) -> Path:
 def _figures(campaign: Campaign, learnt: Learnt) -> Iterator[tuple[str, str, Figure]]:
     records = learnt.records
     final = learnt.errors.get("forces")
+    if (figure := distances_beside(campaign)) is not None:
+        yield "distances", "Distances between atoms", figure
     yield "errors", "Errors over labels", errors_over_labels(records, campaign.settings.accuracy, final)
     for record in records:
         if record.spread:

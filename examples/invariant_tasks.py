@@ -88,7 +88,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer steps, sizes and seeds")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    counts, steps, seeds = ((100,), 20, 1) if arguments.quick else ((100, 300, 1000), 400, 2)
+    counts, steps, seeds = ((100,), 20, 1) if arguments.quick else ((100, 1000), 300, 2)
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     print(f"relative error on 2,000 new samples, mean of {seeds} seeds")
     print(
@@ -103,7 +103,9 @@ def main(argv=None):
             for seed, (k, count) in itertools.product(range(seeds), enumerate(counts)):
                 torch.manual_seed(seed)
                 net = (
-                    nn.emlp(rep_in, rep_out, width=48, layers=2) if kind == "emlp" else plain(rep_in.size, rep_out.size)
+                    nn.emlp(rep_in, rep_out, width=150, layers=2)
+                    if kind == "emlp"
+                    else plain(rep_in.size, rep_out.size)
                 )
                 data = task(count, torch.Generator().manual_seed(seed))
                 errors[seed, k] = relative_error(net, data, task(2000, torch.Generator().manual_seed(99)), steps)

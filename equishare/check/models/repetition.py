@@ -106,7 +106,7 @@ def tests_of_scatter(probe: Probe, base: list[Tensor], found: Scatter, notes: li
             )
         )
     module = module_of(probe.model)
-    if rows and module is not None and module.training:
+    if any(row.note == RANDOM for row in rows) and module is not None and module.training:
         notes.append("the model is in training mode, in which layers such as dropout are random; call eval() first")
     return rows
 

@@ -14,9 +14,9 @@ import ase.io
 import numpy as np
 import torch
 from ase.build import molecule
-from equishare.potential.frozen_potential import FrozenPotential
 
 from equishare.potential import ModelConfig, Potential, load
+from equishare.potential.arrays import ArrayPotential, Structure
 from equishare.simulate import EquishareCalculator
 
 
@@ -51,9 +51,9 @@ def main() -> None:
 
         measure(f"{dtype}: a step", step)
         pairs, graph = calc._pairs(atoms), calc._graph(atoms)
-        given = atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver
-        frozen, tape = FrozenPotential(calc.potential), copy.deepcopy(potential).to(dtype).eval().requires_grad_(False)
-        measure("  energy and forces", lambda: frozen(*given))  # noqa: B023
+        given = Structure(atoms.numbers, pairs.vectors, pairs.sender, pairs.receiver)
+        arrays, tape = ArrayPotential(calc.potential), copy.deepcopy(potential).to(dtype).eval().requires_grad_(False)
+        measure("  energy and forces", lambda: arrays(given))  # noqa: B023
         measure("  the same by autograd's tape", lambda: tape(graph))  # noqa: B023
         measure("  neighbours", lambda: calc._pairs(atoms))  # noqa: B023
 

@@ -21,6 +21,7 @@ from equishare.nn.e3.density_conv import natural_irreps
 from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityLayer
 from equishare.potential.graph import collate, from_atoms
+from equishare.potential.torch_operations import TorchOperations
 
 BOTH = ("energy", "dipole")
 NETS = {"one trunk": (BOTH, 16), "wide trunk": (BOTH, 24)} | {f"{name} alone": ((name,), 16) for name in BOTH}
@@ -40,13 +41,11 @@ class Trunk(torch.nn.Module):
 
     def forward(self, graph):
         """Features of the atoms of a batch."""
-        vectors, edges = graph.edge_vectors(), nn.Edges(graph.edge_index, len(graph.numbers))
-        lengths = vectors.norm(dim=1)
-        basis, harmonics = self.basis(lengths), self.harmonics(vectors / lengths[:, None])
-        features = self.embedding(graph.numbers)[:, None]
-        for layer in self.rounds:
-            features = layer(features, basis, harmonics, edges, graph.numbers)
-        return features
+        edges = nn.Edges(graph.edge_index, len(graph.numbers))
+        ops = TorchOperations(graph.edge_vectors().float(), graph.numbers, edges, graph.atom_batch, graph.n_graphs)
+        ops.edge_functions(self.basis.radial, self.harmonics.l_max)
+        features = ops.embed(self.embedding.weight)
+        return self.rounds[1](ops, self.rounds[0](ops, features))
 
 
 def sum_atoms(values, graph):
@@ -73,7 +72,7 @@ class Molecule(torch.nn.Module):
             out["forces"] = -slope.reshape(-1, 9, 3)
         if "dipole" in self.heads:
             charge, atomic = (head(features) for head in self.heads["dipole"])  # positions sum to zero
-            out["dipole"] = sum_atoms(charge * positions + atomic, graph)
+            out["dipole"] = sum_atoms(charge * positions.float() + atomic, graph)
         return out
 
 

@@ -58,9 +58,12 @@ def compile_part(part: str, real: str) -> None:
     """Compile the loops of one of `PARTS` for float32 or float64."""
     from importlib import import_module
 
+    from numba.core import sigutils
+
     for operation, loop, types in json.loads(SIGNATURES.read_text())[part]:
         module = import_module(f"equishare.ops.{operation}.numba")
-        getattr(module, loop).compile(types.replace("real", real))
+        arguments, _ = sigutils.normalize_signature(types.replace("real", real))
+        getattr(module, loop).compile(arguments)  # of types, as a call has them: the cache would not find a string
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Shared test set-up: shapes of jaxtyping signatures are checked, seeds are reproducible, group elements are drawn."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ CHECKED = [
     if path.stem != "__init__" and path.stem not in ("numba", "triton", "jit", "ahead")
 ]
 install_import_hook(CHECKED, "beartype.beartype")
+
+# a job in the background may have SIGINT ignored, one under nohup SIGHUP: tests of signals need them as a terminal has them
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined

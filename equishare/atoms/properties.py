@@ -5,6 +5,7 @@ evaluation, the columns of tables and reports, and the options at the prompt. A 
 is to learn it, one head in `equishare.potential.heads`.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -23,6 +24,9 @@ Role = Literal["output", "condition"]
 
 class LabelError(EquishareError):
     """A label is absent under the name given, ambiguous, or has the wrong shape."""
+
+
+_MOST = 10_000  # no structure has a larger charge or spin
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,9 @@ class Property:
         if array.dtype.kind in "fiu":
             array = array.astype(np.float64)
             if self.default is not None:
-                if array.size == 1 and float(array.item()).is_integer() and (array.item() > 0 or self.default == 0):
-                    return int(array.item())
+                number = float(array.item()) if array.size == 1 else math.nan
+                if number.is_integer() and abs(number) <= _MOST and (number > 0 or self.default == 0):
+                    return int(number)
             elif not wanted and array.size == 1:
                 return float(array.item())
             elif self.shape == (3, 3) and not self.per_atom and array.shape in {(3, 3), (9,), (6,)}:

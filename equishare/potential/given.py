@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from ase import Atoms
 
-from equishare.atoms.properties import PROPERTIES
+from equishare.atoms.properties import PROPERTIES, LabelError
 from equishare.errors import EquishareError
 from equishare.potential.config import ModelConfig
 from equishare.potential.graph import AtomGraph, from_atoms
@@ -79,7 +79,8 @@ def conditions_of(atoms: Atoms, config: ModelConfig) -> dict[str, int]:
                 raise ConditionError(f"expected a {name} out of {', '.join(config.methods)}, got {value!r}")
             found[name] = config.methods.index(value) if value else 0
             continue
-        if not float(value).is_integer():
-            raise ConditionError(f"expected a whole number as the {name} of a structure, got {value!r}")
-        found[name] = int(value)
+        try:
+            found[name] = row.value(value, len(atoms))
+        except LabelError as error:
+            raise ConditionError(f"expected a whole number as the {name} of a structure, got {value!r}") from error
     return found

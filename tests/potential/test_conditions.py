@@ -33,7 +33,12 @@ def test_they_are_read_from_the_structure(conditioned):
 
 @pytest.mark.parametrize(
     ("info", "message"),
-    [({"charge": 0.5}, "whole number as the charge"), ({"method": "mp2"}, "out of xtb, pbe, got 'mp2'")],
+    [
+        ({"charge": 0.5}, "whole number as the charge"),
+        ({"charge": 1e300}, "whole number as the charge"),
+        ({"spin": 0}, "whole number as the spin"),
+        ({"method": "mp2"}, "out of xtb, pbe, got 'mp2'"),
+    ],
 )
 def test_what_a_condition_cannot_be(info, message):
     atoms = molecule("H2O")

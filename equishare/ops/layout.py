@@ -77,7 +77,7 @@ class Layout:
 
     @cached_property
     def dim(self) -> int:
-        """Number of components (l, m): the size of the middle axis."""
+        """Number of components (l, m), the size of the middle axis."""
         return sum(2 * degree + 1 for degree in self.degrees)
 
     @cached_property

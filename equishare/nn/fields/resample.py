@@ -62,7 +62,7 @@ class FieldUpsample(FieldLayer):
 
 
 class GlobalPool(FieldLayer):
-    """The mean or maximum over all positions: [batch, channels, *space] to [batch, channels], ready for a linear layer.
+    """The mean or maximum over all positions: ``[batch, channels, *space]`` to ``[batch, channels]``, ready for a linear layer.
 
     Law: f(g y) = rho(g) f(y): positions are gone, fields still turn; exact. The maximum needs permuted channels.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from equishare.atoms.properties import PROPERTIES
+from equishare.atoms.properties import PROPERTIES, Property
 from equishare.nn.e3.folding import fold
 from equishare.potential import UnknownSpeciesError, load
 from equishare.potential.arrays import ArrayPotential
@@ -133,7 +133,7 @@ class DomainPotential:
         )
 
 
-def _options(words: list[str]) -> tuple[torch.dtype | None, dict[str, str]]:
+def _options(words: list[str]) -> tuple[torch.dtype | None, dict[str, float | str]]:
     """Precision and conditions."""
     precision, info = None, {}
     while words:
@@ -141,10 +141,19 @@ def _options(words: list[str]) -> tuple[torch.dtype | None, dict[str, str]]:
         if word in ("float32", "float64"):
             precision = getattr(torch, word)
         elif word in PROPERTIES and PROPERTIES[word].role == "condition" and words:
-            info[word] = words.pop(0)
+            info[word] = _value(PROPERTIES[word], words.pop(0))
         else:
             raise LAMMPSError(
                 "pair_style equishare takes float32 or float64 (the precision, if not that of the model file) and conditions "
                 f"that the model learnt, such as charge -1; got {word!r}"
             )
     return precision, info
+
+
+def _value(condition: Property, word: str) -> float | str:
+    if isinstance(condition.default, str):
+        return word
+    try:
+        return float(word)
+    except ValueError:
+        raise LAMMPSError(f"expected {condition.expected} as the {condition.name}, got {word!r}") from None

@@ -126,6 +126,7 @@ def _lines(**changes):
         ({"newton": "newton off"}, "needs newton on"),
         ({"units": "lj"}, "needs units metal (eV, Å) or real (kcal/mol, Å), got lj"),
         ({"style": "equishare float16"}, "takes float32 or float64"),
+        ({"style": "equishare charge one"}, "expected a whole number as the charge, got 'one'"),
         ({"style": "equishare charge 1"}, "takes no charge: it was not trained with such a condition"),
     ],
 )

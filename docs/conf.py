@@ -39,7 +39,19 @@ napoleon_use_ivar = True  # a named tuple's fields are described once
 default_role = "code"
 intersphinx_mapping: dict = {}  # the build needs no network
 
-PACKAGES = ("atoms", "datasets", "potential", "training", "simulate", "check", "nn", "gallery", "sharing", "groups")
+PACKAGES = (
+    "atoms",
+    "datasets",
+    "potential",
+    "training",
+    "learning",
+    "simulate",
+    "check",
+    "nn",
+    "gallery",
+    "sharing",
+    "groups",
+)
 HERE = Path(__file__).parent
 
 

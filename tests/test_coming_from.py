@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "coming_from.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "coming_from.md").read_text()
 START = re.search(r"```python\n(.*?)```", PAGE, re.S)[1]
 LINES = [
     row.split(" | ")[1].rsplit(" |", 1)[0].strip()

@@ -67,7 +67,7 @@ def default_learning_rate(steps: float) -> float:
     """Highest rate of SOAP that suits a number of steps: 0.02 (6,000 / steps)^1/2, but 0.04 at most.
 
     A rate that a short run needs to get anywhere fits the training frames of a long one at the expense of all others, see
-    docs/potential.md.
+    docs/explanations/potential.md.
 
     >>> [round(default_learning_rate(steps), 4) for steps in (100, 6_000, 96_000)]
     [0.04, 0.02, 0.005]

@@ -40,7 +40,7 @@ class TrainingState:
         self._resumed_at = 0.0
 
     def make_optimiser(self) -> torch.optim.Optimizer:
-        """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/potential.md."""
+        """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/explanations/potential.md."""
         return SOAP(self.potential.parameters(), lr=self.learning_rate)
 
     @property

@@ -10,7 +10,7 @@ _allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
 """Threads there were before the outermost block."""
 
 ATOMS_A_THREAD = 48
-"""Atoms of a batch that keep a thread busy: on two cores, two threads are faster than one from 96 atoms on (docs/train.md)."""
+"""Atoms of a batch that keep a thread busy: on two cores, two threads are faster than one from 96 atoms on (docs/guides/train.md)."""
 
 
 @contextmanager

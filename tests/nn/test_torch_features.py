@@ -346,7 +346,7 @@ def test_the_table_names_every_layer():
 
 
 def test_the_page_of_the_documentation_is_this_table():
-    path = Path(__file__).parents[2] / "docs" / "torch.md"
+    path = Path(__file__).parents[2] / "docs" / "guides" / "torch.md"
     assert path.read_text() == table.page(), "run python tests/nn/torch_features.py"
 
 

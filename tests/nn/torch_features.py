@@ -1,7 +1,7 @@
 """The table of layers and features of torch: what every public layer is put to, and what cannot be.
 
 `CASES` builds each layer and its inputs, `FEATURES` holds what is checked, `EXCEPTIONS` the cells that cannot work, with the reason. The test
-of the same name runs every cell; `docs/torch.md` shows the table (`python tests/nn/torch_features.py` writes it).
+of the same name runs every cell; `docs/guides/torch.md` shows the table (`python tests/nn/torch_features.py` writes it).
 """
 
 from __future__ import annotations
@@ -257,4 +257,4 @@ def page() -> str:
 if __name__ == "__main__":
     from pathlib import Path
 
-    Path(__file__).parents[2].joinpath("docs", "torch.md").write_text(page())
+    Path(__file__).parents[2].joinpath("docs", "guides", "torch.md").write_text(page())

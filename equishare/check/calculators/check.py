@@ -38,7 +38,7 @@ def calculator(calculator: BaseCalculator, atoms: Atoms, **options: Any) -> Calc
     dipoles, heat flux and uncertainties where there are any; the same numbers in a batch and alone, after pickling and in
     a thread; smoothness along a ray, a bond, an angle and a torsion; conservation of energy in 50 fs of dynamics. Each
     violation is judged by the calculator's own rounding, which is measured first, and by a tolerance below which it does
-    not matter (see docs/checker.md).
+    not matter (see docs/guides/checker.md).
 
     Args:
         calculator: any ASE calculator.

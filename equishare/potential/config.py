@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from equishare.atoms.properties import conditions, outputs
 
-PresetName = Literal["small", "default", "accurate"]
+PresetName = Literal["fast", "small", "default", "accurate"]
 
 
 class ModelConfig(BaseModel):
@@ -59,7 +59,9 @@ def _in_the_table(names: tuple[str, ...], possible: list[str]) -> tuple[str, ...
 
 
 PRESETS: dict[PresetName, dict[str, Any]] = {
+    "fast": {"layers": 1, "l_density": 2},
     "small": {"channels": 32, "l_density": 2, "l_features": 1},
     "default": {},
     "accurate": {"channels": 96, "body_order": 5},
 }
+"""From the fastest to the most accurate."""

@@ -69,7 +69,7 @@ def fit(
             pretrained = _pretrained(plan, folder, processes, console, started)
             potential = initial_potential(config, data, graphs.train, pretrained).to(device)
             state = TrainingState(potential, config.optimisation, plan.budget, started)
-            announce(console, config, data, state, folder, plan.budget_chosen)
+            announce(console, plan, state, folder)
             with folder.explained():
                 interrupted = _train(plan, state, folder, console)
                 if not processes.first:

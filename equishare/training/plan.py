@@ -20,6 +20,7 @@ from equishare.training.data.prepare import Parts, PreparedData, fingerprint, pr
 from equishare.training.initial import check_labels, complete, with_methods
 from equishare.training.processes import Processes
 from equishare.training.run_folder import RunFolder
+from equishare.training.speed import with_speed
 from equishare.training.weights import architecture_of
 
 
@@ -31,6 +32,7 @@ class Plan:
         config: Complete.
         mark: Of the training frames: a checkpoint fits no others.
         budget_chosen: The budget was not given, but follows from the size of the data.
+        speed: Microseconds an atom of a preset that was chosen by them, or None.
         checkpoint: What to go on from, or None.
     """
 
@@ -41,6 +43,7 @@ class Plan:
     budget: Budget
     mark: str
     budget_chosen: bool
+    speed: float | None
     checkpoint: dict[str, Any] | None
 
 
@@ -53,7 +56,7 @@ def make_plan(
         check_members(config.uncertainty.committee, config.model.architecture)
         data = prepare(config, given)
         check_labels(config, data)
-        config = with_methods(config, data)
+        config, took = with_speed(with_methods(config, data), data.split.train)
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, data, graphs.train)
@@ -69,7 +72,7 @@ def make_plan(
             sys.exit(1)  # the first one says why
         folder.remove_if_empty()
         raise
-    return Plan(config, data, graphs, batches, budget, mark, budget_chosen, checkpoint)
+    return Plan(config, data, graphs, batches, budget, mark, budget_chosen, took, checkpoint)
 
 
 def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: ``90s``, ``30m``, ``1h30m``."""
+"""Lengths of time as people write them: ``90s``, ``30m``, ``1h30m``; and short ones, ``50us``."""
 
 import re
 
@@ -6,6 +6,7 @@ from equishare.errors import EquishareError
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|d|h|m|s)")
+_SHORT = re.compile(r"(\d+(?:\.\d+)?)\s*(us|µs|ms|)")
 
 
 class DurationError(EquishareError):
@@ -45,3 +46,19 @@ def format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return "".join(f"{value}{unit}" for value, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if value)
+
+
+def parse_microseconds(text: str | float) -> float:
+    """Microseconds from a text such as ``50us`` or ``0.05ms``; a plain number is already in microseconds.
+
+    Raises:
+        DurationError: for anything else, and for zero or less.
+
+    >>> parse_microseconds("50us"), parse_microseconds("0.05 ms"), parse_microseconds(50)
+    (50.0, 50.0, 50.0)
+    """
+    parts = _SHORT.fullmatch(str(text).strip())
+    value = float(parts[1]) * (1000.0 if parts[2] == "ms" else 1.0) if parts else 0.0
+    if not 0 < value < float("inf"):
+        raise DurationError(f"expected a time such as 50us or 0.05ms, above zero, got {text!r}")
+    return value

@@ -20,13 +20,14 @@ from pydantic import (
 from equishare.atoms.properties import PROPERTIES
 from equishare.devices import DEVICES, DtypeName, check_device_name
 from equishare.potential.config import PRESETS, ModelConfig, PresetName
-from equishare.training.config.durations import format_duration, parse_duration
+from equishare.training.config.durations import format_duration, parse_duration, parse_microseconds
 
 Seconds = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
 ]
+Microseconds = Annotated[float, BeforeValidator(parse_microseconds)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -90,20 +91,26 @@ class ModelChoice(ModelConfig):
     """A preset, and what differs from it."""
 
     # under an alias, for ModelConfig.preset is a method
-    preset_name: PresetName = Field("default", alias="preset", description="small, default or accurate")
+    preset_name: PresetName = Field("default", alias="preset", description="fast, small, default or accurate")
+    speed: Microseconds | None = Field(
+        None,
+        description="most time an atom and step of dynamics on a core, such as 50us: the most accurate preset that keeps to it here",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _start_from_preset(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
+        if "preset" in values and values.get("speed") is not None:
+            raise ValueError("give preset or speed, not both")
         preset = values.get("preset", "default")
         return {**PRESETS[preset], **values} if preset in PRESETS else values
 
     @property
     def architecture(self) -> ModelConfig:
         """The shape of the network, as it is stored in a model file."""
-        return ModelConfig(**self.model_dump(exclude={"preset_name"}))
+        return ModelConfig(**self.model_dump(exclude={"preset_name", "speed"}))
 
 
 class OptimisationConfig(_Section):
@@ -216,3 +223,11 @@ class TrainConfig(_Section):
     pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     run: RunConfig = Field(default_factory=RunConfig)
+
+    @model_validator(mode="after")
+    def _speed_chooses_among_presets(self) -> TrainConfig:
+        if self.model.speed is not None and self.pretraining.weights is not None:
+            raise ValueError(
+                "model.speed chooses a preset, but weights to start from have their own shape; give one of them"
+            )
+        return self

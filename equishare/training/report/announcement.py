@@ -13,28 +13,28 @@ from equishare.atoms.frame import Frame
 from equishare.atoms.properties import outputs
 from equishare.training.config import TrainConfig
 from equishare.training.config.durations import format_duration
-from equishare.training.data.prepare import PreparedData
 from equishare.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from equishare.training.plan import Plan
     from equishare.training.state import TrainingState
 
 
-def announce(
-    console: Console, config: TrainConfig, data: PreparedData, state: TrainingState, folder: RunFolder, chosen: bool
-) -> None:
-    """Say what is going to happen; `chosen` tells that the budget was not given, but follows from the size of the data."""
+def announce(console: Console, plan: Plan, state: TrainingState, folder: RunFolder) -> None:
+    """Say what is going to happen."""
+    config, data = plan.config, plan.data
     split, reference = data.split, data.reference
     elements = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in reference.values.items())
     parameters = sum(parameter.numel() for parameter in state.potential.parameters())
     test = f", {len(split.test)} to test" if split.test else ""
+    speed = f"; {plan.speed:.0f} µs an atom and step of dynamics on a core here" if plan.speed else ""
     rows = [
         ("Frames", f"{len(split.train)} to train on, {len(split.valid)} to validate{test}"),
         ("Labels", labels(split.train)),
         ("E0 in eV", f"{elements} ({', '.join(sorted(set(reference.origins.values())))})"),
-        ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å"),
+        ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å{speed}"),
         ("Steps", f"{config.optimisation.batch_size} frames each, {config.run.dtype}, on {state.potential.device}"),
-        ("Budget", _budget(config, chosen)),
+        ("Budget", _budget(config, plan.budget_chosen)),
         ("Folder", str(folder.path)),
     ]
     rows += [("Warning", f"{f.message}: {f.advice}" if f.advice else f.message) for f in data.inspection.warnings]

@@ -59,7 +59,7 @@ def test_presets_are_those_of_the_model(name):
         ({"optimisation": {"learningrate": 1}}, "did you mean 'optimisation.learning_rate'"),
         ({"optimisation": {"seed": 1}}, "did you mean 'run.seed'"),
         ({"model": {"chanels": 8}}, "did you mean 'model.channels'"),
-        ({"model": {"preset": "huge"}}, "'small', 'default' or 'accurate'"),
+        ({"model": {"preset": "huge"}}, "'fast', 'small', 'default' or 'accurate'"),
         ({"model": 3}, "model"),
         ({"data": {"valid": 1.5}}, "data.valid"),
         ({"data": {"train": []}}, "data.train"),

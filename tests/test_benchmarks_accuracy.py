@@ -1,0 +1,120 @@
+"""What the accuracy harness does by itself: runs that are there are not made again, the score, the front, the page."""
+
+import importlib.util
+import json
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def harness(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = importlib.util.spec_from_file_location("accuracy", FOLDER / "accuracy.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    monkeypatch.setattr(loaded.measuring, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(loaded, "PAGE", tmp_path / "accuracy.md")
+    yield loaded
+    for name in [name for name in sys.modules if name.split(".")[0] in ("measuring", "reference_sets")]:
+        sys.modules.pop(name)
+
+
+def row(name, preset="default", minutes=10.0, seed=0, factor=2.0, us=50.0):
+    """A run whose errors are so many times the references."""
+    from reference_sets.sets import SETS
+
+    each = SETS[name]
+    errors = {r.metric: factor * (r.value if each.scored else 1.0) / 1000 for r in (each.energy, each.forces)}
+    kind = {"slab: energy_bias_per_atom": 0.007, "slab: energy_mae_per_atom": 0.008, "slab: forces_mae": 0.1}
+    task = {"set": name, "preset": preset, "minutes": minutes, "seed": seed}
+    return {**task, "us_per_atom": us, "train": {**errors, **kind}, "valid": errors, "test": errors}
+
+
+def test_score_is_the_geometric_mean_over_sets_of_the_mean_over_seeds(harness):
+    from reference_sets.score import score
+
+    rows = [row("lithium", factor=1.0), row("lithium", seed=1, factor=3.0), row("acac", factor=8.0), row("dry_ice")]
+    assert score(rows, "energy", "test") == (4.0, ["acac", "lithium"])
+    assert math.isnan(score([row("dry_ice")], "forces", "valid")[0])
+
+
+def test_front_holds_what_nothing_beats_in_both(harness):
+    from reference_sets.score import front
+
+    points = {"cheap": (1.0, 9.0), "good": (5.0, 2.0), "worse": (6.0, 2.0), "best": (9.0, 1.0), "same": (1.0, 9.0)}
+    assert front(points) == {"cheap", "same", "good", "best"}
+
+
+def test_runs_that_are_there_are_not_made_again(harness, monkeypatch, tmp_path, capsys):
+    made = []
+
+    def run(task):
+        made.append((task["set"], task["minutes"], task["seed"]))
+        if len(made) == 3:
+            raise SystemExit(143)
+        return row(task["set"], task["preset"], task["minutes"], task["seed"])
+
+    monkeypatch.setattr(harness, "run", run)
+    command = ["accuracy.py", "--data", str(tmp_path), "--sets", "acac", "dry_ice", "--minutes", "10", "--seeds", "2"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):
+        harness.main()
+    harness.main()
+    assert made == [("acac", 10.0, 0), ("dry_ice", 10.0, 0), ("acac", 10.0, 1), ("acac", 10.0, 1), ("dry_ice", 10.0, 1)]
+    results = json.loads((tmp_path / "results" / "accuracy.json").read_text())
+    assert list(results) == [f"{name}/default/10min/{seed}" for seed in (0, 1) for name in ("acac", "dry_ice")]
+    assert results["acac/default/10min/1"]["machine"]["versions"]["torch"]
+    assert "| default, 10 min | 1.8, 10.2 (2 seeds) |" in capsys.readouterr().out
+
+
+def test_page_says_what_is_missing_who_is_on_the_front_and_which_kinds_have_a_bias(harness):
+    from reference_sets.page import page
+
+    rows = [
+        row("lithium"),
+        row("lithium", "fast", factor=3.0, us=20.0),
+        row("lithium", "accurate", factor=2.5, us=90.0),
+    ]
+    text = page({str(number): each for number, each in enumerate(rows)}, {})
+    assert "| default, 10 min |  | 0.98, 20 |" in text
+    assert "2 (1 of 7 sets)" in text
+    assert "Of the 72 runs of the default preset 71 are missing" in text
+    assert "| lithium, 10 min | fast | 20 | 1.47 meV/atom | 30 meV/Å | yes |" in text
+    assert "| lithium, 10 min | accurate | 90 | 1.23 meV/atom | 25 meV/Å | no |" in text
+    assert "| lithium, 10 min, 0 | slab | +7.00, 8; 100 |" in text
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_goes_on_where_it_was(harness, tmp_path):
+    import subprocess
+
+    task = {
+        "set": "dry_ice",
+        "data": str(tmp_path),
+        "preset": "fast",
+        "minutes": 0.7,
+        "seed": 0,
+        "out": str(tmp_path / "run"),
+    }
+    command = [sys.executable, "-m", "reference_sets.run", json.dumps(task)]
+    environment = {"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "OMP_NUM_THREADS": "1", "PATH": ""}
+    with subprocess.Popen(command, env=environment) as process:
+        while not (tmp_path / "run" / "checkpoint.ckpt").exists():
+            time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
+    before = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    found = harness.run(task)
+    after = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert after[:2] == before[:2]
+    assert found["cpu_minutes"] < 1.0
+    assert found["steps"] > int(before[-1].split(",")[1])
+    assert 0 < found["test"]["forces_rmse"] < 0.5
+    assert found["us_per_atom"] > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,20 @@ class Frame:
         """What the file calls frames of this kind; empty where it says nothing."""
         return str(self.atoms.info.get("config_type", ""))
 
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.atoms)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """What the file says of the frame besides its geometry, by name, used or not."""
+        return frozenset(str(key) for key in (*self.atoms.info, *self.atoms.arrays)) - {"numbers", "positions"}
+
+    def weighing(self, weight: float) -> Frame:
+        """The same frame with another weight in the loss."""
+        return replace(self, weight=weight)
+
     def neighbours(self, cutoff: float) -> Neighbours:
         """Pairs within a cutoff in Å; found once for the largest cutoff that is asked for, and kept.
 
@@ -144,7 +158,7 @@ class Frame:
 
     def is_isolated(self, cutoff: float = 5.0) -> bool:
         """One atom, called isolated by `config_type`, or without an image of itself within the cutoff in Å."""
-        if len(self.atoms) != 1:
+        if self.n_atoms != 1:
             return False
         if self.config_type.lower().startswith("isolated") or not self.atoms.pbc.any():
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ase import Atoms
 from equishare.atoms.checks.findings import Remark
 from equishare.atoms.properties import PROPERTIES, LabelError, Property
 
-__all__ = ["READER", "read_labels"]
+__all__ = ["READER", "LabelReader", "read_labels"]
 
 READER = "equishare_reader"  # key of info under which a reader of files leaves a remark
 _PREFIXES = ("", "ref_", "dft_", "qm_", "xtb_")
@@ -38,17 +38,54 @@ def read_labels(images: Sequence[Atoms], names: Sequence[str], keys: Mapping[str
     Raises:
         LabelError: see `read_frames`.
     """
-    unknown = [name for name in keys if name not in PROPERTIES]
-    if unknown:
-        raise LabelError(f"expected keys of {', '.join(PROPERTIES)}, got {', '.join(map(repr, unknown))}")
-    described = [_Image(atoms, name) for atoms, name in zip(images, names, strict=True)]
-    for name, key in keys.items():
-        if not any(image.has(key) or len(image.atoms) == 1 for image in described):
-            raise LabelError(
-                f"no frame has {key!r}, the name given for the {name}; the frames have: {_present(described)}"
-            )
-    search = _Search(keys)
-    return [search.labels(image) for image in described]
+    reader = LabelReader(keys)
+    said = reader.read(images, names)
+    reader.finish()
+    return said
+
+
+class LabelReader:
+    """Reads labels of images, some at a time; see `read_labels`.
+
+    Args:
+        keys: Names in the files, of properties that are not to be found by themselves.
+        seen: Those of them that are known to be there.
+
+    Raises:
+        LabelError: for a name that is not in the table.
+    """
+
+    def __init__(self, keys: Mapping[str, str], seen: Iterable[str] = ()) -> None:
+        unknown = [name for name in keys if name not in PROPERTIES]
+        if unknown:
+            raise LabelError(f"expected keys of {', '.join(PROPERTIES)}, got {', '.join(map(repr, unknown))}")
+        self.columns: set[str] = set()
+        self._search = _Search(keys)
+        self._unseen = {name: key for name, key in keys.items() if name not in seen}
+
+    def read(self, images: Sequence[Atoms], names: Sequence[str]) -> list[dict[str, Any]]:
+        """What each image says.
+
+        Raises:
+            LabelError: see `read_frames`.
+        """
+        described = [_Image(atoms, name) for atoms, name in zip(images, names, strict=True)]
+        for image in described:
+            self.columns.update(str(key) for key in image.arrays)
+        for name, key in list(self._unseen.items()):
+            if any(image.has(key) or len(image.atoms) == 1 for image in described):
+                del self._unseen[name]
+        return [self._search.labels(image) for image in described]
+
+    def finish(self) -> None:
+        """Make sure that every name that was given has been met.
+
+        Raises:
+            LabelError: one has not.
+        """
+        for name, key in self._unseen.items():
+            present = ", ".join(sorted(self.columns)) or "nothing besides the geometry"
+            raise LabelError(f"no frame has {key!r}, the name given for the {name}; the frames have: {present}")
 
 
 class _Image:
@@ -204,10 +241,6 @@ def _weight(image: _Image) -> float:
 
 def _advice(name: str) -> str:
     return f"if it is another column, name it with --key {name}=COLUMN"
-
-
-def _present(images: Sequence[_Image]) -> str:
-    return ", ".join(sorted({str(key) for image in images for key in image.arrays})) or "nothing besides the geometry"
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice, pairwise
 
 from ase import Atoms
 from ase.io import iread
@@ -11,7 +13,7 @@ from ase.io import iread
 from equishare.atoms.files.cp2k import read_output, read_trajectory
 from equishare.atoms.files.database import read_database
 from equishare.atoms.files.deepmd import read_deepmd
-from equishare.atoms.files.extxyz import checked_text
+from equishare.atoms.files.extxyz import checked_texts
 from equishare.atoms.files.formats import checked_format, reason
 from equishare.atoms.files.lammps import read_binary_dump, read_data, read_dump
 from equishare.atoms.files.molecules import read_gaussian, read_orca
@@ -98,7 +100,6 @@ _READERS: dict[str, Callable[[str, int | None], Iterator[Atoms]]] = {
     "cp2k-trajectory": read_trajectory,
     "db": read_database,
     "deepmd": read_deepmd,
-    "extxyz": lambda file, stop: iread(checked_text(file, stop), index=slice(0, stop), format="extxyz"),
     "lammps-data": read_data,
     "lammps-dump-binary": read_binary_dump,
     "lammps-dump-text": read_dump,
@@ -112,27 +113,68 @@ _READERS: dict[str, Callable[[str, int | None], Iterator[Atoms]]] = {
 
 def _read_source(given: Path) -> Iterator[tuple[str, int, Atoms]]:
     source = Source.of(given)
-    images: list[Atoms] = []
+    images = list(_all_images(source))
+    yield from ((source.file, index, images[index]) for index in source.indices(len(images)))
+
+
+def stream_source(given: Path, skip: int = 0) -> Iterator[tuple[str, int, Atoms]]:
+    """File, number and structure of the frames of one source, one after the other, without the first few of them.
+
+    Raises:
+        FrameReadError: as `read_frames`.
+    """
+    source = Source.of(given)
+    selection = source.selection
+    if (selection.start or 0) < 0 or (selection.stop or 0) < 0 or (selection.step or 1) < 0:
+        # counted from the end
+        indices = list(source.indices(sum(1 for _ in _all_images(source))))[skip:]
+        if any(later < earlier for earlier, later in pairwise(indices)):
+            raise FrameReadError(
+                f"{source.text}: frames that do not fit into memory are read forward only, got a slice that goes back"
+            )
+        wanted: Iterator[int] = iter(indices)
+    else:
+        step = selection.step or 1
+        start = (selection.start or 0) + skip * step
+        wanted = iter(range(start, sys.maxsize if selection.stop is None else selection.stop, step))
+    first = following = next(wanted, None)
+    if first is None:
+        return
+    for index, atoms in enumerate(_all_images(source, first), start=first):
+        if index == following:
+            yield source.file, index, atoms
+            following = next(wanted, None)
+            if following is None:
+                return
+
+
+def _all_images(source: Source, start: int = 0) -> Iterator[Atoms]:
+    """The structures of a file from a number on."""
     file_format = checked_format(source.file)
+    number = start
     try:
-        for atoms in _images(source.file, file_format, source.stop):
-            images.append(atoms)
+        for atoms in _images(source.file, file_format, source.stop, start):
+            yield atoms
+            number += 1
     except FrameReadError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
-        before = f", or read the frames before it with {source.file}@:{len(images)}" if images else ""
+        before = f", or read the frames before it with {source.file}@:{number}" if number else ""
         raise FrameReadError(
-            f"{source.file}: frame {len(images)} cannot be read as {file_format}: {reason(error)}; mend or remove it{before}"
+            f"{source.file}: frame {number} cannot be read as {file_format}: {reason(error)}; mend or remove it{before}"
         ) from error
-    if not images:
+    if not number:
         raise FrameReadError(
             f"{source.file}: expected frames in the format {file_format}, as its name or its beginning says, found none; "
             "another program's output? write its frames as extended XYZ, with ase, cclib or dpdata"
         )
-    yield from ((source.file, index, images[index]) for index in source.indices(len(images)))
 
 
-def _images(file: str, file_format: str, stop: int | None) -> Iterator[Atoms]:
+def _images(file: str, file_format: str, stop: int | None, start: int) -> Iterator[Atoms]:
+    if file_format == "extxyz":
+        texts = checked_texts(file, stop, start)
+        return chain.from_iterable(iread(text, index=slice(0, None), format="extxyz") for text in texts)
     if file_format in _READERS:
-        return _READERS[file_format](file, stop)
-    return iread(file, index=slice(0, stop), format=file_format, do_not_split_by_at_sign=True)
+        return islice(_READERS[file_format](file, stop), start, None)
+    images = iread(file, index=slice(0, stop), format=file_format, do_not_split_by_at_sign=True)
+    return islice(images, start, None)

@@ -1,6 +1,7 @@
 """What a potential has seen: where its predictions are interpolation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 from ase import Atoms
@@ -49,23 +50,30 @@ class Domain(BaseModel):
     @classmethod
     def of(
         cls,
-        frames: Sequence[Atoms],
-        forces: Sequence[np.ndarray] | None = None,
-        energies: Sequence[float] | np.ndarray | None = None,
+        frames: Iterable[Atoms],
+        forces: Iterable[np.ndarray | None] | None = None,
+        energies: Iterable[float] | None = None,
         cutoff: float = 6.0,
     ) -> "Domain":
         """Measure training frames.
 
         Args:
             frames: Structures.
-            forces: Labels ``[atoms, 3]`` of each structure in eV/Å; NaN where there is none.
+            forces: Labels ``[atoms, 3]`` of each structure in eV/Å; None or NaN where there is none.
             energies: Labels in eV *without the isolated atoms' energies*; NaN where there is none. Structures of one atom
                 are left out.
             cutoff: Distance in Å up to which pairs are looked at.
         """
         closest: dict[str, float] = {}
         nearest: dict[str, float] = {}
-        for atoms in frames:
+        norms, per_atom = [], []
+        every = zip(
+            frames,
+            repeat(None) if forces is None else forces,
+            repeat(np.nan) if energies is None else energies,
+            strict=False,  # what repeats has no end
+        )
+        for atoms, force, energy in every:
             receiver, sender, length = pairs(atoms, cutoff)
             for name, edge in _closest_pairs(atoms, receiver, sender, length).items():
                 closest[name] = min(float(length[edge]), closest.get(name, np.inf))
@@ -74,16 +82,14 @@ class Domain(BaseModel):
                 symbol = chemical_symbols[number]
                 farthest = float(distance[(atoms.numbers == number) & np.isfinite(distance)].max())
                 nearest[symbol] = max(farthest, nearest.get(symbol, 0.0))
-        norms = [np.linalg.norm(f, axis=1) for f in (() if forces is None else forces) if np.isfinite(f).all()]
-        per_atom = [
-            e / len(atoms)
-            for atoms, e in (() if energies is None else zip(frames, energies, strict=True))
-            if len(atoms) > 1 and np.isfinite(e)
-        ]
+            if force is not None and np.isfinite(force).all():
+                norms.append(float(np.linalg.norm(force, axis=1).max()))
+            if len(atoms) > 1 and np.isfinite(energy):
+                per_atom.append(energy / len(atoms))
         return cls(
             min_distance=dict(sorted(closest.items())),
             max_nearest=dict(sorted(nearest.items())),
-            max_force=float(max(n.max() for n in norms)) if norms else None,
+            max_force=max(norms) if norms else None,
             energy_per_atom=(float(min(per_atom)), float(max(per_atom))) if per_atom else None,
         )
 

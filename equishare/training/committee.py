@@ -14,7 +14,7 @@ from equishare.potential import AtomGraph, Committee, Potential, collate
 from equishare.potential.config import ModelConfig
 from equishare.potential.heads import EnergyHead
 from equishare.training.config import OptimisationConfig
-from equishare.training.data.batches import batches_by_size
+from equishare.training.data.batches import atoms_in, batches_by_size
 from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, FramePrediction, evaluate_graphs
 
 ATOMS = 20_000
@@ -134,6 +134,6 @@ def _double(graph: AtomGraph) -> AtomGraph:
 
 def _sample(graphs: Sequence[AtomGraph]) -> list[AtomGraph]:
     """Frames, evenly from all, that hold about `ATOMS` atoms."""
-    mean = sum(len(graph.numbers) for graph in graphs) / len(graphs)
+    mean = atoms_in(graphs) / len(graphs)
     n = min(len(graphs), max(1, round(ATOMS / mean)))
     return [graphs[index] for index in np.unique(np.linspace(0, len(graphs) - 1, n).round().astype(int))]

@@ -15,7 +15,7 @@ from equishare.devices import choose_device
 from equishare.potential import Potential, load
 from equishare.training.checkpoint import Checkpoints
 from equishare.training.config import TrainConfig
-from equishare.training.data.graph_parts import atoms_in
+from equishare.training.data.batches import atoms_in
 from equishare.training.data.prepare import Parts, data_name
 from equishare.training.initial import initial_potential
 from equishare.training.interruption import Interruption
@@ -26,6 +26,7 @@ from equishare.training.plan import Plan, make_plan
 from equishare.training.pretraining.pretrain import pretrain
 from equishare.training.processes import Processes, joined
 from equishare.training.report.announcement import announce
+from equishare.training.report.conversion import Conversion
 from equishare.training.report.progress import TrainingProgress
 from equishare.training.run import Run
 from equishare.training.run_folder import RunFolder
@@ -64,7 +65,8 @@ def fit(
         console = console if processes.first else Console(quiet=True)
         folder = _folder(config, resume, processes)
         with folder.held() if processes.first else nullcontext():
-            plan = make_plan(config, given, folder, processes, continued=resume is not None)
+            with Conversion(console) as conversion:
+                plan = make_plan(config, given, folder, processes, continued=resume is not None, tell=conversion)
             config, data, graphs = plan.config, plan.data, plan.graphs
             pretrained = _pretrained(plan, folder, processes, console, started)
             potential = initial_potential(config, data, graphs.train, pretrained).to(device)

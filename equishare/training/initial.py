@@ -18,7 +18,7 @@ from equishare.potential import AtomGraph, Potential, Statistics
 from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
-from equishare.training.data.batches import frames_per_batch
+from equishare.training.data.batches import atoms_in, frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
 from equishare.training.weights import take_over
@@ -36,8 +36,7 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
     weights = {row.name: optimisation.weight(row.name) for row in outputs() if data.has(row.name)}
     optimisation = optimisation.model_copy(update={"weights": weights})
     if budget.max_time is None and budget.epochs is None:
-        atoms = sum(len(graph.numbers) for graph in graphs)
-        budget = budget.model_copy(update={"max_time": default_max_time(atoms)})
+        budget = budget.model_copy(update={"max_time": default_max_time(atoms_in(graphs))})
     if optimisation.batch_size is None:
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
@@ -160,6 +159,6 @@ def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | Non
     elements = {*data.reference.values, *(pretrained.species if pretrained else ())}
     numbers = sorted(atomic_numbers[symbol] for symbol in elements)
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
-    seen = far | Domain.of([frame.atoms for frame in data.split.train], cutoff=cutoff).min_distance
+    seen = far | Domain.of((frame.atoms for frame in data.split.train), cutoff=cutoff).min_distance
     before = pretrained.statistics.min_distance if pretrained else {}
     return {name: min(distance, before.get(name, distance)) for name, distance in seen.items()}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
-from equishare.atoms.frame import Frame
 from equishare.potential import load, save
 from equishare.potential.domain import Domain
 from equishare.training.committee import ATOMS, add_committee
 from equishare.training.config import TrainConfig
-from equishare.training.data.graph_parts import GraphParts, atoms_in
+from equishare.training.data.batches import atoms_in
+from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import PreparedData
 from equishare.training.evaluation.evaluate import Evaluation, evaluate_graphs
 from equishare.training.run_folder import RunFolder
@@ -60,10 +59,9 @@ def work(graphs: GraphParts, members: int) -> Work:
 
 def domain(data: PreparedData) -> Domain:
     """Ranges of the training frames, by which molecular dynamics knows that it has left them."""
-    frames: Sequence[Frame] = data.split.train
-    nothing = [np.full((len(frame.atoms), 3), np.nan) for frame in frames]
-    forces = [none if frame.forces is None else frame.forces for frame, none in zip(frames, nothing, strict=True)]
-    energies = [
-        np.nan if frame.energy is None else frame.energy - data.reference.total(frame.atoms) for frame in frames
-    ]
-    return Domain.of([frame.atoms for frame in frames], forces, energies)
+    frames, reference = data.split.train, data.reference
+    return Domain.of(
+        (frame.atoms for frame in frames),
+        (frame.forces for frame in frames),
+        (np.nan if frame.energy is None else frame.energy - reference.total(frame.atoms) for frame in frames),
+    )

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from equishare.atoms.store.opening import Tell
 from equishare.files import replacing, write_text
 from equishare.potential import load
 from equishare.training.budget import Budget
@@ -48,13 +49,18 @@ class Plan:
 
 
 def make_plan(
-    config: TrainConfig, given: Parts | None, folder: RunFolder, processes: Processes, continued: bool
+    config: TrainConfig,
+    given: Parts | None,
+    folder: RunFolder,
+    processes: Processes,
+    continued: bool,
+    tell: Tell | None = None,
 ) -> Plan:
     """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
     try:
         config = _with_start(config, folder)
         check_members(config.uncertainty.committee, config.model.architecture)
-        data = prepare(config, given)
+        data = prepare(config, given, tell)
         check_labels(config, data)
         config, took = with_speed(with_methods(config, data), data.split.train)
         graphs = GraphParts.of(data, config)

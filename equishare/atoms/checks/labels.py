@@ -64,9 +64,7 @@ def _periodic(frame: Frame) -> bool | None:
 
 
 def _no_label(name: str, part: Part) -> DataFinding:
-    present = sorted(
-        {str(key) for f in part.frames for key in (*f.atoms.info, *f.atoms.arrays)} - {"numbers", "positions"}
-    )
+    present = sorted({key for f in part.frames for key in f.columns})
     there = f"; the frames have: {', '.join(present)}" if present else ""
     return DataFinding(
         "error" if name == "energy" else "warning",

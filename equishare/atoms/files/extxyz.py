@@ -12,15 +12,19 @@ from ase.io.formats import open_with_compression
 from equishare.atoms.files.formats import reason
 from equishare.atoms.source import FrameReadError
 
-__all__ = ["checked_text"]
+__all__ = ["checked_texts"]
+
+_AT_ONCE = 500
+"""Frames of a text that is parsed in one go."""
 
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d+(\s|$))")
 _SIX = re.compile(r"""(?<!\S)(stress|virial)=(["'{\[])\s*([^"'}\]]*?)\s*(["'}\]])""")
+_VECTOR = "VEC"
 _NUMBER = re.compile(r"\s*\d{1,3}(?=\s)")
 
 
-def checked_text(file: str, stop: int | None) -> io.StringIO:
-    """The text of an extended XYZ file up to a frame, in the form that ASE reads.
+def checked_texts(file: str, stop: int | None, start: int = 0) -> Iterator[io.StringIO]:
+    """The text of an extended XYZ file from a frame up to another, some frames at a time, in the form that ASE reads.
 
     A mark of the byte order is dropped, exponents of Fortran (1.0D-3) become those of everyone, atomic numbers become symbols.
     ASE would stop in silence at a blank line and lose what follows, so that a break is found here, and named by frame and line.
@@ -28,7 +32,18 @@ def checked_text(file: str, stop: int | None) -> io.StringIO:
     Raises:
         FrameReadError: the text is not in UTF-8, or a frame is broken.
     """
-    return io.StringIO("".join(_frames(_lines(file), file, stop)))
+    gathered: list[str] = []
+    frame = -1
+    for piece in _pieces(_lines(file), file, stop):
+        if not piece.startswith(_VECTOR):
+            frame += 1
+            if len(gathered) >= _AT_ONCE:
+                yield io.StringIO("".join(gathered))
+                gathered = []
+        if frame >= start:
+            gathered.append(piece)
+    if gathered:
+        yield io.StringIO("".join(gathered))
 
 
 def _lines(file: str) -> Iterator[tuple[int, str]]:
@@ -48,7 +63,8 @@ def _lines(file: str) -> Iterator[tuple[int, str]]:
         raise FrameReadError(f"{file}: expected the text of an extended XYZ file: {reason(error)}") from error
 
 
-def _frames(lines: Iterator[tuple[int, str]], file: str, stop: int | None) -> Iterator[str]:
+def _pieces(lines: Iterator[tuple[int, str]], file: str, stop: int | None) -> Iterator[str]:
+    """The text of each frame, and the lines with cell vectors that may follow it."""
     frame = 0
     blank = None
     for number, line in lines:
@@ -57,7 +73,7 @@ def _frames(lines: Iterator[tuple[int, str]], file: str, stop: int | None) -> It
         if not line.strip():
             blank = blank or number
             continue
-        if line.startswith("VEC"):
+        if line.startswith(_VECTOR):
             yield line
             continue
         if blank:
@@ -71,8 +87,7 @@ def _frames(lines: Iterator[tuple[int, str]], file: str, stop: int | None) -> It
             ) from None
         if atoms < 1:
             raise FrameReadError(f"{file}: frame {frame} (line {number}) says {atoms} atoms; expected 1 or more")
-        yield line
-        yield from _atoms(lines, atoms, (file, frame, number))
+        yield line + "".join(_atoms(lines, atoms, (file, frame, number)))
         frame += 1
 
 

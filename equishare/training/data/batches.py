@@ -1,12 +1,18 @@
-"""Batches of graphs in memory, in an order that only the seed and the epoch decide."""
+"""Batches of graphs, in an order that only the seed and the epoch decide."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from equishare.potential import AtomGraph, collate
+from equishare.training.data.streamed_graphs import StreamedGraphs
 from equishare.training.processes import ALONE, Processes
+
+_AHEAD = 2
+"""Batches that wait."""
 
 
 class BatchLoader:
@@ -41,11 +47,44 @@ class BatchLoader:
         order = np.arange(len(self.graphs))
         if self.seed is not None:
             order = np.random.default_rng([self.seed, number]).permutation(order)
-        for whole in np.array_split(order, len(self))[start:]:
-            indices = self.processes.share(whole)
-            batch = collate([self.graphs[index] for index in indices])
-            batch.frame = torch.from_numpy(indices)
-            yield batch
+        shares = (self.processes.share(whole) for whole in np.array_split(order, len(self))[start:])
+        return map(self._batch, shares) if not isinstance(self.graphs, StreamedGraphs) else ahead(self._batch, shares)
+
+    def _batch(self, indices: np.ndarray) -> AtomGraph:
+        graphs = self.graphs
+        if isinstance(graphs, StreamedGraphs):
+            batch = graphs.batch(indices)
+        else:
+            batch = collate([graphs[index] for index in indices])
+        batch.frame = torch.from_numpy(indices)
+        return batch
+
+
+def ahead(make: Callable[[np.ndarray], AtomGraph], items: Iterable[np.ndarray]) -> Iterator[AtomGraph]:
+    """What is made of each item, in order; in a thread that is two items ahead, so that the disk need not be waited for."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    waiting: deque[Future[AtomGraph]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def sizes(graphs: Sequence[AtomGraph]) -> np.ndarray:
+    """Number of atoms of each structure."""
+    if isinstance(graphs, StreamedGraphs):
+        return graphs.sizes
+    return np.array([len(graph.numbers) for graph in graphs], dtype=np.int64)
+
+
+def atoms_in(graphs: Sequence[AtomGraph]) -> int:
+    """Number of atoms in all."""
+    return int(sizes(graphs).sum())
 
 
 def frames_per_batch(graphs: Sequence[AtomGraph], atoms: int) -> int:
@@ -56,7 +95,7 @@ def frames_per_batch(graphs: Sequence[AtomGraph], atoms: int) -> int:
     >>> frames_per_batch([from_atoms(molecule("H2O"), 5.0)] * 4, 75)
     25
     """
-    mean = sum(len(graph.numbers) for graph in graphs) / max(1, len(graphs))
+    mean = atoms_in(graphs) / max(1, len(graphs))
     return max(1, round(atoms / max(mean, 1.0)))
 
 
@@ -64,8 +103,7 @@ def batches_by_size(graphs: Sequence[AtomGraph], atoms: int) -> Iterator[list[in
     """Indices of structures in their order, grouped so that a group holds at most so many atoms, or one structure."""
     group: list[int] = []
     held = 0
-    for index, graph in enumerate(graphs):
-        size = len(graph.numbers)
+    for index, size in enumerate(sizes(graphs).tolist()):
         if group and held + size > atoms:
             yield group
             group, held = [], 0

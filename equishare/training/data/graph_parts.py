@@ -11,8 +11,8 @@ from equishare.atoms.frame import Frame
 from equishare.devices import choose_dtype
 from equishare.potential import AtomGraph
 from equishare.training.config import TrainConfig
-from equishare.training.data.labelled_graphs import labelled_graphs
 from equishare.training.data.prepare import PreparedData
+from equishare.training.data.streamed_graphs import graphs_of
 
 TRAIN_SAMPLE = 200
 """Training frames that are predicted after training, to set the errors on the others against."""
@@ -27,22 +27,22 @@ class GraphParts:
         sample: Indices of the training graphs that are predicted after training.
     """
 
-    train: list[AtomGraph]
-    valid: list[AtomGraph]
-    test: list[AtomGraph]
+    train: Sequence[AtomGraph]
+    valid: Sequence[AtomGraph]
+    test: Sequence[AtomGraph]
     sample: list[int]
 
     @classmethod
     def of(cls, data: PreparedData, config: TrainConfig) -> GraphParts:
-        """Make the graphs of all frames.
+        """Make the graphs of all frames; those of frames on disk are made when they are asked for.
 
         Raises:
-            GraphError: if a frame has no graph; the message names it.
+            GraphError: if a frame in memory has no graph; the message names it.
         """
         config_of_model, dtype = config.model.architecture, choose_dtype(config.run.dtype)
         split = data.split
         train, valid, test = (
-            labelled_graphs(part, config_of_model, dtype) for part in (split.train, split.valid, split.test)
+            graphs_of(part, config_of_model, dtype) for part in (split.train, split.valid, split.test)
         )
         return cls(train, valid, test, sample(split.train))
 
@@ -63,8 +63,3 @@ def sample(frames: Sequence[Frame], most: int = TRAIN_SAMPLE) -> list[int]:
         count = min(n, max(_OF_A_KIND, round(most * n / len(frames))))
         chosen |= {indices[place] for place in np.linspace(0, n - 1, count).round().astype(int)}
     return sorted(chosen)
-
-
-def atoms_in(graphs: Sequence[AtomGraph]) -> int:
-    """Number of atoms in all."""
-    return sum(len(graph.numbers) for graph in graphs)

@@ -9,7 +9,7 @@ import torch
 from ase import Atoms
 
 from equishare.atoms.frame import Frame
-from equishare.atoms.neighbours import GraphError
+from equishare.atoms.neighbours import GraphError, Neighbours, check_apart
 from equishare.atoms.properties import PROPERTIES, outputs
 from equishare.potential import AtomGraph, ModelConfig, from_atoms
 from equishare.potential.given import ConditionError, conditions_of
@@ -38,8 +38,7 @@ def labelled_graphs(
     >>> graphs[0].forces.shape, graphs[0].dipole.shape, "stress" in graphs[0]
     (torch.Size([9, 3]), torch.Size([1, 3]), False)
     """
-    always = ("energy", *config.heads)
-    names = [row.name for row in outputs() if row.name in always or (row.derived and _any_has(frames, row.name))]
+    names = label_names(frames, config)
     weighted = any(frame.weight != 1.0 for frame in frames)
     graphs = []
     for frame in frames:
@@ -52,6 +51,12 @@ def labelled_graphs(
     return graphs
 
 
+def label_names(frames: Sequence[Frame], config: ModelConfig) -> list[str]:
+    """Labels that are fields of the graphs of these frames."""
+    always = ("energy", *config.heads)
+    return [row.name for row in outputs() if row.name in always or (row.derived and _any_has(frames, row.name))]
+
+
 def _any_has(frames: Sequence[Frame], name: str) -> bool:
     return any(name in frame.labels for frame in frames)
 
@@ -59,11 +64,35 @@ def _any_has(frames: Sequence[Frame], name: str) -> bool:
 def _graph(frame: Frame, config: ModelConfig) -> AtomGraph:
     try:
         graph = from_atoms(frame.atoms, config.cutoff, frame.neighbours(config.cutoff))
-        for name, value in conditions_of(Atoms(info=dict(frame.conditions)), config).items():
-            graph[name] = torch.tensor([value])
-    except (GraphError, ConditionError) as error:
-        raise type(error)(f"{frame.name}: {error}") from error
+    except GraphError as error:
+        raise GraphError(f"{frame.name}: {error}") from error
+    for name, value in frame_conditions(frame, config).items():
+        graph[name] = torch.tensor([value])
     return graph
+
+
+def checked(frame: Frame, pairs: Neighbours) -> None:
+    """See that no two atoms of a frame are in one place.
+
+    Raises:
+        GraphError: if two are; the message names the frame.
+    """
+    try:
+        check_apart(frame.atoms, pairs)
+    except GraphError as error:
+        raise GraphError(f"{frame.name}: {error}") from error
+
+
+def frame_conditions(frame: Frame, config: ModelConfig) -> dict[str, int]:
+    """The conditions of a frame that a model takes.
+
+    Raises:
+        ConditionError: if one is not of those that the model takes; the message names the frame.
+    """
+    try:
+        return conditions_of(Atoms(info=dict(frame.conditions)), config)
+    except ConditionError as error:
+        raise ConditionError(f"{frame.name}: {error}") from error
 
 
 def _label(frame: Frame, name: str, dtype: torch.dtype) -> torch.Tensor:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from equishare.atoms.e0 import ReferenceEnergies, reference_energies
 from equishare.atoms.frame import Frame, split_isolated
 from equishare.atoms.inspection import Inspection, inspect
-from equishare.atoms.reading import read_frames
 from equishare.atoms.splits import Split, split_frames
+from equishare.atoms.store import StoredFrame, open_frames
+from equishare.atoms.store.opening import Tell
 from equishare.errors import EquishareError
 from equishare.training.config import TrainConfig
 
@@ -47,13 +48,15 @@ class Parts:
     test: Sequence[Frame] | float
 
 
-def prepare(config: TrainConfig, given: Parts | None = None) -> PreparedData:
+def prepare(config: TrainConfig, given: Parts | None = None, tell: Tell | None = None) -> PreparedData:
     """Read, divide and inspect the frames of a configuration, or those given in place of its files.
+
+    Frames that are too many for the memory stay on disk; `tell` is told how far their conversion is.
 
     Raises:
         EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
     """
-    parts, cutoff = _weighed(given or _read_parts(config), config.data.frame_weights), config.model.cutoff
+    parts, cutoff = _weighed(given or _read_parts(config, tell), config.data.frame_weights), config.model.cutoff
     generator = np.random.default_rng(config.run.seed)
     split = split_frames(parts.train, parts.valid, parts.test, generator=generator, cutoff=cutoff)
     held_out = [part for part in (parts.valid, parts.test) if not isinstance(part, float)]
@@ -66,18 +69,19 @@ def prepare(config: TrainConfig, given: Parts | None = None) -> PreparedData:
     return PreparedData(split, reference, inspection)
 
 
-def _read_parts(config: TrainConfig) -> Parts:
+def _read_parts(config: TrainConfig, tell: Tell | None) -> Parts:
     data = config.data
     if data.train == [IN_MEMORY]:
         raise EquishareError(
             "the frames of this run came from Python, and no file holds them: continue it there with "
             "equishare.train(frames, resume=...)"
         )
-    frames = read_frames(data.train, data.keys)
-    valid, test = (
-        part if isinstance(part, float) else read_frames(part, data.keys) for part in (data.valid, data.test)
-    )
-    return Parts(frames, valid, test)
+
+    def read(part: list[str]) -> list[Frame]:
+        return open_frames(part, data.keys, copies=config.run.devices, tell=tell)
+
+    valid, test = (part if isinstance(part, float) else read(part) for part in (data.valid, data.test))
+    return Parts(read(data.train), valid, test)
 
 
 def _weighed(parts: Parts, weights: Mapping[str, float]) -> Parts:
@@ -95,7 +99,7 @@ def _weighed(parts: Parts, weights: Mapping[str, float]) -> Parts:
 
     def weigh(frames: Sequence[Frame]) -> list[Frame]:
         return [
-            replace(frame, weight=frame.weight * weights[frame.config_type]) if frame.config_type in weights else frame
+            frame.weighing(frame.weight * weights[frame.config_type]) if frame.config_type in weights else frame
             for frame in frames
         ]
 
@@ -115,6 +119,9 @@ def fingerprint(frames: Sequence[Frame]) -> str:
     """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only."""
     digest = hashlib.sha256()
     for frame in frames:
+        if isinstance(frame, StoredFrame):
+            digest.update(f"{frame.store.header.digest} {frame.row} {frame.weight!r}".encode())
+            continue
         arrays = [frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.weight]
         for array in (*arrays, *(frame.labels[name] for name in sorted(frame.labels))):
             digest.update(np.ascontiguousarray(array).tobytes())

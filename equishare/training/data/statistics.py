@@ -1,5 +1,6 @@
 """What a potential must know of its training frames before it is fitted."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Statistics
+from equishare.training.data.batches import atoms_in
 
 _ROUNDING = (
     0.01  # 1/Å: of the scatter of the energies; forces of thermal atoms are tens of times as large as that scatter
@@ -30,42 +32,46 @@ def statistics(
         EquishareError: if no frame has an energy or forces.
     """
     elements = list(reference_energies)
-    compositions, targets, forces = [], [], []
+    compositions, targets, squares, labelled = [], [], [], False
+    components = 0
     for frame in frames:
         if frame.forces is not None:
-            forces.append(frame.forces.ravel())
+            labelled, finite = True, frame.forces[np.isfinite(frame.forces)]
+            squares.append(float(finite @ finite))
+            components += len(finite)
         if frame.energy is not None and np.isfinite(frame.energy):
             symbols = frame.atoms.get_chemical_symbols()
             compositions.append([symbols.count(element) for element in elements])
             targets.append(frame.energy - sum(reference_energies[symbol] for symbol in symbols))
-    if not targets and not forces:
+    if not targets and not labelled:
         raise EquishareError(
             "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
         )
     counts, target = np.reshape(compositions, (-1, len(elements))).astype(float), np.asarray(targets, dtype=float)
     solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
-    components = np.concatenate(forces) if forces else np.zeros(0)
-    components = components[np.isfinite(components)]
-    scale = float(np.sqrt(np.mean(components**2))) if components.size else 0.0
+    scale = math.sqrt(math.fsum(squares) / components) if components else 0.0
     scatter = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
     if scale < _ROUNDING * scatter:
         scale = scatter
-    edges = sum(graph.edge_index.shape[1] for graph in graphs)
+    neighbours, spacing = _surroundings(graphs)
     return Statistics(
         reference_energies=dict(reference_energies),
         scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
         shift=dict(zip(elements, solution.tolist(), strict=True)),
-        neighbours=edges / max(1, sum(len(graph.numbers) for graph in graphs)),
-        spacing=_spacing(graphs),
+        neighbours=neighbours,
+        spacing=spacing,
     )
 
 
-def _spacing(graphs: Sequence[AtomGraph]) -> float:
-    nearest = []
+def _surroundings(graphs: Sequence[AtomGraph]) -> tuple[float, float]:
+    """Neighbours of an atom, and the distance in Å to its nearest where it has one, on average."""
+    edges, near, sums = 0, 0, []
     for graph in graphs:
+        edges += graph.edge_index.shape[1]
         lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
-        shortest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
-        nearest.append(shortest.scatter_reduce(0, graph.edge_index[1], lengths, "amin"))
-    found = torch.cat(nearest) if nearest else torch.zeros(0)
-    found = found[torch.isfinite(found)]
-    return float(found.double().mean()) if len(found) else 1.0
+        nearest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
+        nearest = nearest.scatter_reduce(0, graph.edge_index[1], lengths, "amin")
+        nearest = nearest[torch.isfinite(nearest)]
+        near += len(nearest)
+        sums.append(float(nearest.sum()))
+    return edges / max(1, atoms_in(graphs)), math.fsum(sums) / near if near else 1.0

@@ -14,7 +14,7 @@ from equishare.atoms.frame import Frame
 from equishare.atoms.properties import outputs
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, collate
-from equishare.training.data.batches import batches_by_size
+from equishare.training.data.batches import atoms_in, batches_by_size
 from equishare.training.data.labelled_graphs import labelled_graphs
 from equishare.training.evaluation.errors import Errors, ErrorSet, errors_of
 from equishare.training.threads import threads_for
@@ -154,13 +154,13 @@ def evaluate_graphs(
     was_training = potential.training
     potential.eval()
     try:
-        with threads_for(min(ATOMS_PER_BATCH["cpu"], sum(len(graph.numbers) for graph in graphs))):
+        with threads_for(min(ATOMS_PER_BATCH["cpu"], atoms_in(graphs))):
             for group in _groups(potential, graphs, batch_size):
-                batch = collate([graphs[i] for i in group]).to(potential.device)
-                prediction = potential(batch, **derive, forces_uncertainty=uncertainty)
-                sizes = [len(graphs[i].numbers) for i in group]
-                for i, values in zip(group, prediction.rows(sizes), strict=True):
-                    rows.append(_row(graphs[i], values, frames[i] if frames else None))
+                members = [graphs[i] for i in group]
+                prediction = potential(collate(members).to(potential.device), **derive, forces_uncertainty=uncertainty)
+                sizes = [len(graph.numbers) for graph in members]
+                for i, graph, values in zip(group, members, prediction.rows(sizes), strict=True):
+                    rows.append(_row(graph, values, frames[i] if frames else None))
                 if progress:
                     progress(len(rows))
     finally:

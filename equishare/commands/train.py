@@ -77,7 +77,10 @@ def train(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Model file whose weights to start from: other frames, elements, heads or method."),
+        typer.Option(
+            "--from",
+            help="Model file whose weights to start from; none: noise. [default: organic, weights of the package, where they suit]",
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 import equishare
 from equishare.atoms.properties import PROPERTIES
 from equishare.files import replacing
+from equishare.potential.bundled import bundled, model_path
 from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.errors import ModelFileError
@@ -90,7 +90,7 @@ def load(
     """Read a potential from a model file.
 
     Args:
-        path: A ``.safetensors`` file that `save` wrote.
+        path: A ``.safetensors`` file that `save` wrote, or the name of a potential of the package: ``"organic"``.
         device: Where to put it.
         dtype: Precision to run it in; None for that of the file.
 
@@ -127,9 +127,10 @@ def load(
 
 
 def _open(path: str | os.PathLike[str]) -> Any:
-    target = Path(path)
+    target = model_path(path)
     if not target.exists():
-        raise FileNotFoundError(f"no model file at {target}; training writes it as RUN/model.safetensors")
+        names = "".join(f", and {name} comes with the package" for name in bundled())
+        raise FileNotFoundError(f"no model file at {target}; training writes it as RUN/model.safetensors{names}")
     if target.is_dir():
         raise ModelFileError(
             f"expected a model file, got the folder {target}; did you mean {target}/model.safetensors?"

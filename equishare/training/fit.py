@@ -15,6 +15,7 @@ from equishare.devices import choose_device
 from equishare.potential import Potential, load
 from equishare.training.checkpoint import Checkpoints
 from equishare.training.config import TrainConfig
+from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in
 from equishare.training.data.prepare import Parts, data_name
 from equishare.training.initial import initial_potential
@@ -101,7 +102,7 @@ def _pretrained(
 ) -> Potential | None:
     """What to start from: weights that are given, or a pretraining that the first process makes alone."""
     options = plan.config.pretraining
-    if options.weights and not options.source:
+    if options.source is None and options.weights not in (None, NOISE):
         processes.wait()
         return load(folder.start)
     if options.source is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -15,9 +15,11 @@ from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Potential, Statistics
+from equishare.potential.bundled import bundled
 from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
+from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in, frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
@@ -41,7 +43,7 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
     pretraining = config.pretraining
-    if pretraining.weights is not None:
+    if pretraining.weights is not None and pretraining.weights not in (NOISE, *bundled()):
         pretraining = pretraining.model_copy(update={"weights": os.path.abspath(pretraining.weights)})
     if pretraining.source not in (None, "xtb"):
         pretraining = pretraining.model_copy(update={"source": Source.absolute(str(pretraining.source))})
@@ -94,11 +96,11 @@ def initial_potential(
     """A potential with random weights of the configuration's seed, and scale, shift, neighbours and spacing of the frames.
 
     Network, scale, neighbours and spacing of a pretrained potential are taken over: together they are one function of the geometry. So are
-    the elements that it knows and the frames do not hold.
+    the elements that it knows and the frames do not hold, but for weights of the package: those know their method's level of them.
     """
     architecture = config.model.architecture
     found = statistics(data.split.train, graphs, data.reference.values)
-    if pretrained is not None:
+    if pretrained is not None and config.pretraining.weights not in bundled():
         found = _with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
@@ -106,7 +108,9 @@ def initial_potential(
         constants = found.model_copy(
             update={
                 **{name: getattr(kept, name) for name in ("scale", "neighbours", "spacing")},
-                "min_distance": closest_pairs(data, architecture.cutoff, pretrained) if architecture.repulsion else {},
+                "min_distance": closest_pairs(data, found.species, architecture.cutoff, pretrained)
+                if architecture.repulsion
+                else {},
             }
         )
         potential = Potential(architecture, constants)
@@ -151,12 +155,13 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
     potential.train()
 
 
-def closest_pairs(data: PreparedData, cutoff: float, pretrained: Potential | None) -> dict[str, float]:
+def closest_pairs(
+    data: PreparedData, elements: Iterable[str], cutoff: float, pretrained: Potential | None
+) -> dict[str, float]:
     """Shortest distance in Å of each pair of elements in the frames; the cutoff for pairs that never come closer.
 
     What a pretrained potential has seen counts as well.
     """
-    elements = {*data.reference.values, *(pretrained.species if pretrained else ())}
     numbers = sorted(atomic_numbers[symbol] for symbol in elements)
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
     seen = far | Domain.of((frame.atoms for frame in data.split.train), cutoff=cutoff).min_distance

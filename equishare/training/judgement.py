@@ -10,6 +10,7 @@ from equishare.potential import load, save
 from equishare.potential.domain import Domain
 from equishare.training.committee import ATOMS, add_committee
 from equishare.training.config import TrainConfig
+from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import PreparedData
@@ -39,12 +40,18 @@ def judge(
         # names without folders: a file to share tells nothing of its maker's machine
         "files": sorted({os.path.basename(frame.file) for frame in data.split.train}),
         "pretraining": config.pretraining.source and os.path.basename(config.pretraining.source),
-        "started_from": config.pretraining.weights and os.path.basename(config.pretraining.weights),
+        "started_from": started_from(config),
         "steps": state.step,
         "seconds": round(state.seconds),
     }
     save(best, folder.model, about)
     return evaluations
+
+
+def started_from(config: TrainConfig) -> str | None:
+    """Name of the weights that a run started from, without their folder; None: noise."""
+    weights = config.pretraining.weights
+    return None if weights in (None, NOISE) else os.path.basename(weights)
 
 
 def work(graphs: GraphParts, members: int) -> Work:

@@ -10,15 +10,18 @@ from typing import Any
 from equishare.atoms.store.opening import Tell
 from equishare.files import replacing, write_text
 from equishare.potential import load
+from equishare.potential.bundled import bundled, model_path
 from equishare.training.budget import Budget
 from equishare.training.checkpoint import CheckpointError, read_checkpoint
 from equishare.training.committee import check_members
 from equishare.training.config import TrainConfig
 from equishare.training.config.config_file import to_yaml
+from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import BatchLoader
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import Parts, PreparedData, fingerprint, prepare
 from equishare.training.initial import check_labels, complete, with_methods
+from equishare.training.pretraining.start import settled
 from equishare.training.processes import Processes
 from equishare.training.run_folder import RunFolder
 from equishare.training.speed import with_speed
@@ -32,6 +35,7 @@ class Plan:
     Attributes:
         config: Complete.
         mark: Of the training frames: a checkpoint fits no others.
+        start: What training starts from, in words.
         budget_chosen: The budget was not given, but follows from the size of the data.
         speed: Microseconds an atom of a preset that was chosen by them, or None.
         checkpoint: What to go on from, or None.
@@ -43,6 +47,7 @@ class Plan:
     batches: BatchLoader
     budget: Budget
     mark: str
+    start: str
     budget_chosen: bool
     speed: float | None
     checkpoint: dict[str, Any] | None
@@ -59,10 +64,11 @@ def make_plan(
     """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
     try:
         config = _with_start(config, folder)
-        check_members(config.uncertainty.committee, config.model.architecture)
         data = prepare(config, given, tell)
         check_labels(config, data)
         config, took = with_speed(with_methods(config, data), data.split.train)
+        config, start = settled(config, data.reference.values)
+        check_members(config.uncertainty.committee, config.model.architecture)
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, data, graphs.train)
@@ -78,23 +84,35 @@ def make_plan(
             sys.exit(1)  # the first one says why
         folder.remove_if_empty()
         raise
-    return Plan(config, data, graphs, batches, budget, mark, budget_chosen, took, checkpoint)
+    return Plan(
+        config=config,
+        data=data,
+        graphs=graphs,
+        batches=batches,
+        budget=budget,
+        mark=mark,
+        start=start,
+        budget_chosen=budget_chosen,
+        speed=took,
+        checkpoint=checkpoint,
+    )
 
 
 def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:
     """The configuration with the network of the weights to start from."""
-    if config.pretraining.weights is None:
+    weights = config.pretraining.weights
+    if weights in (None, NOISE):
         return config
-    file = str(folder.start) if folder.start.exists() else config.pretraining.weights
+    file = str(folder.start) if folder.start.exists() else weights
     load(file)  # says what is wrong with it
-    return config.model_copy(update={"model": architecture_of(file, config.model)})
+    return config.model_copy(update={"model": architecture_of(file, config.model, keep=weights not in bundled())})
 
 
 def _write_start(config: TrainConfig, folder: RunFolder) -> None:
     """Copy the weights to start from, so that the run can be resumed where their file is gone."""
-    if config.pretraining.weights is not None and not folder.start.exists():
+    if config.pretraining.weights not in (None, NOISE) and not folder.start.exists():
         with replacing(folder.start) as beside:
-            shutil.copyfile(config.pretraining.weights, beside)
+            shutil.copyfile(model_path(config.pretraining.weights), beside)
 
 
 def _resumable(folder: RunFolder, budget: Budget, mark: str) -> dict[str, Any] | None:

@@ -15,8 +15,10 @@ class WeightsError(EquishareError):
     """Weights to start from do not fit what is to be trained."""
 
 
-def architecture_of(path: str, wanted: ModelChoice) -> ModelChoice:
+def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelChoice:
     """The shape of the network in a model file, with what is wanted besides: heads, conditions, methods and repulsion.
+
+    Those that the file has stay, if they are to be kept, though nobody asks for them.
 
     Raises:
         WeightsError: if something is wanted that would change what the weights mean, such as another cutoff.
@@ -32,9 +34,9 @@ def architecture_of(path: str, wanted: ModelChoice) -> ModelChoice:
                 "train from noise (--from none)"
             )
     values = own.model_dump()
-    values["heads"] = tuple(dict.fromkeys((*own.heads, *wanted.heads)))
-    values["conditions"] = tuple(dict.fromkeys((*own.conditions, *wanted.conditions)))
-    values["methods"] = tuple(dict.fromkeys((*own.methods, *wanted.methods)))
+    for name in ("heads", "conditions", "methods"):
+        kept = getattr(own, name) if keep else ()
+        values[name] = tuple(dict.fromkeys((*kept, *getattr(wanted, name))))
     values["repulsion"] = wanted.repulsion or own.repulsion
     return ModelChoice(**values)
 

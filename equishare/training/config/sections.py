@@ -155,10 +155,17 @@ class UncertaintyConfig(_Section):
     )
 
 
-class PretrainingConfig(_Section):
-    """What training starts from, if not from noise: the weights of a model file, or a fit to many frames of a cheap method."""
+NOISE = "none"
+"""In place of a model file: start from noise."""
 
-    weights: str | None = Field(None, description="model file whose weights training starts from")
+
+class PretrainingConfig(_Section):
+    """What training starts from: the weights of a model file, noise, or a fit to many frames of a cheap method."""
+
+    weights: str | None = Field(
+        None,
+        description="model file, or organic, whose weights training starts from; none: noise; absent: organic where it suits",
+    )
     source: str | None = Field(
         None,
         description="xtb: draw frames and label them with GFN2-xTB; or a file of frames labelled by a cheap method",
@@ -173,7 +180,7 @@ class PretrainingConfig(_Section):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> PretrainingConfig:
-        if self.weights is not None and self.source is not None:
+        if self.weights not in (None, NOISE) and self.source is not None:
             raise ValueError("give weights to start from, or frames to pretrain on, not both")
         return self
 

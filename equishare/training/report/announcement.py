@@ -33,6 +33,7 @@ def announce(console: Console, plan: Plan, state: TrainingState, folder: RunFold
         ("Labels", labels(split.train)),
         ("E0 in eV", f"{elements} ({', '.join(sorted(set(reference.origins.values())))})"),
         ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å{speed}"),
+        ("Start", plan.start),
         ("Steps", f"{config.optimisation.batch_size} frames each, {config.run.dtype}, on {state.potential.device}"),
         ("Budget", _budget(config, plan.budget_chosen)),
         ("Folder", str(folder.path)),

@@ -1,0 +1,55 @@
+"""What training starts from where nothing is said: the organic weights of the package, if they suit the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from equishare.potential.bundled import bundled, model_path
+from equishare.potential.model_file import read_header
+from equishare.training.config import TrainConfig
+from equishare.training.config.sections import NOISE
+from equishare.training.weights import WeightsError, architecture_of
+
+DEFAULT = "organic"
+"""The potential of the package that training starts from by itself."""
+
+
+def settled(config: TrainConfig, elements: Iterable[str]) -> tuple[TrainConfig, str]:
+    """The configuration with what it starts from, and that in words.
+
+    What was given stays. Else training starts from the organic weights where they know all elements and nothing about the network is asked for that
+    differs from theirs, and from noise where not.
+    """
+    options = config.pretraining
+    if options.source is not None:
+        return config, f"frames of a cheap method: {options.source}"
+    if options.weights is not None:
+        return config, _of_file(options.weights) if options.weights != NOISE else "noise"
+    reason = _why_not(config, set(elements))
+    weights = DEFAULT if reason is None else NOISE
+    config = config.model_copy(update={"pretraining": options.model_copy(update={"weights": weights})})
+    if reason is not None:
+        return config, f"noise, for {reason}"
+    config = config.model_copy(update={"model": architecture_of(DEFAULT, config.model, keep=False)})
+    return config, f"{_of_file(DEFAULT)} (--from none for noise)"
+
+
+def _of_file(weights: str) -> str:
+    about = read_header(weights).metadata.get("method") if weights in bundled() else None
+    return f"weights of {weights}" + (f", trained on {about}" if about else "")
+
+
+def _why_not(config: TrainConfig, elements: set[str]) -> str | None:
+    """Why the weights do not suit; None if they do."""
+    if not model_path(DEFAULT).is_file():
+        return "the package has no weights"
+    unknown = elements - set(read_header(DEFAULT).statistics.species)
+    if unknown:
+        return f"the {DEFAULT} weights do not know {', '.join(sorted(unknown))}"
+    if config.model.preset_name != "default":
+        return f"the {DEFAULT} weights are no {config.model.preset_name} network"
+    try:
+        architecture_of(DEFAULT, config.model)
+    except WeightsError as error:
+        return str(error).partition(";")[0]
+    return None

@@ -149,6 +149,14 @@ class RotationIrrep(Representation):
         turn = _rotation(2, 0, 1, angle)
         return turn @ torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64)) if flip else turn
 
+    def matrices(self, elements: Float[Tensor, "elements d d"]) -> Float[Tensor, "elements size size"]:
+        """The matrices of many elements at once."""
+        if self.group.dimension == 2:
+            return torch.stack([self.matrix(g) for g in elements])
+        degree, parity = self.label
+        sign = torch.linalg.det(elements).sign().reshape(-1, 1, 1)
+        return _wigner(degree, elements * sign) * (sign if parity < 0 else 1)
+
     def __repr__(self) -> str:
         if self.group.dimension == 2:
             return f"irrep({self.group}, {self.label[0]})"

@@ -8,20 +8,31 @@ from equishare.nn.e3.irreps_linear import IrrepsLinear
 from equishare.nn.e3.radial_basis import RadialBasis
 from equishare.nn.e3.readout import Readout
 from equishare.nn.e3.spherical_harmonics import SphericalHarmonics
+from equishare.nn.e3.tensor_product import FullTensorProduct, FullyConnectedTensorProduct, TensorProduct
 from equishare.nn.emlp import EMLP, emlp
 from equishare.nn.export import to_torch
 from equishare.nn.fields.activation import NormActivation, PointwiseActivation
+from equishare.nn.fields.antialiased_pool import AntialiasedPool
 from equishare.nn.fields.bilinear import Bilinear
 from equishare.nn.fields.dropout import FieldDropout
+from equishare.nn.fields.field_attention import FieldAttention, FieldMLP, FieldTransformerBlock
+from equishare.nn.fields.fourier_activation import FourierActivation
 from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.group_conv import GroupConv1d, GroupConv2d, GroupConv3d
+from equishare.nn.fields.group_conv_transpose import GroupConvTranspose1d, GroupConvTranspose2d, GroupConvTranspose3d
+from equishare.nn.fields.layer_norm import FieldLayerNorm
 from equishare.nn.fields.norm import FieldBatchNorm, FieldRMSNorm
+from equishare.nn.fields.point_attention import PointAttention, PointTransformerBlock
 from equishare.nn.fields.point_conv import PointConv
 from equishare.nn.fields.pool import GroupPool
-from equishare.nn.fields.resample import FieldUpsample, GlobalPool
+from equishare.nn.fields.product_activation import TensorProductActivation
+from equishare.nn.fields.resample import AdaptivePool, FieldUpsample, GlobalPool
+from equishare.nn.fields.sampled_functions import SampledFunctions
 from equishare.nn.fields.separable_group_conv import SeparableGroupConv1d, SeparableGroupConv2d, SeparableGroupConv3d
 from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
+from equishare.nn.fields.unet import UNet, UNetBlock
+from equishare.nn.fields.vector_activation import VectorFieldActivation
 from equishare.nn.layer import (
     EquivarianceError,
     FeatureType,
@@ -62,6 +73,8 @@ from equishare.ops.layout import Layout, from_e3nn, to_e3nn
 
 __all__ = [
     "EMLP",
+    "AdaptivePool",
+    "AntialiasedPool",
     "AttentionPool",
     "Bilinear",
     "ChannelProduct",
@@ -74,11 +87,18 @@ __all__ = [
     "Equilibrium",
     "EquivarianceError",
     "FeatureType",
+    "FieldAttention",
     "FieldBatchNorm",
     "FieldDropout",
     "FieldLayer",
+    "FieldLayerNorm",
+    "FieldMLP",
     "FieldRMSNorm",
+    "FieldTransformerBlock",
     "FieldUpsample",
+    "FourierActivation",
+    "FullTensorProduct",
+    "FullyConnectedTensorProduct",
     "Gate",
     "GatedActivation",
     "GlobalPool",
@@ -86,6 +106,9 @@ __all__ = [
     "GroupConv1d",
     "GroupConv2d",
     "GroupConv3d",
+    "GroupConvTranspose1d",
+    "GroupConvTranspose2d",
+    "GroupConvTranspose3d",
     "GroupPool",
     "HashedEmbedding",
     "HashedLinear",
@@ -100,10 +123,13 @@ __all__ = [
     "LocallyConnected2d",
     "NormActivation",
     "PermutationLinear",
+    "PointAttention",
     "PointConv",
+    "PointTransformerBlock",
     "PointwiseActivation",
     "RadialBasis",
     "Readout",
+    "SampledFunctions",
     "SeparableGroupConv1d",
     "SeparableGroupConv2d",
     "SeparableGroupConv3d",
@@ -119,9 +145,14 @@ __all__ = [
     "SpatialPool",
     "SphericalHarmonics",
     "SymmetryWarning",
+    "TensorProduct",
+    "TensorProductActivation",
     "TiedAutoencoder",
     "TiedEmbedding",
     "TiedInputLSTM",
+    "UNet",
+    "UNetBlock",
+    "VectorFieldActivation",
     "backend",
     "clebsch_gordan",
     "emlp",

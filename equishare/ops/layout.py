@@ -54,7 +54,8 @@ class Layout:
         if len(multiplicities) != 1 or twice or 0 in multiplicities:
             raise LayerError(
                 "expected distinct irreps that all have the same number of channels, such as '64x0e + 64x1o', "
-                f"got {str(parsed)!r}; use one layer for each group of equal multiplicity"
+                f"got {str(parsed)!r}; for other multiplicities SharedLinear, TensorProduct and the layers of fields "
+                "take o3().irreps(...) in e3nn's flat layout"
             )
         return cls(parsed, multiplicities.pop())
 

@@ -24,9 +24,22 @@ WITHOUT_PLAIN_MODULE = {
     ("GlobalPool", 1),
     ("NormActivation", 0),
     ("NormActivation", 1),
+    ("NormActivation", 2),
     ("GroupPool", 1),
     ("GroupPool", 2),
     ("GroupPool", 3),
+}
+NEVER_PLAIN = {
+    "AntialiasedPool",
+    "FieldAttention",
+    "FieldLayerNorm",
+    "FieldMLP",
+    "FieldTransformerBlock",
+    "FourierActivation",
+    "TensorProductActivation",
+    "UNet",
+    "UNetBlock",
+    "VectorFieldActivation",
 }
 
 
@@ -37,7 +50,7 @@ def test_frozen_layer_is_plain_and_gives_the_same(name, k):
     plain = layer.to_torch()
     x = torch.randn(2, layer.rep_in.size, *space)
     assert torch.allclose(plain(x), layer(x), atol=1e-6 * max(1.0, float(layer(x).detach().abs().max())))
-    if (name, k) not in WITHOUT_PLAIN_MODULE:
+    if (name, k) not in WITHOUT_PLAIN_MODULE and name not in NEVER_PLAIN:
         assert all(type(m).__module__.startswith("torch.nn") for m in plain.modules())
     assert plain.training == layer.training
 

@@ -18,7 +18,8 @@ from torch import nn as torch_nn
 from equishare import groups, nn
 
 C2, C4, D4, S5, CUBE = groups.cyclic(2), groups.cyclic(4), groups.dihedral(4), groups.symmetric(5), groups.octahedral()
-SO4, O3 = groups.so(4), groups.o3()
+SO4, O3, SO2 = groups.so(4), groups.o3(), groups.so2()
+VECTORS = O3.irreps("0e+1o")
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,31 @@ def as_one_tuple(n: int) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
 
 
 class Placed(torch_nn.Module):
-    """A `PointConv` whose positions and edges are positional, as exporters want them."""
+    """A layer on points whose positions and edges are positional, as exporters want them."""
 
-    def __init__(self) -> None:
+    def __init__(self, conv: torch_nn.Module) -> None:
         super().__init__()
-        field = O3.irreps("0e+1o")
-        self.conv = nn.PointConv(O3, 1, 2, field, field, radii=(0.0, 1.0))
+        self.conv = conv
 
     def forward(self, x: Tensor, positions: Tensor, edge_index: Tensor) -> Tensor:
         """The convolution."""
         return self.conv(x, positions=positions, edge_index=edge_index)
 
 
-def points(batch: int) -> tuple[Tensor, ...]:
+def points(channels: int) -> Callable[[int], tuple[Tensor, ...]]:
     """Features and places of five points each, and edges among them."""
-    shift = 5 * torch.arange(batch).repeat_interleave(12)
-    return torch.randn(5 * batch, 4), torch.randn(5 * batch, 3), torch.randint(5, (2, 12 * batch)) + shift
+
+    def make(batch: int) -> tuple[Tensor, ...]:
+        shift = 5 * torch.arange(batch).repeat_interleave(12)
+        places = torch.randn(5 * batch, 3)
+        return torch.randn(5 * batch, channels), places, torch.randint(5, (2, 12 * batch)) + shift
+
+    return make
+
+
+def pair(left: int, right: int) -> Callable[[int], tuple[Tensor, ...]]:
+    """Two features."""
+    return lambda batch: (torch.randn(batch, left), torch.randn(batch, right))
 
 
 def of_points(dims: dict[str, Any]) -> tuple[Any, ...]:
@@ -118,6 +128,8 @@ def quiet(make: Callable[[], torch_nn.Module]) -> torch_nn.Module:
 
 
 CASES: dict[str, Case] = {
+    "AdaptivePool": Case(lambda: nn.AdaptivePool(2 * C4.regular(), 3), plain(8, 5, 5)),
+    "AntialiasedPool": Case(lambda: nn.AntialiasedPool(2 * C4.regular()), plain(8, 5, 5)),
     "AttentionPool": Case(lambda: nn.AttentionPool(8, 2, 2), plain(5, 8)),
     "Bilinear": Case(
         lambda: nn.Bilinear(SO4.defining() + SO4.trivial(), 2 * SO4.defining(), SO4.trivial() + 2 * SO4.defining()),
@@ -130,10 +142,19 @@ CASES: dict[str, Case] = {
     "DensityConv": Case(lambda: nn.DensityConv("4x0e+4x1o", 2, 3), graph(1, 3), of_graph),
     "EMLP": Case(lambda: nn.EMLP(2 * SO4.defining(), SO4.trivial(), width=16, layers=2), plain(8)),
     "Equilibrium": Case(lambda: nn.Equilibrium(Contraction(), tolerance=1e-7), started, as_one_tuple(2)),
+    "FieldAttention": Case(lambda: nn.FieldAttention(2, C4.regular(), 2), plain(8, 5, 5)),
     "FieldBatchNorm": Case(lambda: nn.FieldBatchNorm(2 * C4.regular()), plain(8, 5, 5)),
     "FieldDropout": Case(lambda: nn.FieldDropout(2 * C4.regular()), plain(8, 5, 5)),
+    "FieldLayerNorm": Case(lambda: nn.FieldLayerNorm(2 * D4.regular() + D4.defining()), plain(18, 5, 5)),
+    "FieldMLP": Case(lambda: nn.FieldMLP(2 * D4.defining(), 3 * D4.trivial() + D4.defining()), plain(4, 5, 5)),
     "FieldRMSNorm": Case(lambda: nn.FieldRMSNorm(2 * C4.regular()), plain(8, 5, 5)),
+    "FieldTransformerBlock": Case(lambda: nn.FieldTransformerBlock(C4, 2, heads=2), plain(8, 5, 5)),
     "FieldUpsample": Case(lambda: nn.FieldUpsample(2 * C4.regular(), 2), plain(8, 5, 5)),
+    "FourierActivation": Case(lambda: nn.FourierActivation(SO2, 2, 2), plain(10, 5, 5)),
+    "FullTensorProduct": Case(lambda: nn.FullTensorProduct("2x0e+1o", "3x1o"), pair(5, 9)),
+    "FullyConnectedTensorProduct": Case(
+        lambda: nn.FullyConnectedTensorProduct("2x0e+1o", "3x1o", "2x1o+4x0e"), pair(5, 9)
+    ),
     "Gate": Case(lambda: nn.Gate("4x0e+4x1o"), atoms(4, 4)),
     "GatedActivation": Case(lambda: nn.GatedActivation(2 * D4.trivial() + 2 * D4.defining()), plain(8, 5, 5)),
     "GlobalPool": Case(lambda: nn.GlobalPool(2 * C4.regular()), plain(8, 5, 5)),
@@ -141,6 +162,11 @@ CASES: dict[str, Case] = {
     "GroupConv1d": Case(lambda: nn.GroupConv1d(C2, 1, 2, 3), plain(2, 7)),
     "GroupConv2d": Case(lambda: nn.GroupConv2d(D4, 1, 2, 3), plain(8, 5, 5)),
     "GroupConv3d": Case(lambda: nn.GroupConv3d(CUBE, 1, 1, 3, lifting=True), plain(1, 3, 3, 3)),
+    "GroupConvTranspose1d": Case(lambda: nn.GroupConvTranspose1d(C2, 1, 2, 3), plain(2, 7)),
+    "GroupConvTranspose2d": Case(lambda: nn.GroupConvTranspose2d(D4, 1, 2, 4, stride=2, padding=1), plain(8, 5, 5)),
+    "GroupConvTranspose3d": Case(
+        lambda: nn.GroupConvTranspose3d(CUBE, 1, 1, 2, padding=0, field_out=CUBE.trivial()), plain(24, 3, 3, 3)
+    ),
     "GroupPool": Case(lambda: nn.GroupPool(2 * C4.regular()), plain(8, 5, 5)),
     "HashedEmbedding": Case(lambda: nn.HashedEmbedding(20, 4, 9), lambda batch: (torch.randint(20, (batch, 3)),)),
     "HashedLinear": Case(lambda: nn.HashedLinear(6, 4, 9), plain(6)),
@@ -151,7 +177,13 @@ CASES: dict[str, Case] = {
     "LocallyConnected2d": Case(lambda: nn.LocallyConnected2d(2, 3, 5, 3), plain(2, 5, 5)),
     "NormActivation": Case(lambda: nn.NormActivation(2 * D4.defining()), plain(4, 5, 5)),
     "PermutationLinear": Case(lambda: nn.PermutationLinear(2, 2, 3, 4), plain(5, 5, 3)),
-    "PointConv": Case(lambda: Placed(), points, of_points),
+    "PointAttention": Case(
+        lambda: Placed(nn.PointAttention(O3, 2, VECTORS, heads=2, radii=(0.0, 1.0))), points(8), of_points
+    ),
+    "PointConv": Case(lambda: Placed(nn.PointConv(O3, 1, 2, VECTORS, VECTORS, radii=(0.0, 1.0))), points(4), of_points),
+    "PointTransformerBlock": Case(
+        lambda: Placed(nn.PointTransformerBlock(O3, 2, VECTORS, heads=2, radii=(0.0, 1.0))), points(8), of_points
+    ),
     "PointwiseActivation": Case(lambda: nn.PointwiseActivation(2 * C4.regular(), torch_nn.SiLU()), plain(8, 5, 5)),
     "RadialBasis": Case(lambda: nn.RadialBasis(5.0, 4), lambda batch: (0.5 + 4 * torch.rand(12 * batch),)),
     "Readout": Case(lambda: nn.Readout("4x0e+4x1o", "0e", 6), atoms(4, 4)),
@@ -179,9 +211,19 @@ CASES: dict[str, Case] = {
         lambda: nn.SphericalHarmonics(3),
         lambda batch: (torch_nn.functional.normalize(torch.randn(12 * batch, 3), dim=1),),
     ),
+    "TensorProduct": Case(lambda: nn.TensorProduct("2x0e+3x1o", "0e+1o", "2x0e+3x1o", mode="uvu"), pair(11, 4)),
+    "TensorProductActivation": Case(
+        lambda: nn.TensorProductActivation(2, D4.trivial() + D4.defining()), plain(6, 5, 5)
+    ),
     "TiedAutoencoder": Case(lambda: nn.TiedAutoencoder([6, 4, 2], torch_nn.Tanh()), plain(6)),
     "TiedEmbedding": Case(lambda: nn.TiedEmbedding(20, 4), lambda batch: (torch.randint(20, (batch, 3)),)),
     "TiedInputLSTM": Case(lambda: nn.TiedInputLSTM(3, 4, batch_first=True), plain(5, 3)),
+    "UNet": Case(  # small weights through many layers: large inputs keep the output above rounding
+        lambda: nn.UNet(C4, C4.trivial(), C4.defining(), widths=(4, 4)),
+        lambda batch: (1e3 * torch.randn(batch, 1, 5, 5),),
+    ),
+    "UNetBlock": Case(lambda: nn.UNetBlock(2 * C4.regular(), nn.GroupConv2d(C4, 2, 1, 3)), plain(8, 5, 5)),
+    "VectorFieldActivation": Case(lambda: nn.VectorFieldActivation(2, C4.regular()), plain(8, 5, 5)),
 }
 
 FEATURES = (

@@ -8,7 +8,7 @@ from equishare.errors import LayerError
 from equishare.nn.layer import Layer
 from equishare.ops.channel_product.coupling import Coupling
 from equishare.ops.channel_product.operation import channel_product
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 
@@ -28,7 +28,8 @@ class ChannelProduct(Layer):
         n_kinds: Number of kinds of atoms (species), each with its own path weights.
 
     Shapes:
-        ``[atoms, dim_left, channels]``, ``[atoms, dim_right, channels]``, kind ``[atoms]`` -> ``[atoms, dim_out, channels]``.
+        ``[atoms, dim_left, channels]``, ``[atoms, dim_right, channels]``, kind ``[atoms]`` -> ``[atoms, dim_out, channels]``;
+        or each of them e3nn's ``[atoms, irreps.dim]``.
 
     Raises:
         LayerError: if the channels differ, or no path leads to one of the output irreps.
@@ -71,11 +72,16 @@ class ChannelProduct(Layer):
 
     def forward(
         self,
-        left: Float[Tensor, "atoms dim_left channels"],
-        right: Float[Tensor, "atoms dim_right channels"] | None = None,
+        left: Float[Tensor, "atoms dim_left channels"] | Float[Tensor, "atoms flat_left"],
+        right: Float[Tensor, "atoms dim_right channels"] | Float[Tensor, "atoms flat_right"] | None = None,
         kind: Int[Tensor, "atoms"] | None = None,
-    ) -> Float[Tensor, "atoms dim_out channels"]:
+    ) -> Float[Tensor, "atoms dim_out channels"] | Float[Tensor, "atoms flat_out"]:
         """Multiply."""
+        if left.ndim == 2:
+            both = from_e3nn(left, self.layout_left.irreps), right
+            if right is not None:
+                both = both[0], from_e3nn(right, self.layout_right.irreps)
+            return to_e3nn(self.forward(*both, kind), self.layout_out.irreps)
         check_features(left, self.layout_left, "left")
         if (right is None) != self.coupling.symmetric:
             raise LayerError("a product of a feature with itself takes one feature, any other product takes two")

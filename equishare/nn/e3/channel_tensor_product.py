@@ -10,7 +10,7 @@ from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.layer import Invariants, Layer
 from equishare.ops.edges import Edges
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.ops.tensor_product.operation import tensor_product
 from equishare.ops.tensor_product.paths import TensorProductPaths
 
@@ -41,7 +41,7 @@ class ChannelTensorProduct(Layer):
     Shapes:
         features ``[atoms, dim, channels]``, harmonics ``[edges, dim_harmonics]``, weight ``[edges, n_paths, channels]``,
         edge_index ``[2, edges]`` (PyG: row 0 sends, row 1 receives) -> ``[atoms, dim_out, channels]``;
-        without edge_index ``edges`` rows of each.
+        without edge_index ``edges`` rows of each; or e3nn's ``[atoms, irreps.dim]`` in and out.
 
     With `to_e3nn` and ``layout_out.irreps`` the output is that of `e3nn.o3.TensorProduct` with one 'uvu' instruction a path in the same
     order, up to the sign that an e3nn release gives its coefficients (see `clebsch_gordan`). `IrrepsLinear`
@@ -87,12 +87,15 @@ class ChannelTensorProduct(Layer):
 
     def forward(
         self,
-        features: Float[Tensor, "atoms dim channels"],
+        features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"],
         harmonics: Float[Tensor, "edges components"],
         weight: Float[Tensor, "edges paths channels"],
         edge_index: Int[Tensor, "2 edges"] | Edges | None = None,
-    ) -> Float[Tensor, "atoms dim_out channels"]:
+    ) -> Float[Tensor, "atoms dim_out channels"] | Float[Tensor, "atoms flat_out"]:
         """Multiply, and sum over neighbours."""
+        if features.ndim == 2:
+            features = from_e3nn(features, self.layout_in.irreps)
+            return to_e3nn(self.forward(features, harmonics, weight, edge_index), self.layout_out.irreps)
         check_features(features, self.layout_in)
         if edge_index is None:
             # what a compiler traces is not a tensor to keep

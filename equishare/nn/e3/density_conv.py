@@ -10,7 +10,7 @@ from equishare.nn.layer import Invariants, Layer, near
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -42,7 +42,7 @@ class DensityConv(Layer):
 
     Shapes:
         x ``[atoms, dim, channels]``, basis B ``[edges, n_basis]``, Y ``[edges, (L + 1)^2]``, edge_index ``[2, edges]`` (PyG:
-        row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``.
+        row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``; or e3nn's ``[atoms, irreps_in.dim]`` -> ``[atoms, irreps_out.dim]``.
 
     Raises:
         LayerError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max.
@@ -77,12 +77,15 @@ class DensityConv(Layer):
 
     def forward(
         self,
-        features: Float[Tensor, "atoms dim channels"],
+        features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"],
         basis: Float[Tensor, "edges n_basis"],
         harmonics: Float[Tensor, "edges components"],
         edge_index: Int[Tensor, "2 edges"] | Edges,
-    ) -> Float[Tensor, "atoms dim_out channels"]:
+    ) -> Float[Tensor, "atoms dim_out channels"] | Float[Tensor, "atoms flat_out"]:
         """Sum over neighbours."""
+        if features.ndim == 2:
+            features = from_e3nn(features, self.layout_in.irreps)
+            return to_e3nn(self.forward(features, basis, harmonics, edge_index), self.layout_out.irreps)
         check_features(features, self.layout_in)
         self._check_harmonics(harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])

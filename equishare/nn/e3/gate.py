@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.nn.layer import Layer
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 
@@ -20,7 +20,7 @@ class Gate(Layer):
         irreps: Irreps of input and output, 0e among them.
 
     Shapes:
-        ``[atoms, dim, channels]`` -> ``[atoms, dim, channels]``.
+        ``[atoms, dim, channels]`` -> ``[atoms, dim, channels]``; or e3nn's ``[atoms, irreps.dim]``, to the same.
 
     Raises:
         ValueError: if there is no 0e.
@@ -40,8 +40,12 @@ class Gate(Layer):
         channels = self.layout.channels
         self.gates = nn.Linear(channels, len(self._others) * channels) if self._others else None
 
-    def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms dim channels"]:
+    def forward(
+        self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
+    ) -> Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]:
         """Apply."""
+        if features.ndim == 2:
+            return to_e3nn(self.forward(from_e3nn(features, self.layout.irreps)), self.layout.irreps)
         check_features(features, self.layout)
         scalars = features[:, self._invariant]
         activated = torch.nn.functional.silu(scalars).unsqueeze(1)

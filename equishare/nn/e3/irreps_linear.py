@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from equishare.errors import LayerError
 from equishare.nn.e3.folding import Foldable
 from equishare.nn.layer import Layer, near
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -23,13 +23,13 @@ class IrrepsLinear(Foldable, Layer):
     matrices are expanded over components, then one batched matrix product runs.
 
     Args:
-        irreps_in: Irreps of the input, equal multiplicities; one that occurs several times, as the paths of a
+        irreps_in: Irreps of the input, equal multiplicities (``SharedLinear`` takes unequal ones); one that occurs several times, as the paths of a
             `ChannelTensorProduct` do, has a matrix each time, and the sum over them is the output's.
         irreps_out: Irreps of the output, each of them among the input's.
         bias: Add a constant to the invariant channels (0e).
 
     Shapes:
-        ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``.
+        ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``; or e3nn's ``[atoms, irreps_in.dim]`` -> ``[atoms, irreps_out.dim]``.
 
     Raises:
         LayerError: if an output irrep is not in the input, or bias is asked for without 0e.
@@ -81,8 +81,12 @@ class IrrepsLinear(Foldable, Layer):
         target = torch.cat([self.layout_out.starts[k] + blocks[n] for k, n in joined])
         self.register_buffer("_target", target, persistent=False)
 
-    def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms dim_out channels_out"]:
+    def forward(
+        self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
+    ) -> Float[Tensor, "atoms dim_out channels_out"] | Float[Tensor, "atoms flat_out"]:
         """Apply the map."""
+        if features.ndim == 2:
+            return to_e3nn(self.forward(from_e3nn(features, self.layout_in.irreps)), self.layout_out.irreps)
         check_features(features, self.layout_in)
         major = features.transpose(0, 1)
         if not self._whole:

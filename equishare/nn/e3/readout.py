@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.layer import Layer
-from equishare.ops.layout import IrrepsLike, Layout, check_features
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
@@ -25,7 +25,7 @@ class Readout(Layer):
         n_hidden: Width of the MLP (0e only); None for a linear map.
 
     Shapes:
-        ``[atoms, dim, channels]`` -> ``[atoms, 2 l + 1]``.
+        ``[atoms, dim, channels]``, or e3nn's ``[atoms, irreps.dim]`` -> ``[atoms, 2 l + 1]``.
 
     Raises:
         LayerError: if the irrep is not among the features', or an MLP is asked for another irrep than 0e.
@@ -60,13 +60,19 @@ class Readout(Layer):
         """The linear map at the end."""
         return cast(nn.Linear, self.read[-1] if isinstance(self.read, nn.Sequential) else self.read)
 
-    def inputs(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components inputs"]:
+    def inputs(
+        self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
+    ) -> Float[Tensor, "atoms components inputs"]:
         """What the linear map at the end reads."""
+        if features.ndim == 2:
+            return self.inputs(from_e3nn(features, self.layout.irreps))
         check_features(features, self.layout)
         own = features[:, self.components]
         return self.read[:-1](own) if isinstance(self.read, nn.Sequential) else own
 
-    def forward(self, features: Float[Tensor, "atoms dim channels"]) -> Float[Tensor, "atoms components"]:
+    def forward(
+        self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
+    ) -> Float[Tensor, "atoms components"]:
         """Read."""
         return self.last(self.inputs(features)).squeeze(2)
 

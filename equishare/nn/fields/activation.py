@@ -74,21 +74,28 @@ class PointwiseActivation(FieldLayer):
 
 
 class NormActivation(FieldLayer):
-    """A field is shortened by a threshold of its own, ``y = x * relu(|x| + b) / |x|``.
+    """A function of each field's length, with a threshold of its own: ``y = x f(|x| + b) / |x|``.
 
     Law: f(rho(g) x) = rho(g) f(x), exact for orthogonal representations of any kind (Worrall et al. 2017).
 
     Args:
         rep: representation of the channels.
+        function: f, an entrywise torch activation; ReLU by default.
+
+    Raises:
+        EquivarianceError: the representation does not keep lengths, or the function is not entrywise.
 
     >>> from equishare import groups, nn
     >>> nn.NormActivation(groups.o3().irreps("2x0e+2x1o"))(torch.randn(3, 8)).shape
     torch.Size([3, 8])
     """
 
-    def __init__(self, rep: Representation) -> None:
+    def __init__(self, rep: Representation, function: nn.Module | None = None) -> None:
         super().__init__(rep, rep)
         require_orthogonal(rep)
+        self.function = nn.ReLU() if function is None else function
+        if not isinstance(self.function, ENTRYWISE):
+            raise EquivarianceError(f"an entrywise torch activation is needed, got {type(function).__name__}")
         self.fields = [(count, field.size) for count, field in fields_of(rep)]
         self.bias = nn.Parameter(torch.full((sum(count for count, _ in self.fields),), -0.1))
 
@@ -102,5 +109,5 @@ class NormActivation(FieldLayer):
             fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
             length = (fields.square().sum(2, keepdim=True) + 1e-12).sqrt()
             shift = bias.reshape(1, count, 1, *[1] * (part.ndim - 2))
-            out.append((fields * (torch.relu(length + shift) / length)).reshape(part.shape))
+            out.append((fields * (self.function(length + shift) / length)).reshape(part.shape))
         return torch.cat(out, dim=1)

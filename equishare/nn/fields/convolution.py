@@ -98,7 +98,7 @@ class Convolution:
         """The number of axes."""
         return len(self.kernel_size)
 
-    def warn_of_strides(self, group: Group) -> None:
+    def warn_of_strides(self, group: Group, stacklevel: int = 4) -> None:
         """Say at construction which input sizes keep the symmetry, where a stride makes that depend."""
         if (isinstance(group, FiniteGroup) and group.order == 1) or max(self.stride) == 1:
             return
@@ -111,7 +111,7 @@ class Convolution:
             f"a stride of {self.stride} keeps the symmetry of {group} only for inputs of size {sizes} along "
             "the axes (others raise an error), and translations by multiples of the stride only",
             SymmetryWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
     def check_input(self, sizes: Sequence[int]) -> None:

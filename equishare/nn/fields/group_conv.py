@@ -78,6 +78,7 @@ def fields_between(
     return field_in, field_out
 
 
+@on_cpu
 def filter_pattern(
     group: Group, kernel_size: tuple[int, ...], field_in: Representation, field_out: Representation
 ) -> SharingPattern:
@@ -139,9 +140,13 @@ class _GroupConv(FieldLayer):
         self.weight = nn.Parameter(torch.empty(out_fields, in_fields // groups, self.pattern.n_free, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_fields, self.bias_pattern.n_free, dtype=dtype)) if bias else None
         self.scale = convolution_scale(self.pattern, in_fields // groups, gain_after(field_out))
-        self.convolution.warn_of_strides(group)
+        self._warn_of_strides()
         self.reset_parameters()
         self.to(torch.get_default_device() if device is None else device)
+
+    def _warn_of_strides(self) -> None:
+        """Say which input sizes keep the symmetry."""
+        self.convolution.warn_of_strides(self.group, stacklevel=5)
 
     def reset_parameters(self) -> None:
         """Draw base weights that keep the variance through a ReLU (He et al. 2015); the bias is zero."""

@@ -36,7 +36,7 @@ def convolution_scale(pattern: SharingPattern, in_fields: int, gain: float) -> f
         sums = np.bincount(pattern.gather.cpu().numpy() * pattern.shape[0] + rows, weights=signs)
         white, coherent = float(np.abs(signs).sum()), float(np.square(sums).sum())
         return _scale(in_fields * max(white, coherent) / pattern.shape[0], gain)
-    for chunk in torch.eye(pattern.n_free, dtype=torch.float64).split(64):
+    for chunk in torch.eye(pattern.n_free, dtype=torch.float64).split(64) if pattern.n_free else ():
         full = pattern.expand(chunk).reshape(len(chunk), pattern.shape[0], -1)
         white += float(full.square().sum())
         coherent += float(full.sum(-1).square().sum())

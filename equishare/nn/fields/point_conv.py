@@ -111,16 +111,33 @@ class PointConv(FieldLayer):
         edge_index: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "points out"]:
         """Sum over neighbours: first each function of their places times their features, then the weights."""
+        functions = self.functions(x, positions, edge_index)
+        return self.sum_up(x[edge_index[0]], functions, edge_index[1], x.shape[0], self.neighbours)
+
+    def functions(
+        self, x: Float[Tensor, "points in"], positions: Float[Tensor, "points d"], edge_index: Int[Tensor, "2 edges"]
+    ) -> Float[Tensor, "edges functions"]:
+        """The functions of each neighbour's place, from where its receiver is."""
         self._check_channels(x, 0)
         if positions.shape != (x.shape[0], self.harmonics.dimension):
             raise LayerError(
-                f"PointConv: positions [{x.shape[0]}, {self.harmonics.dimension}] expected, got {list(positions.shape)}"
+                f"positions [{x.shape[0]}, {self.harmonics.dimension}] expected, got {list(positions.shape)}"
             )
         sender, receiver = edge_index
-        functions = self.harmonics.values(positions[sender] - positions[receiver])
-        terms = x[sender].unsqueeze(2) * functions.unsqueeze(1)
-        sums = terms.new_zeros(x.shape[0], *terms.shape[1:]).index_add(0, receiver, terms)
-        out = sums.flatten(1) @ self.full_weight().flatten(1).mT / self.neighbours**0.5
+        return self.harmonics.values(positions[sender] - positions[receiver])
+
+    def sum_up(
+        self,
+        sent: Float[Tensor, "edges in"],
+        functions: Float[Tensor, "edges functions"],
+        receiver: Int[Tensor, " edges"],
+        points: int,
+        neighbours: float = 1.0,
+    ) -> Float[Tensor, "points out"]:
+        """What each edge sends, summed up at its receiver function by function, and then weighed."""
+        terms = sent.unsqueeze(2) * functions.unsqueeze(1)
+        sums = terms.new_zeros(points, *terms.shape[1:]).index_add(0, receiver, terms)
+        out = sums.flatten(1) @ self.full_weight().flatten(1).mT / neighbours**0.5
         return out if self.bias is None else out + self.bias_pattern.expand(self.bias).reshape(-1)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

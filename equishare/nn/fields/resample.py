@@ -1,4 +1,4 @@
-"""Larger images, and the mean over all of an image."""
+"""Larger images, images of a given size, and the mean over all of an image."""
 
 from __future__ import annotations
 
@@ -61,6 +61,60 @@ class FieldUpsample(FieldLayer):
         return nn.Upsample(scale_factor=float(self.factor), mode=mode, align_corners=corners).train(self.training)
 
 
+class AdaptivePool(FieldLayer):
+    """The mean or maximum over as many windows as are asked for, whatever the size of the image.
+
+    Law: f(g y) = g f(y), exact for turns that keep the lattice, for every representation and size: torch's windows, from floor(i n / m) to
+    ceil((i + 1) n / m), lie symmetric about the centre.
+
+    Args:
+        rep: representation of the channels.
+        size: m, the output's size along each axis; a turn swaps axes, so one number is for all.
+        reduce: "mean" or "max", which needs permuted channels.
+        dimension: axes of space, 1 to 3.
+
+    Raises:
+        EquivarianceError: the maximum of fields that are not permuted.
+        LayerError: another argument is unknown.
+
+    >>> import torch
+    >>> from equishare import groups, nn
+    >>> nn.AdaptivePool(groups.cyclic(4).regular(), 3)(torch.randn(1, 4, 7, 7)).shape
+    torch.Size([1, 4, 3, 3])
+    """
+
+    def __init__(
+        self, rep: Representation, size: int, reduce: Literal["mean", "max"] = "mean", dimension: int = 2
+    ) -> None:
+        super().__init__(rep, rep)
+        if size < 1 or reduce not in ("mean", "max") or dimension not in _SMOOTH:
+            raise LayerError(
+                f"a size from 1 up, mean or max and 1 to 3 dimensions expected, got {size}, {reduce!r}, {dimension}"
+            )
+        require_permuted(rep, reduce)
+        self.size, self.reduce, self.dimension = size, reduce, dimension
+        self.pool = self.to_torch()
+
+    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *windows"]:
+        """The pooled features."""
+        self._check_channels(x, self.dimension)
+        return self.pool(x)
+
+    def to_torch(self) -> nn.Module:
+        """The plain pooling module."""
+        pools: dict[str, list[type[nn.Module]]] = {
+            "mean": [nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d],
+            "max": [nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d],
+        }
+        return pools[self.reduce][self.dimension - 1](self.size).train(self.training)
+
+
+def require_permuted(rep: Representation, reduce: str) -> None:
+    """Raise EquivarianceError for a maximum of fields that are not permuted."""
+    if reduce == "max" and rep.kind != "permutation":
+        raise EquivarianceError(f"the maximum needs permuted channels, {rep} acts otherwise: use reduce='mean'")
+
+
 class GlobalPool(FieldLayer):
     """The mean or maximum over all positions: ``[batch, channels, *space]`` to ``[batch, channels]``, ready for a linear layer.
 
@@ -88,8 +142,7 @@ class GlobalPool(FieldLayer):
         super().__init__(rep, rep)
         if reduce not in ("mean", "max"):
             raise LayerError(f"reduce: mean or max expected, got {reduce!r}")
-        if reduce == "max" and rep.kind != "permutation":
-            raise EquivarianceError(f"the maximum needs permuted channels, {rep} acts otherwise: use reduce='mean'")
+        require_permuted(rep, reduce)
         self.reduce = reduce
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels"]:

@@ -10,6 +10,7 @@ from torch.nn import functional
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import gain_after, spectral_scales
 from equishare.nn.layer import FieldLayer, LayerError
+from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 from equishare.sharing.solver import solve
 
@@ -18,7 +19,8 @@ class SharedLinear(FieldLayer):
     """y = W x + b with W all that commutes with the group and b all that it leaves alone.
 
     W rho_in(g) = rho_out(g) W and rho_out(g) b = b. Law: f(rho_in(g) x) = rho_out(g) f(x), exact. The
-    channels are the last dimension, as in ``torch.nn.Linear``.
+    channels are the last dimension, as in ``torch.nn.Linear``. Between sums of irreps, such as e3nn's with any multiplicities, weights mix
+    copies field by field, so that no dense matrix is made where that would cost more.
 
     Args:
         rep_in: representation of the input, of size ``rep_in.size``.
@@ -75,6 +77,9 @@ class SharedLinear(FieldLayer):
         """The linear map."""
         if x.shape[-1] != self.in_channels:
             raise LayerError(f"SharedLinear: [..., {self.in_channels}] expected, got {list(x.shape)}")
+        if isinstance(self.pattern, BlockPattern) and self.pattern.pays:
+            out, bias = self.pattern.multiply(self.weight, x), self.full_bias()
+            return out if bias is None else out + bias
         return functional.linear(x, self.full_weight(), self.full_bias())
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.representation import Representation
 from equishare.nn.fields.convolution import Convolution
+from equishare.nn.fields.resample import require_permuted
 from equishare.nn.layer import EquivarianceError, FieldLayer
 
 _POOLS: dict[str, dict[int, type[nn.Module]]] = {
@@ -59,8 +60,7 @@ class SpatialPool(FieldLayer):
         super().__init__(rep, rep)
         if reduce not in _POOLS:
             raise EquivarianceError(f"reduce: max or mean expected, got {reduce!r}")
-        if reduce == "max" and rep.kind != "permutation":
-            raise EquivarianceError(f"the maximum needs permuted channels, {rep} acts otherwise: use reduce='mean'")
+        require_permuted(rep, reduce)
         if not isinstance(rep.group, FiniteGroup):
             raise EquivarianceError(f"a finite group of the lattice is needed, got {rep.group}")
         self.reduce, self.turns = reduce, rep.group.order > 1

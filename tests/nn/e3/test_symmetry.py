@@ -17,12 +17,15 @@ from equishare.nn import (
     ChannelProduct,
     ChannelTensorProduct,
     DensityConv,
+    FullTensorProduct,
+    FullyConnectedTensorProduct,
     Gate,
     IrrepsLinear,
     Layout,
     RadialBasis,
     Readout,
     SphericalHarmonics,
+    TensorProduct,
 )
 
 N_ATOMS, N_EDGES = 7, 23
@@ -145,6 +148,30 @@ CASES = {
     ),
     "gate": Case(
         Gate, lambda: Gate("4x1o+4x0e+4x0o+4x2e"), (atoms("4x1o+4x0e+4x0o+4x2e"),), atoms("4x1o+4x0e+4x0o+4x2e")
+    ),
+    "all products, unequal multiplicities": Case(
+        FullyConnectedTensorProduct,
+        lambda: FullyConnectedTensorProduct("3x0e+2x1o+1e", "1o+2x2e+0o", "2x0e+3x1o+1e+2x2o"),
+        (Slot("atom", "3x0e+2x1o+1e"), Slot("atom", "1o+2x2e+0o")),
+        Slot("atom", "2x0e+3x1o+1e+2x2o"),
+    ),
+    "chosen products with weights of each edge": Case(
+        TensorProduct,
+        lambda: TensorProduct("3x0e+2x1o", "0e+1o+2e", "3x1o+2x0e", [(0, 1, 0), (1, 1, 1)], "uvu", "given"),
+        (Slot("edge", "3x0e+2x1o"), Slot("edge", "0e+1o+2e"), Slot("edge", "5x0e")),
+        Slot("edge", "3x1o+2x0e"),
+    ),
+    "copy by copy": Case(
+        TensorProduct,
+        lambda: TensorProduct("4x1o+4x2e", "4x1o", "4x0e+4x1e+4x2o", mode="uuu"),
+        (Slot("atom", "4x1o+4x2e"), Slot("atom", "4x1o")),
+        Slot("atom", "4x0e+4x1e+4x2o"),
+    ),
+    "the whole tensor product": Case(
+        FullTensorProduct,
+        lambda: FullTensorProduct("2x0e+3x1o+1e", "1o+2x2e"),
+        (Slot("atom", "2x0e+3x1o+1e"), Slot("atom", "1o+2x2e")),
+        Slot("atom", "1x0o+3x0e+9x1o+5x1e+7x2o+9x2e+6x3o+2x3e"),
     ),
     "readout of a vector": Case(Readout, lambda: Readout("4x0e+4x1o", "1o"), (atoms("4x0e+4x1o"),), Slot("atom", "1o")),
     "readout of a number": Case(

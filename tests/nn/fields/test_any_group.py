@@ -48,7 +48,21 @@ CASES = {
         )
     ],
 }
+CASES["PointAttention"] = [
+    partial(nn.PointAttention, g, 2, field, heads=2, radii=(0.0, 0.7, 1.4))
+    for g, field in (
+        (SO2, SO2.trivial() + SO2.irrep(1)),
+        (C6, C6.regular()),
+        (O3, O3.irreps("0e+0o+1o+1e")),
+        (ICO, ICO.trivial() + ICO.defining()),
+    )
+]
+CASES["PointTransformerBlock"] = [
+    partial(nn.PointTransformerBlock, SO3, 2, SO3.irreps("0e+1e+2e"), heads=2, radii=(0.0, 1.0)),
+    partial(nn.PointTransformerBlock, C6, 2, C6.regular(), radii=(0.0, 1.0)),
+]
 LAYERS = set(CASES)
+ON_POINTS = ("PointConv", "PointAttention", "PointTransformerBlock")
 
 
 def gentle(group, k):
@@ -79,19 +93,21 @@ def test_law(name, k):
         close(layer(*turned), out @ layer.rep_out(g).mT)
 
 
-@pytest.mark.parametrize("k", range(len(CASES["PointConv"])))
-def test_law_on_points(k):
-    layer = CASES["PointConv"][k]().double()
-    torch.nn.init.normal_(layer.bias)
-    n, d = 7, layer.harmonics.dimension
+@pytest.mark.parametrize(("name", "k"), [(name, k) for name in ON_POINTS for k in range(len(CASES[name]))])
+def test_law_on_points(name, k):
+    layer = CASES[name][k]().double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    group = layer.rep_in.group
+    n, d = 7, group.defining().size
     x, places = torch.randn(n, layer.in_channels, dtype=torch.float64), torch.randn(n, d, dtype=torch.float64)
     index = torch.cat(
         [torch.randint(n, (2, 25)), torch.arange(n).repeat(2, 1)], dim=1
     )  # points among their own neighbours
     out = layer(x, positions=places, edge_index=index)
     for seed in range(3):
-        g = gentle(layer.group, seed)
-        space = layer.group.defining()(g)
+        g = gentle(group, seed)
+        space = group.defining()(g)
         turned = layer(x @ layer.rep_in(g).mT, positions=places @ space.mT + torch.randn(d).double(), edge_index=index)
         close(turned, out @ layer.rep_out(g).mT)
     order = torch.randperm(n)

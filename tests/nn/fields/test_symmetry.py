@@ -93,6 +93,67 @@ CASES = {
         (partial(nn.FieldUpsample, C2.regular(), 2, dimension=1), (5,)),
         (partial(nn.FieldUpsample, CUBE.defining(), 2, dimension=3), (3, 3, 3)),
     ],
+    "GroupConvTranspose1d": [(partial(nn.GroupConvTranspose1d, C2, 2, 3, 4, stride=2, padding=1), (6,))],
+    "GroupConvTranspose2d": [
+        (partial(nn.GroupConvTranspose2d, D4, 2, 2, 4, stride=2, padding=1), (4, 4)),
+        (partial(nn.GroupConvTranspose2d, C4, 2, 4, 3, stride=2, groups=2, field_out=C4.regular()), (5, 6)),
+        (partial(nn.GroupConvTranspose2d, D4, 1, 2, 3, stride=3, field_in=D4.defining(), field_out=D4.sign()), (3, 3)),
+    ],
+    "GroupConvTranspose3d": [
+        (partial(nn.GroupConvTranspose3d, CUBE, 1, 1, 2, stride=2, padding=0, field_out=CUBE.defining()), (2, 2, 2))
+    ],
+    "AdaptivePool": [
+        (partial(nn.AdaptivePool, 2 * D4.regular(), 3, "max"), (7, 7)),
+        (partial(nn.AdaptivePool, D4.defining() + D4.trivial(), 4), (6, 5)),
+        (partial(nn.AdaptivePool, C2.regular(), 2, dimension=1), (5,)),
+    ],
+    "AntialiasedPool": [
+        (partial(nn.AntialiasedPool, 2 * D4.regular()), (8, 8)),
+        (partial(nn.AntialiasedPool, D4.defining() + D4.trivial()), (7, 9)),
+        (partial(nn.AntialiasedPool, 2 * D4.regular(), 3, reduce="max"), (10, 10)),
+        (partial(nn.AntialiasedPool, C2.regular(), dimension=1), (6,)),
+        (partial(nn.AntialiasedPool, CUBE.defining(), 2, 0.8, dimension=3), (4, 4, 4)),
+    ],
+    "UNetBlock": [(lambda: nn.UNetBlock(2 * D4.regular(), nn.GroupConv2d(D4, 2, 1, 3)), (7, 7))],
+    "UNet": [
+        (partial(nn.UNet, D4, 2 * D4.trivial(), D4.defining(), widths=(2, 3)), (6, 6)),
+        (
+            partial(nn.UNet, D4, D4.trivial(), D4.trivial(), widths=(2, 2, 2), field=D4.trivial() + D4.defining()),
+            (7, 7),
+        ),
+    ],
+    "FieldAttention": [
+        (partial(nn.FieldAttention, 4, D4.regular(), 2), (4, 4)),
+        (partial(nn.FieldAttention, 2, D4.defining() + D4.trivial()), (3, 5)),
+        (partial(nn.FieldAttention, 2, O3.irreps("2x0e+1o")), ()),
+    ],
+    "FieldMLP": [
+        (partial(nn.FieldMLP, 2 * D4.regular(), 3 * D4.trivial() + D4.regular()), (3, 3)),
+        (partial(nn.FieldMLP, O3.irreps("2x0e+1o"), O3.irreps("4x0e+3x1o+1e")), ()),
+    ],
+    "FieldTransformerBlock": [
+        (partial(nn.FieldTransformerBlock, D4, 2, heads=2), (5, 5)),
+        (partial(nn.FieldTransformerBlock, C4, 2, C4.trivial() + C4.defining()), (4, 4)),
+        (partial(nn.FieldTransformerBlock, C2, 2, dimension=1), (6,)),
+    ],
+    "FieldLayerNorm": [
+        (partial(nn.FieldLayerNorm, 2 * D4.regular() + 3 * D4.defining() + D4.sign() + D4.trivial()), (3, 3)),
+        (partial(nn.FieldLayerNorm, O3.irreps("2x1o+3x0e+2e")), ()),
+    ],
+    "FourierActivation": [  # finite groups, where it is exact; for others see test_nonlinearities
+        (partial(nn.FourierActivation, D4, 2), (3, 3)),
+        (partial(nn.FourierActivation, D4, 3, space=MIRROR, function=torch_nn.ReLU()), (3, 3)),
+    ],
+    "VectorFieldActivation": [
+        (partial(nn.VectorFieldActivation, 2, D4.regular()), (4, 4)),
+        (partial(nn.VectorFieldActivation, 2, D4.quotient(MIRROR)), (4, 4)),
+        (partial(nn.VectorFieldActivation, 1, CUBE.regular()), (3, 3, 3)),
+    ],
+    "TensorProductActivation": [
+        (partial(nn.TensorProductActivation, 3, O3.irreps("0e+1o+2e")), ()),
+        (partial(nn.TensorProductActivation, 2, D4.trivial() + D4.defining()), (3, 3)),
+        (partial(nn.TensorProductActivation, 2, OBLIQUE + D4.trivial()), (3, 3)),
+    ],
     "GlobalPool": [
         (partial(nn.GlobalPool, 2 * D4.regular(), "max"), (4, 4)),
         (partial(nn.GlobalPool, D4.defining() + D4.trivial()), (5, 5)),
@@ -116,6 +177,7 @@ CASES = {
     "NormActivation": [
         (partial(nn.NormActivation, O3.irreps("2x0e+2x1o+2e")), ()),
         (partial(nn.NormActivation, 2 * D4.defining() + D4.sign()), (4, 4)),
+        (partial(nn.NormActivation, 2 * D4.defining(), torch_nn.Softplus()), (4, 4)),
     ],
     "FieldDropout": [(partial(nn.FieldDropout, 3 * D4.regular() + D4.defining(), 0.4), (4, 4))],
     "Sequential": [
@@ -206,7 +268,8 @@ def test_a_layer_with_untied_weights_is_seen(name, k):
     layer, space = build(name, k)
     G = layer.rep_in.group
     plain = layer.double().eval().to_torch()
-    weights = [p for p in plain.parameters() if p.ndim > 1]
+    modules = [m for m in plain.modules() if type(m).__module__.startswith("torch.nn")]  # others hold base weights
+    weights = [p for m in modules for p in m.parameters(recurse=False) if p.ndim > 1]
     if G == C1 or len(set(space)) > 1 or not weights or space == (1, 1):
         return
     with torch.no_grad():

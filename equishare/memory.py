@@ -1,9 +1,5 @@
 """Freed memory that stays with the process, so that the next training step need not fault its pages in again."""
 
-from __future__ import annotations
-
-import numpy as np
-
 _LARGEST = 2**25 - 2**16  # just under the 32 MiB up to which glibc adapts
 
 
@@ -18,4 +14,6 @@ def keep_freed_memory() -> None:
 
     >>> keep_freed_memory()
     """
+    import numpy as np  # a command that prints its help needs none
+
     np.empty(_LARGEST, dtype=np.uint8)

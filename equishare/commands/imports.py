@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from equishare.memory import keep_freed_memory
+
 
 @contextmanager
 def large_imports() -> Iterator[None]:
     """Import without garbage collection, which walks over torch's modules time and again: a quarter of a start.
 
-    What was imported lives as long as the process, so later collections leave it out too. Where torch is imported already, or nobody
-    collects, nothing changes.
+    What was imported lives as long as the process, so later collections leave it out too; memory that is freed stays with the
+    process as well, see `keep_freed_memory`. Where torch is imported already, or nobody collects, nothing changes.
 
     >>> with large_imports():
     ...     import json
@@ -24,6 +26,7 @@ def large_imports() -> Iterator[None]:
     try:
         yield
         gc.freeze()
+        keep_freed_memory()
         atexit.register(gc.unfreeze)  # libraries that count what they made complain of leaks at the end
     finally:
         gc.enable()

@@ -91,7 +91,8 @@ class EquishareCalculator(Calculator):
         system_changes: Sequence[str] = all_changes,
     ) -> None:
         """Compute energy and forces; stress and the forces' uncertainty if they are among the properties asked for."""
-        super().calculate(atoms, properties, system_changes)
+        if atoms is not None:
+            self._remember(atoms)
         structure = self.atoms
         if structure is None:
             raise ValueError("expected a structure to calculate, got none; call calculate(atoms), or set atoms.calc")
@@ -131,7 +132,21 @@ class EquishareCalculator(Calculator):
             return list(all_changes)
         pairs = {name: (getattr(self.atoms, name), getattr(atoms, name)) for name in ("positions", "numbers", "pbc")}
         pairs["cell"] = self.atoms.cell.array, atoms.cell.array
-        return [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        changed = [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        config = self.potential.config
+        if config.conditions and conditions_of(self.atoms, config) != conditions_of(atoms, config):
+            changed.append("info")
+        return changed
+
+    def _remember(self, atoms: Atoms) -> None:
+        """Keep the state of this calculation; where only positions or the cell differ, nothing else is copied."""
+        kept = self.atoms
+        if kept is None or not (np.array_equal(kept.numbers, atoms.numbers) and np.array_equal(kept.pbc, atoms.pbc)):
+            self.atoms = atoms.copy()
+            return
+        kept.positions[:] = atoms.positions
+        kept.cell[:] = atoms.cell.array
+        kept.info = dict(atoms.info)
 
     def get_hessian(self, atoms: Atoms) -> np.ndarray:
         """Second derivatives of the energy in eV/Å^2, shape ``[3 atoms, 3 atoms]``, by automatic differentiation.

@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 
 from equishare.atoms.neighbours import Neighbours, neighbour_list
+from equishare.ops.near_pairs import numba as near_pairs
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,13 @@ class NeighbourList:
 
     def within(self, atoms: Atoms, cutoff: float) -> Neighbours:
         """The listed pairs that are closer than the cutoff now."""
-        vectors = atoms.positions[self.sender] - atoms.positions[self.receiver]
-        if self._crosses:
-            vectors += np.einsum("ei,ij->ej", self.shift, atoms.cell.array)  # BLAS has threads that go on spinning
-        return Neighbours(self.sender, self.receiver, self.shift, vectors).within(cutoff)
+        listed = len(self.sender)
+        near, vectors, count = np.empty(listed, np.int64), np.empty((listed, 3)), np.empty(1, np.int64)
+        shift = self.shift if self._crosses else self.shift[:0]
+        ends = self.sender, self.receiver
+        near_pairs.forward(atoms.positions, atoms.cell.array, *ends, shift, cutoff**2, near, vectors, count)
+        near = near[: count[0]]
+        return Neighbours(self.sender[near], self.receiver[near], self.shift[near], vectors[: count[0]])
 
     @cached_property
     def _crosses(self) -> bool:

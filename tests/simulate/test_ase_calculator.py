@@ -59,6 +59,20 @@ def test_what_has_changed(potential, crystal):
     assert calc.get_potential_energy(crystal) != calc.get_potential_energy(other)
 
 
+def test_a_condition_that_changes_is_a_change():
+    potential = Potential(ModelConfig(**CONFIG, conditions=("charge",)), {"H": -13.6, "O": -2041.0}).double()
+    with torch.no_grad():
+        for parameter in potential.net.conditions.parameters():
+            parameter.normal_()
+    water = molecule("H2O")
+    water.calc = EquishareCalculator(potential)
+    neutral = water.get_potential_energy()
+    water.info["charge"] = 1
+    assert water.get_potential_energy() != neutral
+    water.info["charge"] = 0
+    assert water.get_potential_energy() == neutral
+
+
 def test_the_skin_does_not_change_a_bit(potential, crystal):
     """Random walks with atoms that enter and leave the cutoff: with a list kept, and with one made at every call."""
     rng = np.random.default_rng(0)

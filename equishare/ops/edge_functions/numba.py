@@ -10,6 +10,9 @@ import numpy as np
 
 from equishare.ops.jit import jit_no_alias
 
+# edges side by side, for vector instructions; their harmonics and derivatives fit in the first cache
+LANES = 32
+
 
 @jit_no_alias
 def forward(start, stop, V, cutoff, power, falloff, coupled, coefficient, B, dB, f, df, Y, dY, D):
@@ -20,49 +23,62 @@ def forward(start, stop, V, cutoff, power, falloff, coupled, coefficient, B, dB,
     """
     n_basis, components = B.shape[1], Y.shape[1]
     scale = math.pi * math.sqrt(8.0) * cutoff**-1.5
-    y, j = np.empty(components), np.empty((components, 3))
-    for e in range(start, stop):
-        v0, v1, v2 = np.float64(V[e, 0]), np.float64(V[e, 1]), np.float64(V[e, 2])
-        r = math.sqrt(v0 * v0 + v1 * v1 + v2 * v2)
-        inverse = 1 / r
-        d = (v0 * inverse, v1 * inverse, v2 * inverse)
-        D[e, 0], D[e, 1], D[e, 2] = d
-        x = r / cutoff
-        # the polynomial cutoff and its derivative
-        value = slope = 0.0
-        if x < 1:
-            p, before = power, x ** (power - 1)
-            value = 1 + before * x * (-(p + 1) * (p + 2) / 2 + x * (p * (p + 2) - x * (p * (p + 1) / 2)))
-            slope = -0.5 * p * (p + 1) * (p + 2) * before * (1 - x) ** 2 / cutoff
-        f[e], df[e] = value, slope
-        if falloff >= 0:
-            weight = 4 / (1 + falloff * r * r)
-            slope = weight * (slope - value * 0.5 * weight * falloff * r)
-            value *= weight
+    y, j, d = np.empty((components, LANES)), np.empty((components, 3, LANES)), np.empty((3, LANES))
+    inverse, angle, value, slope = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    sine, cosine, s, c = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    for first in range(start, stop, LANES):
+        count = min(LANES, stop - first)
+        for i in range(count):
+            e = first + i
+            v0, v1, v2 = np.float64(V[e, 0]), np.float64(V[e, 1]), np.float64(V[e, 2])
+            r = math.sqrt(v0 * v0 + v1 * v1 + v2 * v2)
+            inverse[i] = 1 / r
+            d[0, i], d[1, i], d[2, i] = v0 * inverse[i], v1 * inverse[i], v2 * inverse[i]
+            D[e, 0], D[e, 1], D[e, 2] = d[0, i], d[1, i], d[2, i]
+            x = r / cutoff
+            # the polynomial cutoff and its derivative
+            value[i] = slope[i] = 0.0
+            if x < 1:
+                p, before = power, x ** (power - 1)
+                value[i] = 1 + before * x * (-(p + 1) * (p + 2) / 2 + x * (p * (p + 2) - x * (p * (p + 1) / 2)))
+                slope[i] = -0.5 * p * (p + 1) * (p + 2) * before * (1 - x) ** 2 / cutoff
+            f[e], df[e] = value[i], slope[i]
+            if falloff >= 0:
+                weight = 4 / (1 + falloff * r * r)
+                slope[i] = weight * (slope[i] - value[i] * 0.5 * weight * falloff * r)
+                value[i] *= weight
+            angle[i], s[i], c[i] = math.pi * x, 0.0, 1.0
+            sine[i], cosine[i] = math.sin(angle[i]), math.cos(angle[i])
         # sin and cos of n pi x by rotation
-        sine, cosine = math.sin(math.pi * x), math.cos(math.pi * x)
-        s, c = 0.0, 1.0
         for n in range(n_basis):
-            s, c = s * cosine + c * sine, c * cosine - s * sine
-            angle = (n + 1) * math.pi * x
-            wave = s / angle if angle > 1e-3 else 1 - angle * angle / 6
-            change = (c - wave) * inverse if angle > 1e-3 else -angle * angle / 3 * inverse
-            B[e, n] = scale * wave * value
-            dB[e, n] = scale * (change * value + wave * slope)
-        for k in range(components):
-            y[k] = j[k, 0] = j[k, 1] = j[k, 2] = 0
+            for i in range(count):
+                s[i], c[i] = s[i] * cosine[i] + c[i] * sine[i], c[i] * cosine[i] - s[i] * sine[i]
+                a = (n + 1) * angle[i]
+                wave = s[i] / a if a > 1e-3 else 1 - a * a / 6
+                change = (c[i] - wave if a > 1e-3 else -a * a / 3) * inverse[i]
+                B[first + i, n] = scale * wave * value[i]
+                dB[first + i, n] = scale * (change * value[i] + wave * slope[i])
+        y[:], j[:] = 0, 0
         y[0] = 1
         for q in range(coupled.shape[0]):
-            k, a, b, w = coupled[q, 0], coupled[q, 1], coupled[q, 2], coefficient[q]
-            y[k] += w * y[a] * d[b]
+            k, o, b, w = coupled[q, 0], coupled[q, 1], coupled[q, 2], coefficient[q]
+            for i in range(count):
+                y[k, i] += w * y[o, i] * d[b, i]
+                j[k, b, i] += w * y[o, i]
             for m in range(3):
-                j[k, m] += w * j[a, m] * d[b]
-            j[k, b] += w * y[a]
+                for i in range(count):
+                    j[k, m, i] += w * j[o, m, i] * d[b, i]
         for k in range(components):
-            Y[e, k] = y[k]
-            along = j[k, 0] * d[0] + j[k, 1] * d[1] + j[k, 2] * d[2]
-            for m in range(3):
-                dY[e, k, m] = (j[k, m] - along * d[m]) * inverse
+            for i in range(count):
+                along = (j[k, 0, i] * d[0, i] + j[k, 1, i] * d[1, i] + j[k, 2, i] * d[2, i]) * inverse[i]
+                j[k, 0, i] = j[k, 0, i] * inverse[i] - along * d[0, i]
+                j[k, 1, i] = j[k, 1, i] * inverse[i] - along * d[1, i]
+                j[k, 2, i] = j[k, 2, i] * inverse[i] - along * d[2, i]
+        for i in range(count):
+            for k in range(components):
+                Y[first + i, k] = y[k, i]
+                for m in range(3):
+                    dY[first + i, k, m] = j[k, m, i]
 
 
 @jit_no_alias

@@ -27,6 +27,7 @@ class Block(NamedTuple):
     order: np.ndarray
     basis: np.ndarray
     harmonics: np.ndarray
+    is_alone: bool
 
     @property
     def atoms(self) -> slice:
@@ -57,6 +58,7 @@ def blocks(
                     *(first, last - first, edges, species[first:last], sender[edges], neighbour[edges]),
                     *(starts[first : last + 1] - edges.start, order[: edges.stop - edges.start]),
                     *(basis[edges], harmonics[edges]),
+                    is_alone=n_atoms <= BLOCK,
                 )
             )
     return parts

@@ -25,7 +25,7 @@ class Rows:
     def own_grad(self) -> np.ndarray:
         """The gradient, to add to."""
         if self.grad is None:
-            self.grad = np.zeros_like(self.value)
+            self.grad = np.zeros(self.value.shape, self.value.dtype)
         return self.grad
 
 
@@ -79,11 +79,12 @@ class BlockOperations:
 
     def density(self, layer: "DensityLayer", features: np.ndarray, table: Tensor | None) -> Rows:
         density, block = self.weights.density(layer, table), self.block
-        out = self._rows(density.value(block, features))
+        value, radial = density.value(block, features)
+        out, factors = self._rows(value), (features, radial)
 
         def back(given: Gradients) -> None:
             of_edges = given.basis[block.edges], given.harmonics[block.edges]
-            density.gradient(block, features, out.own_grad(), given.features, of_edges)
+            density.gradient(block, factors, out.own_grad(), given.features, of_edges)
 
         self._steps.append(back)
         return out
@@ -95,7 +96,7 @@ class BlockOperations:
 
         def back(given: Gradients) -> None:
             # gradients of a feature's two roles may not overlap
-            of_right = np.zeros_like(left.value) if right is None else right.own_grad()
+            of_right = np.zeros(left.value.shape, left.value.dtype) if right is None else right.own_grad()
             factors = left.value, second.value
             of_left = left.own_grad()
             product.gradient(block, out.own_grad(), factors, (of_left, of_right))

@@ -1,6 +1,7 @@
 """The network's operations over arrays, for all atoms of one structure."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equishare.nn import Edges, Readout
+from equishare.ops.atom_sum import numba as atom_sum
 from equishare.ops.edge_functions.operation import edge_gradient, edge_sweep
 from equishare.ops.edge_functions.torch import Radial
 from equishare.ops.threads import run_parts
@@ -97,7 +99,7 @@ class ArrayOperations:
                 for node in functions:
                     node.grad = None
 
-        self.tape.steps.append(back)
+        self.tape.steps.append((None, back))  # of several nodes
         return functions[1]
 
     def embed(self, table: Tensor) -> Node:
@@ -245,7 +247,7 @@ class ArrayOperations:
     def at_receivers(self, numbers: Any) -> Any:
         if not isinstance(numbers, Node):
             return self._at(numbers, self.receiver)
-        value = np.bincount(self.receiver, numbers.value, self.n_atoms).astype(numbers.value.dtype)
+        value = self._at(numbers.value, self.receiver)[: self.n_atoms].astype(numbers.value.dtype, copy=False)
         return numbers.map(value, lambda grad: grad[self.receiver])
 
     def at_senders(self, numbers: np.ndarray) -> np.ndarray:
@@ -253,9 +255,10 @@ class ArrayOperations:
 
     def _at(self, numbers: np.ndarray, atoms: np.ndarray) -> np.ndarray:
         """In float64, ghosts included."""
-        n, shape = len(self.species), numbers.shape[1:]
-        columns = numbers.reshape(len(numbers), int(np.prod(shape))).T
-        return np.stack([np.bincount(atoms, column, n) for column in columns], axis=1).reshape(n, *shape)
+        shape, columns = numbers.shape[1:], prod(numbers.shape[1:])
+        out = np.zeros((len(self.species), columns))
+        atom_sum.forward(atoms, numbers.reshape(len(numbers), columns), out)
+        return out.reshape(len(out), *shape)
 
     def constant(self, tensor: Tensor) -> np.ndarray:
         return tensor.detach().numpy()

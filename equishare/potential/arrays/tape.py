@@ -20,25 +20,23 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        self.steps: list[Callable[[], None]] = []
+        self.steps: list[tuple[Node | None, Callable[..., None]]] = []
 
     def gradient(self, seeds: list[tuple[Node, np.ndarray]]) -> None:
         """Differentiate the sum of seed * node; leaves keep what they get until it is taken."""
-        for node, seed in seeds:
-            node.add_grad(seed)
-        for step in reversed(self.steps):
-            step()
+        for seeded, seed in seeds:
+            seeded.add_grad(seed)
+        for node, back in reversed(self.steps):
+            if node is None:
+                back()
+            elif node.grad is not None:
+                grad, node.grad = node.grad, None
+                back(grad)
 
     def node(self, value: np.ndarray, back: Callable[[np.ndarray], None]) -> Node:
         """Record a value; `back` hands its gradient on, and is not called where there is none."""
         out = Node(value, self)
-
-        def step() -> None:
-            grad = out.take_grad()
-            if grad is not None:
-                back(grad)
-
-        self.steps.append(step)
+        self.steps.append((out, back))
         return out
 
 
@@ -59,7 +57,7 @@ class Node:
     def own_grad(self) -> np.ndarray:
         """The gradient as an array of the node's own that may be written to."""
         if self.grad is None:
-            self.grad = np.zeros_like(self.value)
+            self.grad = np.zeros(self.value.shape, self.value.dtype)
         return self.grad
 
     def take_grad(self) -> np.ndarray | None:
@@ -110,7 +108,7 @@ class Node:
 
 def _like(grad: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Sum over what was broadcast."""
-    if np.shape(grad) == value.shape:
+    if grad.shape == value.shape:
         return grad
     extra = tuple(range(np.ndim(grad) - value.ndim))
     grad = np.sum(grad, axis=extra) if extra else grad

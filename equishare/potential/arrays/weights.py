@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from equishare.potential.density_net import DensityLayer
 
 Made = TypeVar("Made")
+# features, and the edges' radial functions where they were kept
+Factors = tuple[np.ndarray, np.ndarray | None]
 
 
 class Linear:
@@ -81,22 +83,26 @@ class Density:
         self.dim = len(self.mix.matrix)
         self.sweeps = sweeps(self.dim)
 
-    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
-        """The density of a block's atoms."""
+    def value(self, block: Block, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The density of a block's atoms, and what `gradient` is faster with: the radial functions.
+
+        They are the largest array by far, and kept for a block that is alone: of others they are computed twice.
+        """
+        radial = self._of_edges(block, features)
         unmixed, mixed = np.empty((2, self.dim, block.n_atoms, features.shape[2]), features.dtype)
-        factors = self._of_edges(block, features), features[0], features[1:], block.harmonics
+        factors = radial, features[0], features[1:], block.harmonics
         edge_sum.forward(0, block.n_atoms, *factors, self.sweeps, block.sender, block.order, block.starts, unmixed)
         self.mix.value(block.n_atoms, unmixed, mixed)
-        return mixed
+        return mixed, radial if block.is_alone else None
 
     def gradient(
-        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+        self, block: Block, factors: Factors, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
     ) -> None:
         """Add the derivatives by the senders' features and the edges' functions."""
-        of_basis, of_harmonics = of_edges
+        (features, radial), (of_basis, of_harmonics) = factors, of_edges
         unmixed = np.empty_like(grad)
         self.mix.gradient(block.n_atoms, grad, unmixed)
-        radial = self._of_edges(block, features)
+        radial = self._of_edges(block, features) if radial is None else radial
         of_radial, of_y = np.empty_like(radial), np.empty_like(of_harmonics)
         edge_sum.backward(
             *(0, block.n_atoms, unmixed, radial, features[0], features[1:], block.harmonics, self.sweeps),
@@ -107,7 +113,7 @@ class Density:
         of_harmonics += of_y
 
     def _of_edges(self, block: Block, features: np.ndarray) -> np.ndarray:
-        """The radial functions: computed twice, for they would be the largest array by far."""
+        """The radial functions of each edge."""
         radial = np.empty((1, len(block.sender), self.radial.there.shape[2]), features.dtype)
         self.radial.value(len(block.sender), block.basis[None], radial)
         channels = features.shape[2]
@@ -125,20 +131,20 @@ class DensityOfSpecies:
         # one of each degree: components share theirs
         self.weight = Linear(weight[np.unique(component_degrees(self.dim), return_index=True)[1]], self.dim)
 
-    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
+    def value(self, block: Block, features: np.ndarray) -> tuple[np.ndarray, None]:
         """The density of a block's atoms."""
         out = np.empty((self.dim, block.n_atoms, features.shape[2]), features.dtype)
         sums = np.zeros((self.dim, block.n_atoms, self.weight.there.shape[1]), features.dtype)
         edges = block.basis, block.harmonics, self._slot(block), block.starts
         species_sum.forward(0, block.n_atoms, *edges, sums)
         self.weight.value(block.n_atoms, sums, out)
-        return out
+        return out, None
 
     def gradient(
-        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+        self, block: Block, factors: Factors, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
     ) -> None:
         """As `Density`; the features are constants."""
-        of_sums = np.empty((self.dim, block.n_atoms, self.weight.there.shape[1]), features.dtype)
+        of_sums = np.empty((self.dim, block.n_atoms, self.weight.there.shape[1]), grad.dtype)
         self.weight.gradient(block.n_atoms, grad, of_sums)
         edges = block.basis, block.harmonics, self._slot(block), block.starts
         species_sum.backward(0, block.n_atoms, of_sums, *edges, *of_edges)

@@ -1,0 +1,1 @@
+"""Sums of numbers of edges over the edges of each atom."""

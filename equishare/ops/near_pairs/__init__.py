@@ -1,0 +1,1 @@
+"""Those of some listed pairs of atoms that are near now."""

@@ -31,7 +31,9 @@ def error(layer):
 
 
 def main():
-    print("| space | degree | coefficients | 2 samples each | 4 | 8 | 16 |\n| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| space | degree | coefficients | 2 samples each | 4 | 8 | 16 |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
     for group, degree, space in SPACES:
         size = nn.FourierActivation(group, 1, degree, space=space).field.size
         cells = []

@@ -21,7 +21,7 @@ ALLOWED = {
     "atoms": {"datasets"},
     # the report of a training run holds the checker's verdict on the trained model
     "training": {"groups", "sharing", "nn", "potential", "check", "datasets", "atoms"},
-    "simulate": {"groups", "sharing", "nn", "potential", "atoms"},
+    "simulate": {"groups", "sharing", "ops", "nn", "potential", "atoms"},
     "learning": {"nn", "potential", "check", "datasets", "atoms", "training", "simulate"},
     "commands": {
         "groups",

@@ -173,7 +173,7 @@ class _Watch:
         size = float(np.sqrt(np.mean(np.concatenate(forces) ** 2))) if forces else 1.0
         self.calculator = EquishareCalculator(potential)
         self.cutoff = potential.cutoff
-        self.domain = Domain.of([frame.atoms for frame in frames], cutoff=potential.cutoff)
+        self.domain = Domain.of(frames, cutoff=potential.cutoff)
         self.largest = 5 * max(float(np.abs(f).max()) for f in forces) if forces else 100.0
         self.limit = max(TOO_UNCERTAIN * size, 5 * campaign.settings.accuracy)
         self.known = potential.committee is not None

@@ -8,7 +8,8 @@ from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from pydantic import BaseModel, ConfigDict, Field
 
-from equishare.atoms.neighbours import neighbour_list
+from equishare.atoms.frame import Frame
+from equishare.atoms.neighbours import Neighbours, neighbour_list
 
 # How far beyond the training data a structure may go. Classical bonds sampled ten times longer, or at twice the temperature,
 # stay inside; a collapse, a dissociation or a hole in the potential does not.
@@ -50,7 +51,7 @@ class Domain(BaseModel):
     @classmethod
     def of(
         cls,
-        frames: Iterable[Atoms],
+        frames: Iterable[Atoms | Frame],
         forces: Iterable[np.ndarray | None] | None = None,
         energies: Iterable[float] | None = None,
         cutoff: float = 6.0,
@@ -58,7 +59,7 @@ class Domain(BaseModel):
         """Measure training frames.
 
         Args:
-            frames: Structures.
+            frames: Structures; of a `Frame` the pairs that it keeps are used.
             forces: Labels ``[atoms, 3]`` of each structure in eV/Å; None or NaN where there is none.
             energies: Labels in eV *without the isolated atoms' energies*; NaN where there is none. Structures of one atom
                 are left out.
@@ -73,11 +74,12 @@ class Domain(BaseModel):
             repeat(np.nan) if energies is None else energies,
             strict=False,  # what repeats has no end
         )
-        for atoms, force, energy in every:
-            receiver, sender, length = pairs(atoms, cutoff)
-            for name, edge in _closest_pairs(atoms, receiver, sender, length).items():
-                closest[name] = min(float(length[edge]), closest.get(name, np.inf))
-            distance = _nearest(len(atoms), receiver, length)
+        for frame, force, energy in every:
+            atoms = frame.atoms if isinstance(frame, Frame) else frame
+            found = frame.neighbours(cutoff) if isinstance(frame, Frame) else neighbour_list(atoms, cutoff)
+            for name, (_, length) in _closest_pairs(atoms, found).items():
+                closest[name] = min(length, closest.get(name, np.inf))
+            distance = found.nearest(len(atoms))
             for number in set(atoms.numbers[np.isfinite(distance)].tolist()):
                 symbol = chemical_symbols[number]
                 farthest = float(distance[(atoms.numbers == number) & np.isfinite(distance)].max())
@@ -119,22 +121,21 @@ class Domain(BaseModel):
         )
 
     def _check_distances(self, atoms: Atoms, cutoff: float) -> str | None:
-        receiver, sender, length = pairs(atoms, cutoff)
-        for name, edge in _closest_pairs(atoms, receiver, sender, length).items():
-            i, j = sorted((int(receiver[edge]), int(sender[edge])))
+        found = neighbour_list(atoms, cutoff)
+        for name, ((i, j), length) in _closest_pairs(atoms, found).items():
             seen = self.min_distance.get(name)
             radii = covalent_radii[atoms.numbers[[i, j]]].sum()
-            if length[edge] < (COVALENT_FACTOR * radii if seen is None else DISTANCE_FACTOR * seen):
+            if length < (COVALENT_FACTOR * radii if seen is None else DISTANCE_FACTOR * seen):
                 what = (
                     f"the sum of their covalent radii is {radii:.3f} Å"
                     if seen is None
                     else f"the closest {name} pair of the training data is {seen:.3f} Å"
                 )
                 names = f"atoms {i} ({atoms.symbols[i]}) and {j} ({atoms.symbols[j]})"
-                return f"{names} are {length[edge]:.3f} Å apart; {what}"
+                return f"{names} are {length:.3f} Å apart; {what}"
         if len(atoms) == 1:
             return None
-        distance = _nearest(len(atoms), receiver, length)
+        distance = found.nearest(len(atoms))
         limits = np.array([NEAREST_FACTOR * self.max_nearest.get(symbol, np.inf) for symbol in atoms.symbols])
         gone = np.flatnonzero((distance > limits) | np.isinf(distance))
         if len(gone):
@@ -181,24 +182,13 @@ def pair_name(first: int, second: int) -> str:
     return "-".join(sorted((chemical_symbols[first], chemical_symbols[second])))
 
 
-def pairs(atoms: Atoms, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(receiver, sender, distance in Å) of every pair within a cutoff, both ways."""
-    found = neighbour_list(atoms, cutoff)
-    return found.receiver, found.sender, found.distances
-
-
-def _closest_pairs(atoms: Atoms, receiver: np.ndarray, sender: np.ndarray, length: np.ndarray) -> dict[str, int]:
-    """The shortest edge of each pair of elements."""
-    low, high = np.sort(np.stack([atoms.numbers[receiver], atoms.numbers[sender]]), axis=0)
+def _closest_pairs(atoms: Atoms, found: Neighbours) -> dict[str, tuple[list[int], float]]:
+    """(atoms in order, distance in Å) of the shortest edge of each pair of elements."""
+    ends, length = np.sort(np.stack([found.receiver, found.sender]), axis=0), found.distances
+    low, high = np.sort(atoms.numbers[ends], axis=0)
     order = np.argsort(length, kind="stable")
     codes, first = np.unique((low * len(chemical_symbols) + high)[order], return_index=True)
     return {
-        pair_name(*divmod(int(code), len(chemical_symbols))): int(order[k])
-        for code, k in zip(codes, first, strict=True)
+        pair_name(*divmod(int(code), len(chemical_symbols))): (ends[:, edge].tolist(), float(length[edge]))
+        for code, edge in zip(codes, order[first], strict=True)
     }
-
-
-def _nearest(n_atoms: int, receiver: np.ndarray, length: np.ndarray) -> np.ndarray:
-    distance = np.full(n_atoms, np.inf)
-    np.minimum.at(distance, receiver, length)
-    return distance

@@ -164,6 +164,6 @@ def closest_pairs(
     """
     numbers = sorted(atomic_numbers[symbol] for symbol in elements)
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
-    seen = far | Domain.of((frame.atoms for frame in data.split.train), cutoff=cutoff).min_distance
+    seen = far | Domain.of(data.split.train, cutoff=cutoff).min_distance
     before = pretrained.statistics.min_distance if pretrained else {}
     return {name: min(distance, before.get(name, distance)) for name, distance in seen.items()}

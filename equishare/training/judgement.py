@@ -68,7 +68,7 @@ def domain(data: PreparedData) -> Domain:
     """Ranges of the training frames, by which molecular dynamics knows that it has left them."""
     frames, reference = data.split.train, data.reference
     return Domain.of(
-        (frame.atoms for frame in frames),
+        frames,
         (frame.forces for frame in frames),
         (np.nan if frame.energy is None else frame.energy - reference.total(frame.atoms) for frame in frames),
     )

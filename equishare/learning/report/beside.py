@@ -10,12 +10,12 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
 
+from equishare.atoms.neighbours import neighbour_list
 from equishare.datasets.langevin import Schedule, langevin
 from equishare.learning.campaign import Campaign
 from equishare.learning.labelling.outcome import Refused
 from equishare.learning.labelling.pool import LabelPool
 from equishare.learning.ledger import bare, read_all
-from equishare.potential.domain import pairs
 from equishare.simulate.md.velocities import default_timestep
 from equishare.training.report.figures import BLUE, VERMILLION, new_figure
 
@@ -97,6 +97,6 @@ def distances_beside(campaign: Campaign) -> Figure | None:
 
 
 def _density(frames: Sequence[Atoms], edges: np.ndarray) -> np.ndarray:
-    lengths = np.concatenate([pairs(atoms, _REACH)[2] for atoms in frames])
+    lengths = np.concatenate([neighbour_list(atoms, _REACH).distances for atoms in frames])
     atoms = sum(len(each) for each in frames)
     return np.histogram(lengths, edges)[0] / (atoms * np.diff(edges))

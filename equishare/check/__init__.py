@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from equishare.check.errors import CheckError
     from equishare.check.models.claims.fields import group
     from equishare.check.models.claims.images import image
-    from equishare.check.models.claims.molecules import geometric, molecule, point_cloud
+    from equishare.check.models.claims.molecules import geometric, graph, molecule, point_cloud
     from equishare.check.models.claims.sets import set_
     from equishare.check.models.during_training import SymmetryLost, SymmetryWarning, TrainingCheck
     from equishare.check.models.equivariance import equivariance
@@ -36,11 +36,7 @@ _HOME = {
     "errors": ("CheckError",),
     "models.claims.fields": ("group",),
     "models.claims.images": ("image",),
-    "models.claims.molecules": (
-        "geometric",
-        "molecule",
-        "point_cloud",
-    ),
+    "models.claims.molecules": ("geometric", "graph", "molecule", "point_cloud"),
     "models.claims.sets": ("set_",),
     "models.during_training": ("SymmetryLost", "SymmetryWarning", "TrainingCheck"),
     "models.equivariance": ("equivariance",),
@@ -54,17 +50,8 @@ _HOME = {
     "models.symmetry.represented": ("Represented",),
     "models.symmetry.symmetry": ("Symmetry",),
     "models.symmetry.transform": ("Transform",),
-    "reports.calculator_report": (
-        "CalculatorReport",
-        "PhysicsTest",
-    ),
-    "reports.symmetry_report": (
-        "EquivarianceReport",
-        "SymmetryLost",
-        "SymmetryTest",
-        "SymmetryWarning",
-        "TrainingCheck",
-    ),
+    "reports.calculator_report": ("CalculatorReport", "PhysicsTest"),
+    "reports.symmetry_report": ("EquivarianceReport", "SymmetryTest"),
     "reports.verdict": ("Verdict",),
 }
 
@@ -91,6 +78,7 @@ __all__ = [
     "calculator",
     "equivariance",
     "geometric",
+    "graph",
     "group",
     "image",
     "molecule",

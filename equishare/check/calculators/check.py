@@ -120,9 +120,9 @@ def evaluations(options: CalculatorOptions) -> int:
 
     Example:
         >>> evaluations(CalculatorOptions(scan=False, dynamics=False))
-        84
+        92
     """
-    return 12 + 24 * options.samples + options.scan * EVALUATIONS + options.dynamics * (3 * STEPS + 2)
+    return 20 + 24 * options.samples + options.scan * EVALUATIONS + options.dynamics * (3 * STEPS + 2)
 
 
 def _affordable(options: CalculatorOptions, each: float, spent: float) -> tuple[CalculatorOptions, list[str]]:

@@ -1,5 +1,7 @@
 """The same structure has the same numbers, whatever was calculated before, and nearly the same ones nearby."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from ase import Atoms
 
@@ -10,6 +12,10 @@ from equishare.check.reports.calculator_report import PhysicsTest, judged
 from equishare.check.reports.verdict import Verdict
 
 LAW = "determinism"
+UNSEEN = (
+    "a structure with the positions of the last one, in another cell or of other elements, gives other numbers than later: "
+    "what is new is told by the positions alone"
+)
 REPEATED = 3.0
 """The same numbers may differ by so many units of rounding (ten fail, as everywhere)."""
 REPEATING = ("after pickling", "in a thread", "batch equals single", "the other calculator")
@@ -40,13 +46,59 @@ def determinism_test(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> list[
         evaluate.forget()
         violation.include(evaluate(evaluate.atoms), evaluate.base)
     at_once = twice.largest >= 0.1 * violation.largest
+    unseen = Violation()
+    for pair in _in_one_respect(evaluate, seed):
+        unseen.include(*pair)
     why = "the same structure gives other numbers " + ("each time" if at_once else "after another one was calculated")
-    rows = rows_of(LAW, violation, exact_noise(evaluate.base, noise))
+    iterative = "" if at_once else ": it remembers, or iterates from its last solution and stops too early"
+    rows = _noted(rows_of(LAW, violation, exact_noise(evaluate.base, noise)), why + iterative)
+    if all(row.verdict is Verdict.PASS for row in rows) and unseen.largest > violation.largest:
+        return _noted(rows_of(LAW, unseen, exact_noise(evaluate.base, noise)), UNSEEN)
+    return rows
+
+
+def _noted(rows: list[PhysicsTest], note: str) -> list[PhysicsTest]:
     for row in rows:
         if row.verdict is not Verdict.PASS and not row.note:
-            iterative = "" if at_once else ": it remembers, or iterates from its last solution and stops too early"
-            row.note = why + iterative
+            row.note = note
     return rows
+
+
+def _in_one_respect(evaluate: Evaluator, seed: int) -> Iterator[tuple[Result, Result]]:
+    """Structures that differ from the given one in one respect, evaluated just after it and after very different ones.
+
+    A calculator that looks at positions alone, to see what is new, does not notice another cell or other elements.
+    """
+    apart = very_different(evaluate.atoms, seed)[-1]
+    for other in _with_other_cell(evaluate.atoms), _with_other_elements(evaluate.atoms):
+        if other is None:
+            continue
+        try:
+            found = []
+            for before in evaluate.atoms, apart:
+                evaluate.forget()
+                evaluate(before)
+                found.append(evaluate(other))
+        except Exception:
+            continue
+        yield found[0], found[1]
+
+
+def _with_other_cell(atoms: Atoms) -> Atoms | None:
+    if not atoms.pbc.any() or atoms.cell.rank < 3:
+        return None
+    other = atoms.copy()
+    other.set_cell(1.01 * atoms.cell.array)
+    return other
+
+
+def _with_other_elements(atoms: Atoms) -> Atoms | None:
+    turned = np.roll(atoms.numbers, 1)
+    if (turned == atoms.numbers).all():
+        return None
+    other = atoms.copy()
+    other.set_atomic_numbers(turned)
+    return other
 
 
 def exact_noise(base: Result, noise: NoiseLevel) -> NoiseLevel:

@@ -4,6 +4,7 @@ import contextlib
 import statistics
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +21,7 @@ from equishare.check.calculators.properties import (
     as_array,
     kind_of,
 )
+from equishare.check.errors import CheckError
 
 _REFUSALS = (PropertyNotImplementedError, NotImplementedError)
 
@@ -89,7 +91,12 @@ class Evaluator:
         atoms = atoms.copy()
         atoms.calc = calculator
         energy, further = self._energy(atoms)
-        forces = np.array(atoms.get_forces(), dtype=np.float64)
+        try:
+            forces = np.array(atoms.get_forces(), dtype=np.float64)
+        except _REFUSALS as error:
+            raise CheckError(
+                "the calculator gives no forces; the laws of a potential need energy and forces"
+            ) from error
         stress = None
         if self.has_stress:
             try:
@@ -102,10 +109,11 @@ class Evaluator:
         return Result(energy, forces, stress, further)
 
     def _energy(self, atoms: Atoms) -> tuple[float, Further]:
-        plain = float(atoms.get_potential_energy())
+        plain = _one_number(atoms.get_potential_energy())
         if not self.two_energies:
             return plain, {}
-        return float(atoms.get_potential_energy(force_consistent=True)), {"energy at zero smearing": np.array(plain)}
+        consistent = _one_number(atoms.get_potential_energy(force_consistent=True))
+        return consistent, {"energy at zero smearing": np.array(plain)}
 
     def _has_two_energies(self) -> bool:
         atoms = self.atoms.copy()
@@ -146,6 +154,13 @@ class Evaluator:
     def energy(self, atoms: Atoms) -> float:
         """Energy of a structure, in eV."""
         return self(atoms).energy
+
+
+def _one_number(energy: Any) -> float:
+    """The energy as a number; an array that holds one is taken too, as many calculators return."""
+    if np.size(energy) != 1:
+        raise CheckError(f"the energy should be one number, got an array of shape {np.shape(energy)}")
+    return float(np.reshape(energy, ()))
 
 
 def _is_further(name: str) -> bool:

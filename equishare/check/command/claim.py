@@ -6,7 +6,7 @@ from typing import Any
 
 from equishare.check.errors import TargetError
 
-KINDS = ("molecule", "point-cloud", "image", "set")
+KINDS = ("molecule", "point-cloud", "graph", "image", "set")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TypedClaim:
             TargetError: there is no such kind, or an option belongs to another one.
         """
         from equishare.check.models.claims.images import image
-        from equishare.check.models.claims.molecules import molecule, point_cloud
+        from equishare.check.models.claims.molecules import graph, molecule, point_cloud
         from equishare.check.models.claims.sets import set_
 
         if self.kind not in KINDS:
@@ -50,6 +50,8 @@ class TypedClaim:
             return image(self.group, types, outputs, translations=self.translations)
         if self.kind == "set":
             return set_(types, outputs, axis=self.axis or 0)
+        if self.kind == "graph":
+            return graph(types, outputs)
         if self.kind == "point-cloud":
             return point_cloud(types or "positions", outputs, improper=self.improper)
         return molecule(types, outputs, improper=self.improper)

@@ -46,9 +46,13 @@ def _what_it_has(module: Any, wanted: str) -> str:
 
 
 def _load_file(path: Path) -> Any:
+    """Run a file once, however many of its names are asked for: a class and its inputs must be of one module."""
     if not path.is_file():
         raise TargetError(f"there is no file {path}")
     _importable(path.resolve().parent)
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and Path(getattr(loaded, "__file__", None) or "").resolve() == path.resolve():
+        return loaded
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from equishare.check.models.precision import Model
@@ -39,6 +40,8 @@ def signature_of(model: Model) -> Signature:
         Signature(positional=('z',), keyword_only=('pos',), required=('z',), starred=False, any_keyword=False)
     """
     function = model.forward if isinstance(model, nn.Module) else model
+    if isinstance(function, torch.ScriptMethod):
+        return _of_script(function)
     try:
         parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     except (TypeError, ValueError):
@@ -50,6 +53,16 @@ def signature_of(model: Model) -> Signature:
         required=tuple(p.name for p in plain if p.default is p.empty),
         starred=any(p.kind is p.VAR_POSITIONAL for p in parameters),
         any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )
+
+
+def _of_script(function: torch.ScriptMethod) -> Signature:
+    """Read what TorchScript keeps of a signature; a traced module shows Python `*args` alone."""
+    arguments = function.schema.arguments[1:]
+    return Signature(
+        positional=tuple(a.name for a in arguments if not a.kwarg_only),
+        keyword_only=tuple(a.name for a in arguments if a.kwarg_only and not a.has_default_value()),
+        required=tuple(a.name for a in arguments if not a.kwarg_only and not a.has_default_value()),
     )
 
 

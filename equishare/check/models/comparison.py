@@ -108,6 +108,9 @@ class Comparison:
             floor = self.noise.confirm(i, worst.element, worst.observed)
             ratio = worst.error / floor
             verdict = judge(ratio, accepted)
+        other = worst.observed[i].shape if worst.observed else self.base[i].shape
+        if other != self.base[i].shape:
+            note = f"its shape changes: {list(self.base[i].shape)} at x, {list(other)} at g x"
         if relative != relative or not torch.isfinite(self.base[i]).all():
             verdict, note = Verdict.FAIL, "NaN or infinity"
         elif verdict is Verdict.FAIL and self.noise.single_precision_inside(i, worst.error):

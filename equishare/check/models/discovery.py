@@ -46,7 +46,8 @@ def prepare(
         names.append(".".join([arguments[int(first)], *rest]) if style == "positional" else path or arguments[0])
     types = symmetry.bind_inputs(placed, names)
     setting = setting_of(placed, names, types)
-    return Probe(model, placed, names, types, rebuild, style, setting, dtype, gradients)
+    guessed = symmetry.guessed(placed, names)
+    return Probe(model, placed, names, types, rebuild, style, setting, dtype, gradients, guessed=guessed)
 
 
 def discover(probe: Probe, symmetry: Symmetry, seed: int) -> list[str]:

@@ -11,6 +11,7 @@ from equishare.check.models.discovery import discover, prepare
 from equishare.check.models.examination import Examination
 from equishare.check.models.movement import unmoved
 from equishare.check.models.options import Options
+from equishare.check.models.other_readings import said
 from equishare.check.models.output_types import read_foreign_outputs
 from equishare.check.models.precision import Model, isolated_rng, module_of, private_copy
 from equishare.check.models.probe import Probe
@@ -58,7 +59,7 @@ def equivariance(model: Model, inputs: Any, symmetry: Symmetry, **options: Any) 
         notes = discover(probe, symmetry, chosen.seed)
         applicable = [f for f in symmetry.factors if f.applies(probe.setting)]
         if not applicable:
-            raise CheckError(f"nothing of the claim {symmetry.name!r} acts on inputs typed {_typing(probe)}")
+            raise CheckError(_nothing_acts(symmetry, probe))
         still = unmoved(probe, applicable, chosen.seed)
         tested = [f for f in applicable if f not in still]
         skipped = [f.name for f in symmetry.factors if f not in applicable]
@@ -98,7 +99,22 @@ def _fresh(model: Model, probe: Probe, device: torch.device | None) -> Callable[
 
 
 def _typing(probe: Probe) -> dict[str, str]:
-    return {name or "input": t.describe() for name, t in zip(probe.names, probe.types, strict=True)}
+    leaves = [leaf for _, leaf in probe.inputs]
+    return {name or "input": said(t, leaf) for name, t, leaf in zip(probe.names, probe.types, leaves, strict=True)}
+
+
+def _nothing_acts(symmetry: Symmetry, probe: Probe) -> str:
+    """Say why no part of a claim can be tested, and what to do."""
+    typed = ", ".join(f"{name} = {kind}" for name, kind in _typing(probe).items())
+    text = f"nothing of the claim {symmetry.name!r} acts on these inputs ({typed})"
+    single = [name for name, size in probe.setting.sizes.items() if size == 1]
+    if single:
+        shapes = ", ".join(str(list(leaf.shape)) for _, leaf in probe.inputs)
+        return (
+            f"{text}: of {single[0]} there is one alone, in shapes {shapes}; give an input with more, or say which axis runs "
+            "over them (`axis=`, --axis at the prompt)"
+        )
+    return f"{text}; give their types with `inputs=`, or --types at the prompt"
 
 
 def _untested(factor: Factor) -> SymmetryTest:

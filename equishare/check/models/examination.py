@@ -9,7 +9,7 @@ from equishare.check.models.culprit.search import FRAMES, Culprit, find_culprit,
 from equishare.check.models.noise import Noise
 from equishare.check.models.options import Options
 from equishare.check.models.other_inputs import jittered, very_different
-from equishare.check.models.output_types import other_reading
+from equishare.check.models.other_readings import as_another_output, with_another_input
 from equishare.check.models.precision import Model, rms
 from equishare.check.models.probe import Probe
 from equishare.check.models.repetition import STALE, constant_outputs, scatter, tests_of_scatter
@@ -119,10 +119,13 @@ class Examination:
         return tests
 
     def _try_other_readings(self, tests: Sequence[SymmetryTest], series: Series) -> None:
-        """Where an output fails under a type that was guessed, say under which other it would pass."""
-        for test in tests:
-            if test.verdict is Verdict.FAIL and not test.gradient:
-                test.note = other_reading(self.probe, self.noise, test.quantity, series) or test.note
+        """Where an output fails under types that were guessed, say under which others it would pass."""
+        failing = [t for t in tests if t.verdict is Verdict.FAIL and not t.gradient]
+        found = {t.quantity: as_another_output(self.probe, self.noise, t.quantity, series) for t in failing}
+        if failing and not any(found.values()) and any(self.probe.guessed):
+            found = dict.fromkeys(found, with_another_input(self.probe, self.noise, series))
+        for test in failing:
+            test.note = found[test.quantity] or test.note
 
     def _culprit(self, tests: Sequence[SymmetryTest], factors: Sequence[Factor]) -> Culprit | None:
         by_name = {f.name: f for f in factors}

@@ -8,23 +8,26 @@ from torch import Tensor, nn
 
 from equishare.check.errors import TargetError
 from equishare.check.models.arguments import signature_of
-from equishare.check.models.claims.roles import BY_NAME
+from equishare.check.models.claims.inference import FEATURES
+from equishare.check.models.claims.roles import role_of
 from equishare.check.models.precision import Model
 
-ATOMS = 9
+ATOMS = 11
+"""No number of features that is usual: an axis of this length runs over the atoms."""
 PIXELS = 16
+FEATURES_OF_A_NODE = 8
 _GRAPH = {"data", "graph", "batch_data", "g"}
 
 
 def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, seed: int = 0) -> Any:
     """Make inputs from argument names (molecule, point-cloud) or from a shape (image, set).
 
-    Arguments that can be given by name alone make a mapping of all of them. Molecules have 9 atoms of H, C, N and O in a cloud with distances of at least 1 Å, and edges between all
-    pairs.
+    Arguments that can be given by name alone make a mapping of all of them. Molecules have 11 atoms of H, C, N and O in a
+    cloud with distances of at least 1 Å, and edges between all pairs.
 
     Args:
         model: what will be called.
-        kind: "molecule", "point-cloud", "image" or "set".
+        kind: "molecule", "point-cloud", "graph", "image" or "set".
         shape: of the input, for images and sets; by default [1, channels, 16, 16], the channels of the
             first convolution.
         seed: of the numbers.
@@ -35,7 +38,7 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
     Example:
         >>> inputs = example_inputs(lambda z, pos: pos, "molecule")
         >>> [tuple(x.shape) for x in inputs]
-        [(9,), (9, 3)]
+        [(11,), (11, 3)]
     """
     generator = torch.Generator().manual_seed(seed)
     if kind in ("image", "set"):
@@ -47,7 +50,7 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
                 "them: --inputs file.py:name"
             )
         return (torch.randn(*(shape or _default_shape(model, kind)), generator=generator),)
-    fields = _cloud(generator)
+    fields = _graph(model, generator) if kind == "graph" else _cloud(generator)
     signature = signature_of(model)
     if signature.starred and not signature.positional:
         raise TargetError(
@@ -56,8 +59,8 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
         )
     made: dict[str, Any] = {}
     for name in (*signature.positional, *signature.keyword_only):
-        value = _field(name.lower(), fields)
-        if value is None and not made and (kind == "point-cloud" or name.lower() == "x"):
+        value = fields["features"] if kind == "graph" and name.lower() in FEATURES else _field(name.lower(), fields)
+        if value is None and not made and kind != "graph" and (kind == "point-cloud" or name.lower() == "x"):
             value = fields["positions"]
         if value is not None:
             made[name] = value
@@ -70,7 +73,7 @@ def example_inputs(model: Model, kind: str, shape: Sequence[int] | None = None, 
             break
     if signature.keyword_only:
         return made
-    return tuple(made.values()) or (fields["positions"],)
+    return tuple(made.values()) or (fields["features" if kind == "graph" else "positions"],)
 
 
 def _cloud(generator: torch.Generator) -> dict[str, Tensor]:
@@ -90,12 +93,37 @@ def _cloud(generator: torch.Generator) -> dict[str, Tensor]:
     }
 
 
+def _graph(model: Model, generator: torch.Generator) -> dict[str, Tensor]:
+    """A random graph, each node with two neighbours or more, and features as wide as the first linear layer."""
+    order = torch.randperm(ATOMS, generator=generator)
+    adjacency = torch.zeros(ATOMS, ATOMS)
+    adjacency[order, order.roll(1)] = 1.0
+    adjacency = ((adjacency + (torch.rand(ATOMS, ATOMS, generator=generator) < 0.2)).triu(1) > 0).float()
+    adjacency = adjacency + adjacency.T
+    return {
+        "features": torch.randn(ATOMS, _features(model) or FEATURES_OF_A_NODE, generator=generator),
+        "species": torch.randint(1, 5, (ATOMS,), generator=generator),
+        "edges": torch.nonzero(adjacency).T.contiguous(),
+        "pairs": adjacency,
+        "batch": torch.zeros(ATOMS, dtype=torch.long),
+    }
+
+
+def _features(model: Model) -> int | None:
+    """Inputs of the first layer that says how many it takes."""
+    layers = model.modules() if isinstance(model, nn.Module) else ()
+    sizes = (getattr(layer, name, None) for layer in layers for name in ("in_features", "in_channels"))
+    return next((size for size in sizes if isinstance(size, int)), None)
+
+
 def _field(name: str, fields: dict[str, Tensor]) -> Any:
     if name in _GRAPH:
         from torch_geometric.data import Data
 
+        if "features" in fields:
+            return Data(x=fields["features"], edge_index=fields["edges"], batch=fields["batch"])
         return Data(z=fields["species"], pos=fields["positions"], edge_index=fields["edges"], batch=fields["batch"])
-    return fields.get(BY_NAME.get(name, ""))
+    return fields.get(role_of(name))
 
 
 def _default_shape(model: Model, kind: str) -> Sequence[int]:

@@ -2,16 +2,15 @@
 
 import torch
 
-from equishare.check.models.claims.roles import ROLES
+from equishare.check.errors import CheckError
 from equishare.check.models.culprit.action import residual
-from equishare.check.models.noise import Noise
 from equishare.check.models.precision import rms, wide
-from equishare.check.models.probe import Probe, Quantity
+from equishare.check.models.probe import Probe
 from equishare.check.models.symmetry.element import Element
+from equishare.check.models.symmetry.index import Index
 from equishare.check.models.symmetry.series import Series, alone, together
 from equishare.check.models.symmetry.symmetry import Factor
 from equishare.check.models.symmetry.transform import Transform
-from equishare.check.reports.verdict import PASS_RATIO
 
 TRIED = 4
 LIKE = 0.01
@@ -38,9 +37,7 @@ def read_foreign_outputs(probe: Probe, factors: list[Factor], seed: int) -> list
     for i, quantity in enumerate(probe.quantities[: len(base)]):
         if not quantity.readings.foreign:
             continue
-        errors = [
-            max(_error(quantity, t, base[i], values[i], g) for g, values in moved) for t in quantity.readings.options
-        ]
+        errors = [max(error_as(t, base[i], values[i], g) for g, values in moved) for t in quantity.readings.options]
         best = min(range(len(errors)), key=errors.__getitem__)
         if errors[best] <= LIKE:
             quantity.transform = quantity.readings.options[best]
@@ -50,6 +47,12 @@ def read_foreign_outputs(probe: Probe, factors: list[Factor], seed: int) -> list
         else:
             quantity.unread = True
             probe.cotangents[i] = torch.zeros_like(probe.cotangents[i])
+    if dropped and len(dropped) == len(probe.kept):
+        names = ", ".join(probe.quantities[i].name for i in dropped)
+        raise CheckError(
+            f"no output is left to compare: {names} carries an action of the group, but of no type that is listed; give "
+            "its type (`outputs=`, or --output at the prompt), or name a function that returns what should be compared"
+        )
     if dropped:
         names = ", ".join(probe.quantities[i].name for i in dropped)
         notes.append(f"not tested: {names}, which carries an action of the group; give its type to test it")
@@ -57,9 +60,10 @@ def read_foreign_outputs(probe: Probe, factors: list[Factor], seed: int) -> list
     return notes
 
 
-def _error(quantity: Quantity, transform: Transform, base: torch.Tensor, value: torch.Tensor, g: Element) -> float:
+def error_as(transform: Transform, base: torch.Tensor, value: torch.Tensor, g: Element) -> float:
+    """Relative error of a value at g x, taken as what a type makes of the one at x; infinity where it does not fit."""
     try:
-        expected = transform.apply(wide(base), g)
+        expected = wide(transform.apply(base if isinstance(transform, Index) else wide(base), g))
     except ValueError:
         return float("inf")
     if expected.shape != value.shape:
@@ -81,22 +85,3 @@ def _drop(probe: Probe, numbers: list[int]) -> None:
     probe.quantities = [probe.quantities[i] for i in left] + probe.quantities[outputs:]
     probe.kept = [probe.kept[i] for i in left]
     probe.cotangents = [probe.cotangents[i] for i in left]
-
-
-def other_reading(probe: Probe, noise: Noise, name: str, series: Series) -> str:
-    """Say under which other type an output would pass, or nothing where its type was given or none fits."""
-    i = next(i for i, q in enumerate(probe.quantities) if q.name == name)
-    quantity = probe.quantities[i]
-    if quantity.readings.settled:
-        return ""
-    moved = [(g, probe.observe(g, gradients=False)[i]) for g in map(series.element, list(series.numbers)[:TRIED])]
-    bound = PASS_RATIO * noise.floors[i] / max(rms(noise.base[i]), 1e-300)
-    for transform in quantity.readings.options:
-        if transform == quantity.transform:
-            continue
-        if all(_error(quantity, transform, noise.base[i], value, g) <= bound for g, value in moved):
-            spelled = next((role for role, t in ROLES.items() if t.describe() == transform.describe()), "")
-            how = f"; give it the type {spelled!r} (`outputs=`, --output)" if spelled else "; give its type"
-            guess = quantity.transform.describe()
-            return f"FAIL under guessed types ({guess}); as {transform.describe()} it would pass{how}"
-    return ""

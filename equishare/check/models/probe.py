@@ -55,6 +55,7 @@ class Probe:
         style: the nest is a tuple of arguments, a mapping of keywords, or one argument.
         setting: sizes, positions, batch.
         dtype: the real dtype that the model runs in.
+        guessed: whether an input's type was inferred.
     """
 
     model: Model
@@ -69,6 +70,7 @@ class Probe:
     quantities: list[Quantity] = field(default_factory=list)
     cotangents: list[Tensor] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
+    guessed: list[bool] = field(default_factory=list)
 
     def at(self, model: Model, dtype: torch.dtype) -> "Probe":
         """The same probe on a copy of the model at another precision."""
@@ -161,14 +163,17 @@ class Probe:
 
         From f(g x) = g f(x) with an orthogonal action follows J(g x)^T (g v) = g (J(x)^T v).
         """
-        pairs = []
+        products = []
         for output, cotangent, quantity in zip(outputs, self.cotangents, self.quantities, strict=False):
-            if output.requires_grad:
+            # an output of another shape has failed, and has no gradient to compare
+            if output.requires_grad and output.shape == cotangent.shape:
                 v = cotangent if g is None else quantity.transform.linear(cotangent, g)
-                pairs.append((output, v.to(output)))
-        if not pairs:
-            return []
-        found = torch.autograd.grad([o for o, _ in pairs], watched, [v for _, v in pairs], allow_unused=True)
+                # the gradient of Re <v, f> is J^T v; given as an argument, v would make torch import sympy (0.7 s)
+                product = (v.to(output).conj() * output).sum()
+                products.append(product.real if product.is_complex() else product)
+        if not products:
+            return [torch.zeros_like(w) for w in watched] if any(o.requires_grad for o in outputs) else []
+        found = torch.autograd.grad(products, watched, allow_unused=True)
         if all(f is None for f in found):
             return []
         return [torch.zeros_like(w) if f is None else f.detach() for f, w in zip(found, watched, strict=True)]

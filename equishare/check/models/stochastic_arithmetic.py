@@ -1,5 +1,6 @@
 """Monte Carlo arithmetic: rounding errors made visible in any torch code, without casting it."""
 
+import sys
 from typing import Any
 
 import torch
@@ -45,6 +46,15 @@ class StochasticArithmetic(TorchDispatchMode):
         self.seed = seed
         self.generators: dict[torch.device, torch.Generator] = {}
 
+    def __new__(cls, *_: Any) -> "StochasticArithmetic":
+        """Where torch's compiler is loaded, return one that it leaves alone."""
+        return super().__new__(_BesideCompiler if "torch._dynamo" in sys.modules else cls)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: else torch would load its compiler, some three seconds, before the first operation."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = func._schema.name.rpartition("::")[2]
@@ -62,3 +72,12 @@ class StochasticArithmetic(TorchDispatchMode):
             tensor.shape, generator=self.generators[tensor.device], dtype=torch.float32, device=tensor.device
         )
         tensor.copy_(tensor + tensor * ((2 * noise - 1) * self.epsilon).to(tensor.dtype))
+
+
+class _BesideCompiler(StochasticArithmetic):
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)

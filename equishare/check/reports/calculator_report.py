@@ -1,5 +1,6 @@
 """What a check of a calculator found."""
 
+import traceback
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -162,4 +163,7 @@ def judged(
 def could_not_run(name: str, error: BaseException) -> PhysicsTest:
     """Say that a calculator refused a test."""
     first_line = (str(error).strip().splitlines() or [""])[0]
+    if not first_line and error.__traceback__ is not None:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        first_line = f"no message, in {place.filename}, line {place.lineno}: {place.line}"
     return PhysicsTest(name, "-", Verdict.UNDECIDED, note=f"could not run: {type(error).__name__}: {first_line}")

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import all_changes
 from faulty_calculators import CUTOFF, Pairs, crystal, ethanol
 
-from equishare.check import calculator
+from equishare.check import CheckError, calculator
 
 
 def failing(report):
@@ -129,3 +129,54 @@ def test_vanishing_forces_are_remarked_upon():
     assert any("vanish" in note for note in report.notes)
     with pytest.raises(ValueError, match="no atoms"):
         calculator(Pairs(), Atoms())
+
+
+class OneNumber(Pairs):
+    """Gives its energy as an array that holds one number."""
+
+    def calculate(self, *arguments, **keywords):
+        super().calculate(*arguments, **keywords)
+        self.results["energy"] = np.array([self.results["energy"]])
+
+
+class EnergyAlone(Pairs):
+    implemented_properties = ("energy",)
+
+    def calculate(self, *arguments, **keywords):
+        super().calculate(*arguments, **keywords)
+        del self.results["forces"]
+
+
+class Mute(Pairs):
+    """Refuses another order of its atoms without a word."""
+
+    def calculate(self, atoms=None, *arguments, **keywords):
+        if atoms.numbers[0] != 6 or atoms.numbers[1] != 6:
+            raise AssertionError
+        super().calculate(atoms, *arguments, **keywords)
+
+
+def test_energies_in_arrays_missing_forces_and_silent_refusals():
+    assert calculator(OneNumber(), ethanol(), scan=False, dynamics=False).passed
+    with pytest.raises(CheckError, match="gives no forces"):
+        calculator(EnergyAlone(), ethanol(), scan=False, dynamics=False)
+    report = calculator(Mute(), ethanol(), scan=False, dynamics=False)
+    assert report.verdict == "undecided"
+    assert "no message, in" in next(t.note for t in report.tests if t.name == "permutation")
+
+
+class Charged(Pairs):
+    """Ions: what is between two of them falls as one over the distance."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        d = atoms.positions[:, None] - atoms.positions[None]
+        r = np.sqrt(np.square(d).sum(-1) + 1.0)
+        self.results["energy"] += 0.5 * (1 / r).sum()
+        self.results["forces"] = self.results["forces"] + (d / r[..., None] ** 3).sum(1)
+
+
+def test_an_interaction_of_charges_is_named_as_long_ranged():
+    report = calculator(Charged(), ethanol(), scan=False, dynamics=False)
+    assert report.passed, report
+    assert any("long-range interaction" in t.note for t in report.tests)

@@ -1,6 +1,8 @@
 """Noise is a finding of its own, and excuses nothing."""
 
+import numpy as np
 import pytest
+from ase.calculators.calculator import all_changes
 from faulty_calculators import Pairs, Scattering, crystal, ethanol
 
 from equishare.check import calculator
@@ -51,3 +53,23 @@ def test_a_sound_one_repeats_itself_to_the_last_digit():
     rows = [t for t in report.tests if t.name == "determinism"]
     assert {t.quantity for t in rows} == {"energy", "forces", "stress"}
     assert all(t.error == 0 for t in rows)
+
+
+class Unseeing(Pairs):
+    """Looks at the positions alone to see whether a structure is new."""
+
+    kept = (None, None)
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        key = atoms.positions.tobytes()
+        if self.kept[0] != key:
+            super().calculate(atoms, properties, system_changes)
+            self.kept = (key, self.results)
+        self.atoms, self.results = atoms.copy(), {k: np.copy(v) for k, v in self.kept[1].items()}
+        self.results["energy"] = float(self.results["energy"])
+
+
+def test_another_cell_at_the_same_positions_must_be_noticed():
+    report = calculator(Unseeing(), crystal(), **QUICK)
+    assert bad(report, "determinism") == {"energy", "forces", "stress"}
+    assert any("told by the positions alone" in t.note for t in report.failures)

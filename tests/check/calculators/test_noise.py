@@ -91,3 +91,30 @@ def test_far_from_the_origin(offset):
         atoms.positions += offset
         made = Pairs() if atoms.pbc.any() else Coulomb(SINGLE, DOUBLE)
         assert calculator(made, atoms, scan=False, dynamics=False).passed
+
+
+class Contact(Calculator):
+    """A steep wall, as where atoms touch: its fourth differences are large without any rounding."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, field=0.0):
+        super().__init__()
+        self.field = field
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        d = atoms.positions[:, None] - atoms.positions[None]
+        r2 = np.square(d).sum(-1) + 1e9 * np.eye(len(atoms))
+        wall = (1.9**2 / r2) ** 6
+        push = self.field * np.array([0.0, 0.0, 1.0])
+        self.results = {
+            "energy": 0.5 * wall.sum() + float((np.sin(atoms.positions) @ push).sum()),
+            "forces": (12 * wall / r2)[..., None].__mul__(d).sum(1) - np.cos(atoms.positions) * push,
+        }
+
+
+def test_a_steep_wall_is_no_noise():
+    assert calculator(Contact(), ethanol(), scan=False, dynamics=False).passed
+    report = calculator(Contact(field=1e-3), ethanol(), scan=False, dynamics=False)
+    assert {"rotation", "translation"} <= {t.name for t in report.failures}

@@ -165,12 +165,12 @@ def test_a_bad_model_exits_with_1_and_reports(models, tmp_path):
         (["{}:Needy"], "needs the arguments size"),
         (["{}:strange"], "--inputs"),
         (["{}:value"], "cannot be called"),
-        (["{}:Good", "--as", "graph"], "none of molecule"),
+        (["{}:Good", "--as", "video"], "none of molecule"),
         (["model"], "names no object"),
         (["calculator", "{}:bad", "{}"], "not an ASE calculator"),
         (["calculator", "{}:emt", "missing.xyz"], "there is no file"),
         (["calculator", "missing.safetensors", "{}"], "there is no file"),
-        (["{}:Labels"], "returned int64 [9]. Integers are compared only where their type is given"),
+        (["{}:Labels"], "returned int64 [11]. Integers are compared only where their type is given"),
         (["{}:Masked", "--as", "set", "--shape", "6,4"], "the model takes x, mask, and --as set makes one input"),
         (["{}:Starred"], "does not say what its arguments are (*args); name a function"),
         (["{}:Insists"], "AssertionError: no message in {}, line 73: assert pos.shape[0] == 7"),
@@ -321,3 +321,38 @@ def test_quick_says_how_sure_it_is(models, monkeypatch):
     (row,) = [t for t in json.loads(result.stdout)["tests"] if not t["gradient"]]
     assert row["samples"] == 3
     assert row["confidence"] == pytest.approx(1 - 0.9**3)
+
+
+def test_a_file_is_run_once_for_all_that_is_named_in_it(tmp_path):
+    path = tmp_path / "counted.py"
+    path.write_text(
+        "import pathlib, torch\n"
+        "runs = pathlib.Path(__file__).with_suffix('.txt')\n"
+        "runs.write_text((runs.read_text() if runs.exists() else '') + 'x')\n"
+        "def model(pos): return torch.cdist(pos, pos).sum()\n"
+        "def inputs(): return (torch.randn(5, 3),)\n"
+        "def claim():\n    from equishare.check import molecule\n    return molecule()\n"
+    )
+    found = CliRunner().invoke(app, [f"{path}:model", "--inputs", f"{path}:inputs", "--claim", f"{path}:claim"])
+    assert found.exit_code == 0, found.output
+    assert path.with_suffix(".txt").read_text() == "x"
+
+
+def test_graph_networks_are_checked_from_their_signature_alone(tmp_path):
+    path = tmp_path / "graphs.py"
+    path.write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Sum(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__(); self.f = nn.Linear(5, 3)\n"
+        "    def forward(self, x, edge_index):\n"
+        "        h = self.f(x)\n"
+        "        return torch.zeros_like(h).index_add(0, edge_index[0], h[edge_index[1]])\n"
+        "class Last(Sum):\n"
+        "    def forward(self, x, edge_index):\n"
+        "        h = self.f(x); out = torch.zeros_like(h); out[edge_index[0]] = h[edge_index[1]]; return out\n"
+    )
+    assert CliRunner().invoke(app, [f"{path}:Sum", "--as", "graph"]).exit_code == 0
+    found = CliRunner().invoke(app, [f"{path}:Last", "--as", "graph"])
+    assert found.exit_code == 1
+    assert "edge order" in found.output

@@ -25,7 +25,7 @@ _PLANAR = {
 def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, translations: bool = False) -> Symmetry:
     """Quarter turns and mirrors of images (the last two axes), and circular shifts.
 
-    Inputs with three or more axes are images. Outputs with a square of pixels are feature maps with
+    Inputs with three or more axes are images; a square one with two axes is an image where no other is. Outputs with a square of pixels are feature maps with
     invariant channels, all others are invariant; give `Image(group_axis=...)` for regular feature maps.
 
     Args:
@@ -49,16 +49,19 @@ def image(group: str = "C4", inputs: Spec = None, outputs: Spec = None, *, trans
     return Symmetry(f"image under {group}", tuple(chosen), inputs, outputs, _infer_images, _infer_output, _parse_image)
 
 
-def _by_shape(tensor: Tensor) -> Transform:
-    return Image() if tensor.dim() >= 3 and min(tensor.shape[-2:]) > 1 else Cartesian()
+def _by_shape(tensor: Tensor, axes: int = 3) -> Transform:
+    square = tensor.dim() > 2 or tensor.shape[-1:] == tensor.shape[-2:-1]
+    return Image() if tensor.dim() >= axes and square and min(tensor.shape[-2:]) > 1 else Cartesian()
 
 
 def _infer_images(names: Sequence[str], tensors: Sequence[Tensor], given: list[Transform | None]) -> list[Transform]:
-    return [t or _by_shape(tensor) for t, tensor in zip(given, tensors, strict=True)]
+    axes = 3 if any(isinstance(t or _by_shape(x), Image) for t, x in zip(given, tensors, strict=True)) else 2
+    return [t or _by_shape(tensor, axes) for t, tensor in zip(given, tensors, strict=True)]
 
 
 def _infer_output(path: str, tensor: Tensor, setting: Setting) -> Readings:
-    return Readings((_by_shape(tensor),))
+    alone = tensor.dim() == 2 and tuple(tensor.shape) == setting.image
+    return Readings((_by_shape(tensor), Image()) if alone else (_by_shape(tensor), Cartesian()))
 
 
 def _parse_image(text: str) -> Transform:

@@ -1,14 +1,13 @@
-"""Types that nobody gave: those of all inputs together, from names and shapes; readings of outputs."""
+"""Types that nobody gave: those of all inputs together, from names and shapes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass, replace
 
 from torch import Tensor
 
-from equishare.check.models.claims.roles import BY_NAME, ROLES
+from equishare.check.models.claims.roles import CELL, ROLES, role_of
 from equishare.check.models.symmetry.cartesian import Cartesian
 from equishare.check.models.symmetry.index import Index
-from equishare.check.models.symmetry.readings import Readings
 from equishare.check.models.symmetry.symmetry import Setting
 from equishare.check.models.symmetry.transform import Transform
 
@@ -19,7 +18,7 @@ Types = list[Transform | None]
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """Lengths of the index sets, and on which axis positions have their atoms."""
 
     sizes: dict[str, int]
@@ -40,40 +39,82 @@ def infer_inputs(names: Sequence[str], tensors: Sequence[Tensor], given: Types) 
     """
     types, short = list(given), [name.rpartition(".")[2].lower() for name in names]
     for i in _positions(short, tensors, types):
-        types[i] = replace(ROLES["positions"], axis=tensors[i].dim() - 2)  # type: ignore[type-var]
-    known = _known(tensors, types)
+        last = tensors[i].dim() - 1
+        rows = Cartesian(1, along="atoms", axis=last - 1, moves=True)
+        types[i] = rows if is_cloud(tensors[i]) else replace(rows, axis=last, components=(-2,))
+    known = known_of(tensors, types)
+    if "atoms" not in known.sizes:
+        known.sizes.update(_size_of_pairs(short, tensors))
     for i, (name, tensor) in enumerate(zip(short, tensors, strict=True)):
-        if types[i] is None and not tensor.is_floating_point() and BY_NAME.get(name) == "edges":
+        if types[i] is None and not tensor.is_floating_point() and role_of(name) == "edges":
             types[i] = Index(axis=0) if tensor.dim() == 1 else Index()
             known.sizes.setdefault("edges", tensor.shape[-1])
+    if "atoms" not in known.sizes:
+        known.sizes.update(_size_of_nodes(short, tensors, types))
     for i, (name, tensor) in enumerate(zip(short, tensors, strict=True)):
-        types[i] = types[i] or _named(name, tensor, known)
-    found = _known(tensors, types)
-    known = _Known({**found.sizes, **known.sizes}, found.home)
-    return [t or _shaped(name, tensor, known) for t, name, tensor in zip(types, short, tensors, strict=True)]
+        types[i] = types[i] or named_type(name, tensor, known)
+    found = known_of(tensors, types)
+    known = Known({**found.sizes, **known.sizes}, found.home)
+    return [t or shaped(name, tensor, known) for t, name, tensor in zip(types, short, tensors, strict=True)]
 
 
 def _positions(names: Sequence[str], tensors: Sequence[Tensor], types: Types) -> list[int]:
     """Which untyped inputs are positions of the atoms: those named so, else the only cloud of points there is."""
-    clouds = [i for i, t in enumerate(tensors) if types[i] is None and _is_cloud(t)]
-    named = [i for i in clouds if BY_NAME.get(names[i]) == "positions"]
+    clouds = [i for i, t in enumerate(tensors) if types[i] is None and is_cloud(t)]
+    if not clouds:
+        # points in columns, [batch, 3, points]
+        clouds = [i for i, t in enumerate(tensors) if types[i] is None and _is_cloud_of_columns(t, names[i])]
+    named = [i for i in clouds if role_of(names[i]) == "positions"]
     if any(getattr(t, "moves", False) for t in types):
         return [i for i in named if _same_atoms(tensors, types, i)]
     if named:
-        return [i for i in named if tensors[i].shape[-2] == tensors[named[0]].shape[-2]]
-    nameless = [i for i in clouds if names[i] not in BY_NAME and names[i] not in FEATURES - {"x"}]
+        return [i for i in named if _points(tensors[i]) == _points(tensors[named[0]])]
+    nameless = [i for i in clouds if not role_of(names[i]) and names[i] not in FEATURES - {"x"}]
     return [i for i in nameless if names[i] == "x"][:1] or nameless[:1]
 
 
+def _size_of_pairs(names: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, int]:
+    """How many atoms there are where a square of pairs says it, an adjacency or distances, and no positions do."""
+    sizes = [t.shape[-1] for n, t in zip(names, tensors, strict=True) if role_of(n) == "pairs" and is_square(t)]
+    return {"atoms": sizes[0]} if sizes else {}
+
+
+def _size_of_nodes(names: Sequence[str], tensors: Sequence[Tensor], types: Types) -> dict[str, int]:
+    """How many atoms there are in a graph without positions: features or species that all indices find a row of."""
+    indices = [t for t, kind in zip(tensors, types, strict=True) if isinstance(kind, Index) and t.numel()]
+    if not indices:
+        return {}
+    needed = 1 + max(int(t.max()) for t in indices)
+    nodes = FEATURES | {"z", "species", "node_ids"}
+    sizes = [len(t) for n, t in zip(names, tensors, strict=True) if n in nodes and t.dim() and len(t) >= needed]
+    return {"atoms": sizes[0]} if sizes else {}
+
+
 def _same_atoms(tensors: Sequence[Tensor], types: Types, i: int) -> bool:
-    return _known(tensors, types).sizes.get("atoms", tensors[i].shape[-2]) == tensors[i].shape[-2]
+    return known_of(tensors, types).sizes.get("atoms", _points(tensors[i])) == _points(tensors[i])
 
 
-def _is_cloud(tensor: Tensor) -> bool:
+def _points(cloud: Tensor) -> int:
+    return cloud.shape[-2] if is_cloud(cloud) else cloud.shape[-1]
+
+
+def is_cloud(tensor: Tensor) -> bool:
+    """Whether a tensor may be points, one a row."""
     return tensor.is_floating_point() and tensor.dim() >= 2 and tensor.shape[-1] == 3
 
 
-def _known(tensors: Sequence[Tensor], types: Types) -> _Known:
+def _is_cloud_of_columns(tensor: Tensor, name: str) -> bool:
+    columns = tensor.is_floating_point() and tensor.dim() >= 2 and tensor.shape[-2] == 3
+    return columns and (tensor.dim() > 2 or role_of(name) == "positions")
+
+
+def is_square(tensor: Tensor) -> bool:
+    """Whether the last two axes are equally long."""
+    return tensor.dim() >= 2 and tensor.shape[-1] == tensor.shape[-2] > 1
+
+
+def known_of(tensors: Sequence[Tensor], types: Types) -> Known:
+    """Read the lengths of the index sets off the types that are known."""
     sizes: dict[str, int] = {}
     home = None
     for tensor, kind in zip(tensors, types, strict=True):
@@ -82,23 +123,28 @@ def _known(tensors: Sequence[Tensor], types: Types) -> _Known:
         if along is not None and -tensor.dim() <= first < tensor.dim():
             sizes.setdefault(along, tensor.shape[first])
             home = first % tensor.dim() if along == "atoms" and home is None else home
-    return _Known(sizes, home or 0)
+    return Known(sizes, home or 0)
 
 
-def _named(name: str, tensor: Tensor, known: _Known) -> Transform | None:
+def named_type(name: str, tensor: Tensor, known: Known) -> Transform | None:
     """What the name says, where the shape allows it."""
-    role = ROLES.get(BY_NAME.get(name, ""))
+    role = ROLES.get(role_of(name))
     if role is None or isinstance(role, Index) or not isinstance(role, Cartesian):
         return None
     if role.rank and not tensor.is_floating_point():
         return None
+    if role.components is not None:
+        return hessian_of(tensor, known)
     if tuple(tensor.shape[max(tensor.dim() - role.rank, 0) :]) != (3,) * role.rank:
         return None
     if role.moves:
         return Cartesian(1, moves=True)  # points that are no atoms of the structure
     if role.along is None:
-        return role
-    axes = _axes(name, tensor, role.along, known, keep=role.rank)
+        # one for each atom, where its shape says so: dipoles of atoms, stresses of atoms
+        of_atoms = role is not CELL and tensor.is_floating_point()
+        axes = axes_of(name, tensor, "atoms", known, keep=role.rank) if of_atoms else []
+        return replace(role, along="atoms", axis=axes[0]) if axes else role
+    axes = axes_of(name, tensor, role.along, known, keep=role.rank)
     if isinstance(role.axis, tuple):
         return replace(role, axis=(axes[0], axes[1])) if len(axes) > 1 else None
     if axes:
@@ -109,7 +155,15 @@ def _named(name: str, tensor: Tensor, known: _Known) -> Transform | None:
     )
 
 
-def _axes(name: str, tensor: Tensor, along: str, known: _Known, keep: int = 0) -> list[int]:
+def hessian_of(tensor: Tensor, known: Known) -> Cartesian | None:
+    """Second derivatives by pairs of atoms' positions, [..., atoms, 3, atoms, 3]; None for another shape."""
+    n, first = known.sizes.get("atoms"), tensor.dim() - 4
+    if first < 0 or tuple(tensor.shape[first:]) != (n, 3, n, 3):
+        return None
+    return Cartesian(2, along="atoms", axis=(first, first + 2), components=(first + 1, first + 3))
+
+
+def axes_of(name: str, tensor: Tensor, along: str, known: Known, keep: int = 0) -> list[int]:
     """Axes as long as the index set, without the last `keep`; at the place of the positions' atoms first."""
     axes = [i for i in range(tensor.dim() - keep) if tensor.shape[i] == known.sizes.get(along)]
     home = known.home if along == "atoms" else 0
@@ -120,15 +174,22 @@ def _axes(name: str, tensor: Tensor, along: str, known: _Known, keep: int = 0) -
     return axes[:1] if features else axes
 
 
-def _shaped(name: str, tensor: Tensor, known: _Known) -> Cartesian:
+def shaped(name: str, tensor: Tensor, known: Known) -> Cartesian:
+    """What the shape says: scalars or vectors of atoms, pairs or edges, else an invariant."""
     for along in ("atoms", "edges"):
         vector = tensor.is_floating_point() and tensor.shape[-1:] == (3,) and name not in FEATURES
         for rank in (1, 0) if vector else (0,):
-            axes = _axes(name, tensor, along, known, keep=rank)
+            axes = axes_of(name, tensor, along, known, keep=rank)
             if axes:
                 pair = along == "atoms" and len(axes) > 1 and axes[1] == axes[0] + 1
                 return Cartesian(rank, along=along, axis=(axes[0], axes[1]) if pair else axes[0])
     return Cartesian()
+
+
+def _in_columns(tensor: Tensor, setting: Setting) -> bool:
+    """Whether vectors of atoms can only be columns, [..., 3, atoms]."""
+    columns = tensor.dim() >= 2 and tensor.shape[-1] != 3 and tensor.shape[-2] == 3
+    return columns and setting.sizes.get("atoms", tensor.shape[-1]) == tensor.shape[-1]
 
 
 def place(transform: Transform, tensor: Tensor, setting: Setting) -> Transform:
@@ -142,51 +203,10 @@ def place(transform: Transform, tensor: Tensor, setting: Setting) -> Transform:
     along, axis = getattr(transform, "along", None), getattr(transform, "axis", 0)
     if along is None or not is_dataclass(transform) or not isinstance(axis, int):
         return transform
+    if isinstance(transform, Cartesian) and transform.rank == 1 and _in_columns(tensor, setting):
+        return replace(transform, axis=tensor.dim() - 1, components=(-2,))
     if getattr(transform, "moves", False) and along not in setting.sizes:
         return replace(transform, axis=max(tensor.dim() - 2, 0))
-    known = _Known(dict(setting.sizes), setting.atoms_axis or 0)
-    axes = _axes("", tensor, along, known, keep=getattr(transform, "rank", 1))
+    known = Known(dict(setting.sizes), setting.atoms_axis or 0)
+    axes = axes_of("", tensor, along, known, keep=getattr(transform, "rank", 1))
     return replace(transform, axis=axes[0]) if axes else transform
-
-
-def infer_output(path: str, tensor: Tensor, setting: Setting) -> Readings:
-    """Say what an output may be, by its name, else by its shape: the likeliest reading first.
-
-    Example:
-        >>> import torch
-        >>> found = infer_output("0", torch.ones(9, 3), Setting({"atoms": 9}))
-        >>> [t.describe() for t in found.options]
-        ['vector per atom', 'positions', 'scalar per atom', 'pseudovector per atom']
-    """
-    name = path.rpartition(".")[2].lower()
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return Readings(())
-    known = _Known(dict(setting.sizes), setting.atoms_axis or 0)
-    role = ROLES.get(BY_NAME.get(name, ""))
-    if role is not None and getattr(role, "moves", False) and _is_cloud(tensor):
-        return Readings((_at_atoms(role, tensor, known),), settled=True)
-    named = _named(name, tensor, known)
-    if named is not None:
-        return Readings((named,), settled=True)
-    return Readings(tuple(_readings(tensor, known)), foreign=bool(name) and not name.isdigit() and role is None)
-
-
-def _at_atoms(role: Transform, tensor: Tensor, known: _Known) -> Transform:
-    axes = _axes("", tensor, "atoms", known, keep=1)
-    return replace(role, axis=axes[0]) if axes else Cartesian(1, moves=True)  # type: ignore[type-var]
-
-
-def _readings(tensor: Tensor, known: _Known) -> list[Transform]:
-    first = _shaped("", tensor, known)
-    along, axis = first.along, first.axis
-    if along is None and tensor.shape[-2:] == (3, 3):
-        return [Cartesian(2), Cartesian(1), Cartesian()]
-    if along is None and tensor.dim() <= 2 and tensor.shape[-1:] == (3,):
-        return [Cartesian(1), Cartesian(1, pseudo=True), Cartesian(), Cartesian(1, moves=True)]
-    if not first.rank:
-        single = [replace(first, axis=axis[0])] if isinstance(axis, tuple) else []
-        return [first, *single, replace(first, pseudo=True)]
-    readings: list[Transform] = [first, replace(first, moves=along == "atoms"), replace(first, rank=0)]
-    if tensor.dim() > 2 and tensor.shape[-2] == 3:
-        readings.append(replace(first, rank=2))
-    return list(dict.fromkeys([*readings, replace(first, pseudo=True)]))

@@ -1,6 +1,7 @@
 """Claims of models of molecules, of point clouds, and of single layers in space."""
 
-from equishare.check.models.claims.inference import infer_inputs, infer_output, place
+from equishare.check.models.claims.inference import infer_inputs, place
+from equishare.check.models.claims.output_readings import infer_output
 from equishare.check.models.claims.roles import parse
 from equishare.check.models.symmetry import factors
 from equishare.check.models.symmetry.symmetry import Spec, Symmetry
@@ -24,6 +25,17 @@ def molecule(inputs: Spec = None, outputs: Spec = None, *, improper: bool = True
     chosen = [factors.rotation()] + [factors.reflection()] * improper + [factors.translation()]
     chosen += [factors.permutation("atoms"), factors.permutation("edges", samples=16)]
     return Symmetry("molecule", tuple(chosen), inputs, outputs, infer_inputs, infer_output, parse, place)
+
+
+def graph(inputs: Spec = None, outputs: Spec = None) -> Symmetry:
+    """Reordering of a graph's nodes (types say "atoms") and of its edges, for networks that know no positions.
+
+    Example:
+        >>> [f.name for f in graph().factors]
+        ['permutation', 'edge order']
+    """
+    chosen = (factors.permutation("atoms"), factors.permutation("edges", samples=16))
+    return Symmetry("graph", chosen, inputs, outputs, infer_inputs, infer_output, parse, place)
 
 
 def point_cloud(inputs: Spec = "positions", outputs: Spec = None, *, improper: bool = True) -> Symmetry:

@@ -11,6 +11,8 @@ from equishare.check.models.symmetry.transform import Transform
 
 _ATOM = Cartesian(along="atoms")
 _VECTOR = Cartesian(1, along="atoms")
+CELL = Cartesian(1)
+"""Lattice vectors, one a row, however many atoms there are."""
 
 ROLES: Mapping[str, Transform] = {
     "invariant": Cartesian(),
@@ -19,7 +21,7 @@ ROLES: Mapping[str, Transform] = {
     "vector": Cartesian(1),
     "dipole": Cartesian(1),
     "pseudovector": Cartesian(1, pseudo=True),
-    "cell": Cartesian(1),
+    "cell": CELL,
     "stress": Cartesian(2),
     "matrix": Cartesian(2),
     "positions": Cartesian(1, along="atoms", moves=True),
@@ -31,6 +33,8 @@ ROLES: Mapping[str, Transform] = {
     "edges": Index(),
     "edge_scalars": Cartesian(along="edges"),
     "pairs": Cartesian(along="atoms", axis=(0, 1)),
+    "fractional": _ATOM,
+    "hessian": Cartesian(2, along="atoms", axis=(0, 2), components=(1, 3)),
     "edge_vectors": Cartesian(1, along="edges"),
 }
 """Spellings of types for molecules and point clouds, beside e3nn irreps ("8x0e+4x1o", "atoms: 8x0e+4x1o")."""
@@ -47,7 +51,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
         "elements",
         "node_attr",
     ),
-    "edges": ("edge_index", "edge", "edge_indices", "senders", "receivers", "idx_i", "idx_j"),
+    "edges": ("edge_index", "edge", "edge_indices", "senders", "receivers", "idx_i", "idx_j", "idx_k", "idx_l"),
     "batch": ("batch", "idx_m"),
     "cell": ("cells", "lattice"),
     "forces": ("force", "velocities", "velocity", "vel", "momenta", "magmoms"),
@@ -62,8 +66,30 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
         "cell_shifts",
     ),
     "energy": ("energies", "total_energy", "ptr", "y"),
+    "vector": ("field", "electric_field", "efield", "external_field", "wavevector"),
+    "pseudovector": ("torque", "magnetic_field", "angular_momentum"),
+    "fractional": ("frac", "frac_pos", "frac_coord", "frac_coords", "fractional_coordinates", "scaled_positions"),
+    "pairs": ("adj", "adjacency", "adjacency_matrix", "dist", "distances", "distance_matrix"),
 }
 BY_NAME = {name: role for role, names in _ALIASES.items() for name in names} | {role: role for role in ROLES}
+_RELATIVE = {"rel", "relative", "diff", "delta", "edge", "edges", "pair", "pairs", "d"}
+"""Words for differences of positions, which no translation moves."""
+_BY_WORD = {name: role for role in ("positions", "forces") for name in (role, *_ALIASES[role]) if len(name) > 1}
+
+
+def role_of(name: str) -> str:
+    """Say what a name means, "" if nothing; of several words, as in `ligand_pos` or `coords2`, one may say it.
+
+    Example:
+        >>> role_of("edge_index"), role_of("ligand_pos"), role_of("x")
+        ('edges', 'positions', '')
+    """
+    words = re.split(r"[_\d]+", name)
+    if not _RELATIVE.isdisjoint(words):
+        return BY_NAME.get(name, "")
+    return BY_NAME.get(name) or next((_BY_WORD[word] for word in words if word in _BY_WORD), "")
+
+
 _SPELLING = re.compile(r"^(?:(atoms|edges)\s*:\s*)?(.+)$")
 
 

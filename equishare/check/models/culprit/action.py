@@ -83,8 +83,9 @@ def _direct(before: Tensor, after: Tensor, g: Element, setting: Setting) -> floa
             for axis, take in zip(axes, chosen, strict=False):
                 moved = moved.index_select(axis, permutation.to(before.device)) if take else moved
             expected.append(moved)
-    if g.translation is not None and before.shape[-1:] == (3,):
-        expected.append(before + g.translation.to(before))
+    if g.translation is not None:
+        t = g.translation.to(before)
+        expected += [(before.movedim(i, -1) + t).movedim(-1, i) for i, n in enumerate(before.shape) if n == 3]
     if setting.image is not None and _is_map(before):
         expected = _moved_maps(before, g, setting)
     return min((difference(after, e) for e in expected), default=float("inf"))

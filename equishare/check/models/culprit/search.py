@@ -1,4 +1,4 @@
-"""SymmetryTest the first module of a model that breaks a symmetry."""
+"""Finding the first module of a model that breaks a symmetry."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -147,6 +147,9 @@ class _Search:
             reason = "its output carries another action than the type that it declares"
             return self._culprit(*self.mistyped, reason)
         error, floor = self._compare(before, after, noisy, "outputs")
+        if error <= _RATIO * floor and not here.path and type(self) is _Search:
+            reason = "no module breaks it: its output carries an action, but not the one that it was held to"
+            return self._culprit(here, error, floor, reason)
         where = "in its own code, after its last call" if count else "in its own code"
         return self._own(here, error, floor, where)
 

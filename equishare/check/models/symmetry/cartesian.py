@@ -13,20 +13,21 @@ from equishare.check.models.symmetry.transform import Transform, permute
 
 @dataclass(frozen=True)
 class Cartesian(Transform):
-    """A Cartesian tensor over the last `rank` axes, each of size 3: T -> det(R)^pseudo (R x ... x R) T.
+    """A Cartesian tensor over `rank` axes of size 3, the last ones by default: T -> det(R)^pseudo (R x ... x R) T.
 
     Rank 0 is a scalar: invariant under rotations (a pseudoscalar changes sign under improper ones),
     permuted if it runs along an index set.
 
     Args:
-        rank: number of Cartesian axes, the last ones.
+        rank: number of Cartesian axes.
         pseudo: multiply by det R, as for an axial vector.
         along: the index set of axis `axis` ("atoms", "edges", ...), or None for a global quantity.
         axis: the axis that runs along it, or both axes of a matrix of pairs.
         moves: translations are added (positions).
+        components: the Cartesian axes where they are not the last ones: (-2,) for points in columns, [batch, 3, points].
 
     Raises:
-        CheckError: the last axes of the tensor do not have size 3.
+        CheckError: the Cartesian axes of the tensor do not have size 3.
 
     Example:
         >>> import torch
@@ -39,25 +40,34 @@ class Cartesian(Transform):
     along: str | None = None
     axis: int | tuple[int, ...] = 0
     moves: bool = False
+    components: tuple[int, ...] | None = None
 
     def apply(self, x: Shaped[Tensor, "..."], g: Element) -> Shaped[Tensor, "..."]:
         """Rotate, then translate where positions are meant, and permute."""
         x = self.linear(x, g)
-        return x + g.translation.to(x) if self.moves and g.translation is not None else x
+        if not self.moves or g.translation is None:
+            return x
+        return (x.movedim(self._axes(x)[0], -1) + g.translation.to(x)).movedim(-1, self._axes(x)[0])
 
     def linear(self, x: Shaped[Tensor, "..."], g: Element) -> Shaped[Tensor, "..."]:
         """Rotate and permute."""
         if g.orthogonal is not None and (self.rank or self.pseudo):
             R = g.orthogonal.to(x)
-            if tuple(x.shape[x.dim() - self.rank :]) != (3,) * self.rank or x.dim() < self.rank:
-                raise CheckError(
-                    f"a Cartesian tensor of rank {self.rank} needs {self.rank} last axes of size 3, "
-                    f"got shape {tuple(x.shape)}; give this tensor another type"
-                )
-            for axis in range(x.dim() - self.rank, x.dim()):
+            for axis in self._axes(x):
                 x = torch.tensordot(x, R, dims=([axis], [1])).movedim(-1, axis)
             x = x * torch.linalg.det(g.orthogonal).round().to(x) if self.pseudo else x
         return permute(x, g, self.along, self.axis)
+
+    def _axes(self, x: Tensor) -> list[int]:
+        """The Cartesian axes of a tensor."""
+        axes = range(-self.rank, 0) if self.components is None else self.components
+        if any(not -x.dim() <= axis < x.dim() or x.shape[axis] != 3 for axis in axes):
+            where = f"{self.rank} last axes" if self.components is None else f"axes {self.components}"
+            raise CheckError(
+                f"a Cartesian tensor of rank {self.rank} needs {where} of size 3, "
+                f"got shape {tuple(x.shape)}; give this tensor another type"
+            )
+        return [axis % x.dim() for axis in axes]
 
     def describe(self) -> str:
         """Name the tensor's kind and what it runs along."""

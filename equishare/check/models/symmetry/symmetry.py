@@ -29,7 +29,7 @@ class Setting:
 
     Attributes:
         sizes: size of every index set ("atoms": 9, ...).
-        positions: the first leaf that translations move, or None.
+        positions: the first leaf that translations move, components last, or None.
         batch: which structure each atom belongs to, or None; permutations stay within structures.
         image: rows and columns of the first image, or None.
         atoms_axis: the axis of the positions that runs over the atoms, or None.
@@ -126,6 +126,10 @@ class Symmetry:
             _learn_sizes(sizes, transform, tensor, name)
         return types
 
+    def guessed(self, leaves: Leaves, names: Sequence[str]) -> list[bool]:
+        """Which inputs have no type of their own, so that `bind_inputs` infers one."""
+        return [self._lookup(self.inputs, path, name) is None for (path, _), name in zip(leaves, names, strict=True)]
+
     def bind_outputs(self, leaves: Leaves, setting: Setting) -> list[Readings]:
         """Say what every output leaf is or may be; one without options is not tested.
 
@@ -202,7 +206,7 @@ def setting_of(leaves: Leaves, names: Sequence[str], types: Sequence[Transform])
     for (_, tensor), name, transform in zip(leaves, names, types, strict=True):
         _learn_sizes(sizes, transform, tensor, name)
         if isinstance(transform, Cartesian) and transform.moves and positions is None:
-            positions = tensor.detach()
+            positions = tensor.detach().movedim((transform.components or (-1,))[0], -1)
             atoms_axis = transform.axis if isinstance(transform.axis, int) and transform.along == "atoms" else None
         if name.rpartition(".")[2] == "batch" and not tensor.is_floating_point():
             batch = tensor

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from equishare.check import molecule
-from equishare.check.models.claims.inference import infer_inputs, infer_output
+from equishare.check.models.claims.inference import infer_inputs
+from equishare.check.models.claims.output_readings import infer_output
 from equishare.check.models.symmetry.symmetry import Setting, setting_of
 
 N, E = 9, 14

@@ -46,7 +46,7 @@ class StochasticArithmetic(TorchDispatchMode):
         self.seed = seed
         self.generators: dict[torch.device, torch.Generator] = {}
 
-    def __new__(cls, *_: Any) -> "StochasticArithmetic":
+    def __new__(cls, *_: Any, **__: Any) -> "StochasticArithmetic":
         """Where torch's compiler is loaded, return one that it leaves alone."""
         return super().__new__(_BesideCompiler if "torch._dynamo" in sys.modules else cls)
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import equishare
 
@@ -40,18 +41,13 @@ default_role = "code"
 intersphinx_mapping: dict = {}  # the build needs no network
 
 PACKAGES = (
-    "atoms",
-    "datasets",
-    "potential",
-    "training",
-    "learning",
-    "simulate",
-    "check",
-    "nn",
-    "gallery",
-    "sharing",
-    "groups",
-)
+    "atoms", "datasets", "potential", "training", "learning", "simulate", "check", "nn", "gallery", "sharing", "groups"
+)  # fmt: skip
+# what guides import from modules, which packages do not load by themselves: engines bring programs of their own
+MODULES = (
+    "potential.heads", "potential.operations", "simulate.relax", "simulate.vibrations", "simulate.spectrum", "simulate.torchsim",
+    "simulate.openmm", "simulate.ipi", "gallery.scenes", "datasets.qm9", "training.soap", "errors", "memory",
+)  # fmt: skip
 HERE = Path(__file__).parent
 
 
@@ -64,28 +60,62 @@ def copy_notebooks() -> None:
             page.write_bytes(notebook.read_bytes())
 
 
+def public_names(module: ModuleType) -> list[str]:
+    """`__all__`, or the classes and functions that the module defines without an underscore."""
+    found = getattr(module, "__all__", None)
+    if found is None:
+        defined = (
+            n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__ and callable(v)
+        )
+        found = [name for name in defined if not name.startswith("_")]
+    return sorted(found, key=str.lower)
+
+
 def _lives_elsewhere(value: object, name: str) -> bool:
-    """Whether another package documents it: a name that is passed on has one entry."""
-    home = getattr(value, "__module__", "").split(".")[1:2]
-    return bool(home) and home != [name] and home[0] in PACKAGES
+    """Whether another page documents it: a name that is passed on has one entry."""
+    home = getattr(value, "__module__", "").removeprefix("equishare.")
+    package = name.split(".")[0]
+    return home.split(".")[0] != package and (home.split(".")[0] in PACKAGES or home in MODULES)
+
+
+def entries(name: str) -> list[str]:
+    """The lines that document a package or a module, one entry a public name."""
+    module = importlib.import_module(f"equishare.{name}")
+    lines = []
+    for member in public_names(module):
+        value = getattr(module, member)
+        if _lives_elsewhere(value, name):
+            continue
+        kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "py:data"
+        lines += [f".. {kind}:: equishare.{name}.{member}"]
+        if kind == "autoclass":
+            lines += ["   :members:", "   :exclude-members: forward, model_config"]
+        lines += [""]
+    return lines
+
+
+def pages() -> dict[str, str]:
+    """The pages of the reference: one of the package itself, one a subpackage, its modules below it."""
+    loose = [module for module in MODULES if module.split(".")[0] not in PACKAGES]
+    functions = [
+        line for name in ("train", "learn") for line in (f".. autofunction:: equishare.{name}", "   :no-index:", "")
+    ]
+    texts = {
+        "equishare": ["equishare", "=========", "", ".. automodule:: equishare", "   :no-members:", "", *functions]
+    }
+    for name in PACKAGES:
+        title = f"equishare.{name}"
+        texts[name] = [title, "=" * len(title), "", f".. automodule:: {title}", "   :no-members:", "", *entries(name)]
+    for name in MODULES:
+        title = f"equishare.{name}"
+        section = [title, "-" * len(title), "", f".. automodule:: {title}", "   :no-members:", "", *entries(name)]
+        texts["equishare" if name in loose else name.split(".")[0]] += section
+    return {name: "\n".join(lines) for name, lines in texts.items()}
 
 
 def write_reference() -> None:
-    """One page a package, one entry a public name: `__all__` is the table of contents."""
-    for name in PACKAGES:
-        module = importlib.import_module(f"equishare.{name}")
-        title = f"equishare.{name}"
-        lines = [title, "=" * len(title), "", f".. automodule:: {title}", "   :no-members:", ""]
-        for member in sorted(module.__all__, key=str.lower):
-            value = getattr(module, member)
-            if _lives_elsewhere(value, name):
-                continue
-            kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "py:data"
-            lines += [f".. {kind}:: equishare.{name}.{member}"]
-            if kind == "autoclass":
-                lines += ["   :members:", "   :exclude-members: forward, model_config"]
-            lines += [""]
-        text = "\n".join(lines)
+    """Write the pages that have changed."""
+    for name, text in pages().items():
         page = HERE / "reference" / f"{name}.rst"
         page.parent.mkdir(exist_ok=True)
         if not page.exists() or page.read_text() != text:

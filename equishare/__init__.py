@@ -7,7 +7,7 @@ A symmetric layer is an ordinary layer whose weights are shared. Subpackages loa
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBPACKAGES = (
     "check",

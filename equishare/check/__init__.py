@@ -8,6 +8,8 @@ imports this package for its plugin, and must not pay for torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from equishare.renamed import renamed
+
 if TYPE_CHECKING:
     from equishare.check.calculators.check import calculator
     from equishare.check.errors import CheckError
@@ -91,7 +93,7 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOME.items():
         if name in names:
             return getattr(import_module(f"equishare.check.{home}"), name)
-    raise AttributeError(f"module 'equishare.check' has no attribute {name!r}")
+    return renamed(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,10 @@
 """Symmetric layers: expand the shared weights, then run a plain torch operation."""
 
+from typing import Any
+
 from equishare.nn.e3.channel_product import ChannelProduct
 from equishare.nn.e3.channel_tensor_product import ChannelTensorProduct
-from equishare.nn.e3.density_conv import DensityConv
+from equishare.nn.e3.density_conv import DensityConv, natural_irreps
 from equishare.nn.e3.gate import Gate
 from equishare.nn.e3.irreps_linear import IrrepsLinear
 from equishare.nn.e3.radial_basis import RadialBasis
@@ -70,6 +72,7 @@ from equishare.ops.clebsch_gordan import clebsch_gordan
 from equishare.ops.edge_functions.torch import polynomial_cutoff
 from equishare.ops.edges import Edges
 from equishare.ops.layout import Layout, from_e3nn, to_e3nn
+from equishare.renamed import renamed
 
 __all__ = [
     "EMLP",
@@ -160,8 +163,13 @@ __all__ = [
     "fixed_point",
     "from_e3nn",
     "from_padded",
+    "natural_irreps",
     "polynomial_cutoff",
     "to_e3nn",
     "to_padded",
     "to_torch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return renamed(__name__, name)

@@ -14,7 +14,7 @@ class _NoAlias(Compiler):
     addresses, and beyond a few it stays scalar.
     """
 
-    def define_pipelines(self) -> list:
+    def define_pipelines(self) -> list[object]:
         self.state.flags.noalias = True
         return super().define_pipelines()
 

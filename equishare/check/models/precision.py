@@ -84,6 +84,6 @@ def cast(tensors: Iterable[Tensor], dtype: torch.dtype) -> list[Tensor]:
     return [at_precision(t, dtype) if is_number(t) else t for t in tensors]
 
 
-def isolated_rng() -> AbstractContextManager:
+def isolated_rng() -> AbstractContextManager[None]:
     """Keep the caller's random number generators as they are, whatever the model draws."""
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))

@@ -69,7 +69,7 @@ def _children(node: Any) -> tuple[list[tuple[Any, Any]], Callable[[list[tuple[An
     return [], None
 
 
-def _mapping_like(node: Mapping, items: list[tuple[Any, Any]]) -> Any:
+def _mapping_like(node: Mapping[Any, Any], items: list[tuple[Any, Any]]) -> Any:
     try:
         return type(node)(items)  # type: ignore[call-arg]
     except TypeError:

@@ -96,7 +96,12 @@ class Density:
         return mixed, radial if block.is_alone else None
 
     def gradient(
-        self, block: Block, factors: Factors, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+        self,
+        block: Block,
+        factors: Factors,
+        grad: np.ndarray,
+        of_features: np.ndarray,
+        of_edges: tuple[np.ndarray, ...],
     ) -> None:
         """Add the derivatives by the senders' features and the edges' functions."""
         (features, radial), (of_basis, of_harmonics) = factors, of_edges
@@ -141,7 +146,12 @@ class DensityOfSpecies:
         return out, None
 
     def gradient(
-        self, block: Block, factors: Factors, grad: np.ndarray, of_features: np.ndarray, of_edges: tuple
+        self,
+        block: Block,
+        factors: Factors,
+        grad: np.ndarray,
+        of_features: np.ndarray,
+        of_edges: tuple[np.ndarray, ...],
     ) -> None:
         """As `Density`; the features are constants."""
         of_sums = np.empty((self.dim, block.n_atoms, self.weight.there.shape[1]), grad.dtype)

@@ -43,6 +43,7 @@ def _lines(header: Any) -> list[tuple[str, str]]:
         "Takes": ", ".join(config.conditions),
         "Methods": ", ".join(config.methods),
         "Repulsion": config.repulsion,
+        "Long range": config.long_range,
         "Committee": header.committee and f"{header.committee.members} members",
         "Trained on": ", ".join(about.get("files", [])),
         "Before that": about.get("started_from") or about.get("pretraining"),

@@ -44,6 +44,12 @@ class Repulsion(StrEnum):
     zbl = "zbl"
 
 
+class LongRange(StrEnum):
+    """What acts beyond the cutoff."""
+
+    coulomb = "coulomb"
+
+
 def train(
     files: Annotated[
         list[str] | None,
@@ -102,6 +108,10 @@ def train(
     repulsion: Annotated[
         Repulsion | None, typer.Option(help="Let nuclei repel each other where the data have no distances.")
     ] = None,
+    long_range: Annotated[
+        LongRange | None,
+        typer.Option(help="Let charges that the network predicts interact beyond the cutoff; needs torch-pme."),
+    ] = None,
     committee: Annotated[
         int | None, typer.Option(help="Members of a committee that tells how uncertain predictions are; 0: none.")
     ] = None,
@@ -148,6 +158,7 @@ def train(
             "heads": learn and learn.split(","),
             "conditions": condition and condition.split(","),
             "repulsion": repulsion and repulsion.value,
+            "long_range": long_range and long_range.value,
         },
         "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},

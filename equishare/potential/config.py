@@ -31,6 +31,10 @@ class ModelConfig(BaseModel):
         None, description="zbl: nuclei repel each other at distances shorter than those of the data"
     )
 
+    long_range: Literal["coulomb"] | None = Field(
+        None, description="coulomb: charges that the network predicts interact beyond the cutoff too"
+    )
+
     @field_validator("heads")
     @classmethod
     def _heads_in_the_table(cls, names: tuple[str, ...]) -> tuple[str, ...]:

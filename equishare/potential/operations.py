@@ -56,6 +56,18 @@ class Operations(Protocol):
         """Repulsion energy of each atom; the network sees the vectors that it leaves. None: no pair feels it."""
         ...
 
+    def coulomb(self, charges: Any) -> Any:
+        """Coulomb energy of each atom; where the atoms are, the side knows."""
+        ...
+
+    def remote_forces(self) -> Any:
+        """What the last `gradient` leaves out of the forces: those of the Coulomb energy at fixed charges, ``[atoms, 3]``."""
+        ...
+
+    def remote_virial(self) -> Any:
+        """The same of the virial, ``[graphs, 3, 3]``."""
+        ...
+
     def edge_functions(self, radial: Radial, l_max: int) -> Any:
         """Evaluate the functions of all edges for the layers to come; return the envelope of each edge."""
         ...

@@ -17,6 +17,7 @@ from equishare.potential.errors import UnknownSpeciesError
 from equishare.potential.given import Given, conditioned_graph
 from equishare.potential.graph import AtomGraph, collate
 from equishare.potential.heads import HEADS, EnergyHead, State, highest_degree, make_heads
+from equishare.potential.long_range import LongRange, Space
 from equishare.potential.operations import Operations
 from equishare.potential.prediction import Prediction
 from equishare.potential.repulsion import ZBL
@@ -36,6 +37,7 @@ class AtomEnergies(NamedTuple):
         read: What a committee's members are linear in, ``[atoms, inputs]``; None without one.
         features: After each layer.
         bonding: γ of each atom.
+        charges: Those that interact beyond the cutoff; None: there are none.
     """
 
     interaction: Any
@@ -43,6 +45,7 @@ class AtomEnergies(NamedTuple):
     read: Any
     features: list[Any]
     bonding: Any
+    charges: Any = None
 
 
 class Potential(nn.Module):
@@ -53,7 +56,7 @@ class Potential(nn.Module):
               \mathrm{stress} = \frac{1}{V} \sum_{e} r_e \otimes \frac{\partial E}{\partial r_e}
 
     with e_i and the bonding factor γ_i from the network: isolated atoms have exactly their E0. With ``config.repulsion`` half of
-    every neighbour's repulsion (`ZBL`) comes on top. Energy is invariant, forces, stress and dipole are equivariant under
+    every neighbour's repulsion (`ZBL`) comes on top, with ``config.long_range`` the Coulomb energy of charges (`LongRange`). Energy is invariant, forces, stress and dipole are equivariant under
     O(3), translations and permutations: exact.
 
     Args:
@@ -76,6 +79,7 @@ class Potential(nn.Module):
         self.energy = EnergyHead(config, self.net.degrees[1:])
         self.heads = nn.ModuleDict(dict(make_heads(config, l_last)))
         self.committee: Committee | None = None
+        self.long_range = LongRange(config, l_last) if config.long_range == "coulomb" else None
         self.repulsion = ZBL(found.species, found.min_distance) if config.repulsion == "zbl" else None
         lookup = torch.full((len(chemical_symbols) + 1,), -1)
         lookup[torch.tensor(found.numbers)] = torch.arange(len(found.numbers))
@@ -95,7 +99,9 @@ class Potential(nn.Module):
     def reads(self) -> tuple[str, ...]:
         """Properties that the heads read besides the energy."""
         made = {type(head) for head in self.heads.values()}
-        return tuple(name for name, head in HEADS.items() if head in made)
+        return tuple(
+            name for name, head in HEADS.items() if head in made or (name == "charges" and self.long_range is not None)
+        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -135,6 +141,7 @@ class Potential(nn.Module):
                 n_graphs=graph.n_graphs,
                 curvature=curvature,
                 create_graph=self.training or graph.positions.requires_grad,
+                space=None if self.long_range is None else Space.of(graph),
             )
             given = Given.of_graph(graph, self.config, self.dtype)
             prediction = self.evaluate(ops, given, forces, stress, forces_uncertainty)
@@ -155,12 +162,18 @@ class Potential(nn.Module):
                 rows = [ops.constant(row) for row in committee.directions[: committee.members]]
                 spread = [mean_square(edge_forces(ops, ops.gradient(read, row))) for row in rows]
                 found["forces_uncertainty"] = committee.forces_spread(sum(spread))
-        state = State(atoms.features, atoms.bonding, given.positions, given.origin, given.conditions.get("charge"))
+        state = _state(atoms.features, atoms.bonding, given)
         outputs = {name: value for head in self.heads.values() for name, value in head(ops, state).items()}
+        if atoms.charges is not None:
+            outputs["charges"] = atoms.charges
         if forces or stress:
             gradient = ops.gradient(atoms.interaction)
             found["forces"] = edge_forces(ops, gradient) if forces else None
-            found["stress"] = virial(ops, ops.plain(ops.vectors), gradient) * given.over_volume if stress else None
+            whole = virial(ops, ops.plain(ops.vectors), gradient) if stress else None
+            if self.long_range is not None:
+                found["forces"] = found["forces"] + ops.remote_forces() if forces else None
+                whole = whole + ops.remote_virial() if stress else None
+            found["stress"] = whole * given.over_volume if stress else None
         return Prediction(
             energy=ops.sum_atoms(atoms.total),
             interaction_energy=ops.plain(interaction),
@@ -177,11 +190,15 @@ class Potential(nn.Module):
         node, inputs = self.energy(ops, features)
         node = bonding * (ops.of_species(constants.shift) + constants.scale * node)
         node = node if repulsion is None else node + repulsion
+        charges = None
+        if self.long_range is not None:
+            charges = self.long_range.charges(ops, _state(features, bonding, given), self.heads)
+            node = node + ops.coulomb(charges)
         total = ops.exact(node) + ops.of_species(constants.reference_energies, exact=True)
         read = None
         if self.committee is not None:
             read = ops.column(constants.scale * bonding) * ops.concatenate(inputs)
-        return AtomEnergies(node, total, read, features, bonding)
+        return AtomEnergies(node, total, read, features, bonding, charges)
 
     def species_index(self, numbers: Tensor) -> Tensor:
         """Position of each atom's element among `species`.
@@ -245,3 +262,7 @@ class Potential(nn.Module):
         from equishare.simulate.ase_calculator import EquishareCalculator
 
         return EquishareCalculator(self, device=device, dtype=dtype)
+
+
+def _state(features: list[Any], bonding: Any, given: Given) -> State:
+    return State(features, bonding, given.positions, given.origin, given.conditions.get("charge"))

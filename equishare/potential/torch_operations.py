@@ -13,6 +13,7 @@ from equishare.ops.edge_functions.torch import Radial
 
 if TYPE_CHECKING:
     from equishare.potential.density_net import DensityLayer
+    from equishare.potential.long_range import Space
     from equishare.potential.repulsion import ZBL
 
 
@@ -28,6 +29,7 @@ class TorchOperations:
         n_graphs: Number of structures.
         curvature: Whether second derivatives by the vectors may be asked for.
         create_graph: Whether gradients are to be differentiated once more.
+        space: Where the atoms are, for interactions beyond the cutoff.
     """
 
     vectors: Tensor
@@ -37,12 +39,35 @@ class TorchOperations:
     n_graphs: int
     curvature: bool = True
     create_graph: bool = False
+    space: "Space | None" = None
     _seen: Tensor | None = None
     _functions: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
 
     def repel(self, repulsion: "ZBL") -> Tensor:
         self._seen, energy = repulsion(self.vectors, self.species, self.edges)
         return energy
+
+    def coulomb(self, charges: Tensor) -> Tensor:
+        return self._space.coulomb(charges).to(charges.dtype)
+
+    def remote_forces(self) -> Tensor:
+        return -self._remote[0].to(self.vectors.dtype)
+
+    def remote_virial(self) -> Tensor:
+        whole = self._remote[1].to(self.vectors.dtype)
+        return (whole + whole.transpose(1, 2)) / 2
+
+    @property
+    def _space(self) -> "Space":
+        if self.space is None:
+            raise RuntimeError("interactions beyond the cutoff need to know where the atoms are")
+        return self.space
+
+    @property
+    def _remote(self) -> tuple[Tensor, Tensor]:
+        if self._space.gradients is None:
+            raise RuntimeError("forces beyond the cutoff come with the gradient of the energy")
+        return self._space.gradients
 
     def edge_functions(self, radial: Radial, l_max: int) -> Tensor:
         seen = self.vectors if self._seen is None else self._seen
@@ -142,10 +167,20 @@ class TorchOperations:
         return numbers
 
     def gradient(self, value: Tensor, seed: Tensor | None = None) -> Tensor:
-        if not len(self.edges):
+        if not len(self.edges) and self.space is None:
             return torch.zeros_like(self.vectors)
         along = value if seed is None else value * seed
         # the derivatives of a committee's members come first, and leave the graph for the energy's
         retain = self.create_graph or seed is not None
-        (found,) = torch.autograd.grad(along.sum(), self.vectors, create_graph=self.create_graph, retain_graph=retain)
+        remote = self.space if seed is None else None
+        inputs = (self.vectors,) if remote is None else (self.vectors, remote.positions, remote.strain)
+        found, *others = torch.autograd.grad(
+            along.sum(),
+            inputs,
+            create_graph=self.create_graph,
+            retain_graph=retain,
+            materialize_grads=remote is not None,
+        )
+        if remote is not None:
+            remote.gradients = others[0], others[1]
         return found

@@ -177,7 +177,9 @@ class EquishareCalculator(Calculator):
     def _graph(self, atoms: Atoms) -> AtomGraph:
         pairs = self._pairs(atoms)
         device = self.potential.device
-        given = conditions_of(atoms, self.potential.config)
+        given = {name: torch.tensor([value]) for name, value in conditions_of(atoms, self.potential.config).items()}
+        if self.potential.long_range is not None:
+            given["pbc"] = torch.from_numpy(atoms.pbc[None].copy())
         return AtomGraph(
             numbers=torch.from_numpy(atoms.numbers.astype(np.int64)).to(device),
             positions=torch.from_numpy(atoms.positions.copy()).to(device),
@@ -185,7 +187,7 @@ class EquishareCalculator(Calculator):
             edge_index=torch.from_numpy(np.stack([pairs.sender, pairs.receiver])).to(device),
             edge_shift=torch.from_numpy(pairs.shift).to(device),
             num_nodes=len(atoms),
-            **{name: torch.tensor([value], device=device) for name, value in given.items()},
+            **{name: value.to(device) for name, value in given.items()},
         )
 
 

@@ -16,7 +16,7 @@ class WeightsError(EquishareError):
 
 
 def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelChoice:
-    """The shape of the network in a model file, with what is wanted besides: heads, conditions, methods and repulsion.
+    """The shape of the network in a model file, with the heads, conditions, methods and so on that are wanted besides.
 
     Those that the file has stay, if they are to be kept, though nobody asks for them.
 
@@ -25,7 +25,7 @@ def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelC
         ModelFileError: if the file is no model file.
     """
     own = read_header(path).config
-    free = {"heads", "conditions", "methods", "repulsion"}
+    free = {"heads", "conditions", "methods", "repulsion", "long_range"}
     for name in sorted(wanted.model_fields_set & set(ModelConfig.model_fields) - free):
         asked, there = getattr(wanted, name), getattr(own, name)
         if asked != there:
@@ -37,7 +37,8 @@ def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelC
     for name in ("heads", "conditions", "methods"):
         kept = getattr(own, name) if keep else ()
         values[name] = tuple(dict.fromkeys((*kept, *getattr(wanted, name))))
-    values["repulsion"] = wanted.repulsion or own.repulsion
+    for name in ("repulsion", "long_range"):
+        values[name] = getattr(wanted, name) or getattr(own, name)
     return ModelChoice(**values)
 
 

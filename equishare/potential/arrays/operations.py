@@ -86,6 +86,15 @@ class ArrayOperations:
         whole = self.tape.node(outputs[1].detach().numpy(), lambda grad: back(1, grad))
         return self._own(whole)
 
+    def coulomb(self, charges: Node) -> Node:
+        raise NotImplementedError("the Coulomb energy is computed on tensors only, see `ArrayPotential.serves`")
+
+    def remote_forces(self) -> np.ndarray:
+        raise NotImplementedError("forces beyond the cutoff are computed on tensors only")
+
+    def remote_virial(self) -> np.ndarray:
+        raise NotImplementedError("forces beyond the cutoff are computed on tensors only")
+
     def edge_functions(self, radial: Radial, l_max: int) -> Node:
         seen = self._seen
         (basis, envelope, harmonics), slopes = edge_sweep(seen.value, radial, l_max)

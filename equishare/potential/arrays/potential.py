@@ -71,8 +71,8 @@ class ArrayPotential:
 
     @staticmethod
     def serves(potential: Potential) -> bool:
-        """Whether compiled loops run for this potential."""
-        return not potential.training and uses_numba(potential.net.embedding.weight)
+        """Whether compiled loops run for this potential; they see nothing beyond the cutoff."""
+        return not potential.training and potential.long_range is None and uses_numba(potential.net.embedding.weight)
 
     def __call__(
         self, structure: Structure, forces: bool = True, stress: bool = False, forces_uncertainty: bool = False

@@ -9,6 +9,15 @@ from equishare.potential.heads.head import Head, State
 from equishare.potential.operations import Operations
 
 
+def conserved_charges(ops: Operations, readout: Readout, state: State) -> Any:
+    """Charge of each atom in e, as the readout has it but for what makes their sum the structure's charge."""
+    charge = ops.read(readout, ops.read_inputs(readout, state.features[-1])) * state.bonding
+    excess = ops.sum_atoms(charge)
+    if state.charge is not None:
+        excess = excess - state.charge
+    return charge - ops.to_atoms(excess / ops.sum_atoms(0 * state.bonding + 1))
+
+
 class DipoleHead(Head):
     r"""Dipole of a structure: its atoms' charges and dipoles.
 
@@ -29,11 +38,7 @@ class DipoleHead(Head):
     def forward(self, ops: Operations, state: State) -> dict[str, Any]:
         """Dipole of each structure in e·Å, charge of each atom in e."""
         last, bonding = state.features[-1], state.bonding
-        charge = ops.read(self.charge, ops.read_inputs(self.charge, last)) * bonding
-        total = ops.sum_atoms(charge)
-        if state.charge is not None:
-            total = total - state.charge
-        charge = charge - ops.to_atoms(total / ops.sum_atoms(0 * bonding + 1))
+        charge = conserved_charges(ops, self.charge, state)
         vector = ops.read(self.atomic_dipole, ops.read_inputs(self.atomic_dipole, last)) * ops.column(bonding)
         dipole = ops.sum_atoms(ops.column(charge) * state.positions + vector)
         if state.charge is not None:

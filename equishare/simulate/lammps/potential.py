@@ -41,7 +41,7 @@ class DomainPotential:
     Raises:
         ModelFileError: if the file is not a model file.
         UnknownSpeciesError: if the potential does not know an element.
-        LAMMPSError: for another option.
+        LAMMPSError: for another option, or a potential that sees beyond its cutoff.
         ConditionError: for a condition that the model has not learnt.
 
     Fan, Pereira, Wang, Zheng, Donadio and Harju, "Force and heat current formulas for many-body potentials in molecular dynamics
@@ -59,6 +59,11 @@ class DomainPotential:
         absent = [name for name in info if name not in potential.config.conditions]
         if absent:
             raise LAMMPSError(f"{path} takes no {', '.join(absent)}: it was not trained with such a condition")
+        if potential.long_range is not None:
+            raise LAMMPSError(
+                f"{path} has a Coulomb energy of all atoms, which pair_style equishare does not compute; train without --long-range, or run it "
+                "by ASE: equishare md"
+            )
         fold(potential)
         self.potential, self.arrays = potential, ArrayPotential(potential)
         self.conditions = {

@@ -64,6 +64,8 @@ def _any_has(frames: Sequence[Frame], name: str) -> bool:
 def _graph(frame: Frame, config: ModelConfig) -> AtomGraph:
     try:
         graph = from_atoms(frame.atoms, config.cutoff, frame.neighbours(config.cutoff))
+        if config.long_range is not None:
+            graph["pbc"] = torch.from_numpy(frame.atoms.pbc[None].copy())
     except GraphError as error:
         raise GraphError(f"{frame.name}: {error}") from error
     for name, value in frame_conditions(frame, config).items():

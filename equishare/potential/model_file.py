@@ -110,6 +110,7 @@ def load(
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except safetensors.SafetensorError as error:
             raise ModelFileError(f"{path} is damaged: {error}; copy it again, or use last.safetensors") from error
+    _check_size(header.config, weights, path)
     with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten: the caller's numbers stay
         potential = Potential(header.config, header.statistics)
         if header.committee is not None:
@@ -124,6 +125,17 @@ def load(
     except RuntimeError as error:
         raise ModelFileError(f"the weights in {path} do not fit its header: {error}") from error
     return potential.eval()
+
+
+def _check_size(config: ModelConfig, weights: dict[str, torch.Tensor], path: str | os.PathLike[str]) -> None:
+    """Refuse a header that asks for far more memory than the file has weights, before anything is allocated."""
+    least = config.channels * (config.layers * (config.channels + config.n_basis) + config.n_hidden)
+    given = sum(tensor.numel() for tensor in weights.values())
+    if least > given:
+        raise ModelFileError(
+            f"the weights in {path} do not fit its header: {given:,} numbers, and a network of {config.layers} layers of "
+            f"{config.channels} channels with {config.n_basis} radial functions has over {least:,}"
+        )
 
 
 def _open(path: str | os.PathLike[str]) -> Any:

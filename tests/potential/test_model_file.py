@@ -129,6 +129,14 @@ def rewrite(path, change_header=lambda header: header, change_weights=lambda wei
         (lambda h: json.dumps(h)[:-5], "header of .* is damaged"),
         (lambda h: "[]", "header of .* is damaged"),
         (lambda h: json.dumps(h | {"config": h["config"] | {"channels": 7}}), "do not fit its header"),
+        *(
+            (
+                lambda h, name=name: json.dumps(h | {"config": h["config"] | {name: 10**9}}),
+                "do not fit its header: .* has over",
+            )
+            for name in ("channels", "layers", "n_basis", "n_hidden")
+        ),
+        (lambda h: json.dumps(h)[:-1] + ', "metadata": ' + 5000 * "[" + 5000 * "]" + "}", "header of .* is damaged"),
         (lambda h: json.dumps(h | {"statistics": {"reference_energies": {"H": 0.0}}}), "do not fit its header"),
     ],
 )

@@ -163,7 +163,8 @@ def _energy_against_atoms(
         )
     if max(int(atoms.numbers.max()) for atoms, _ in known) < 3:
         return None
-    ratio = float(np.median([e / sum(all_electron_energy(z) for z in atoms.numbers) for atoms, e in known]))
+    electrons = [(sum(map(all_electron_energy, atoms.numbers)), energy) for atoms, energy in known]
+    ratio = float(np.median([energy / whole for whole, energy in electrons if whole]))  # dummy atoms have no electrons
     for name in ("Hartree", "kcal/mol", "kJ/mol"):
         if abs(ratio * ENERGY_UNITS[name] - 1.0) < 0.05:
             return DataFinding(

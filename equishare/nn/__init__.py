@@ -52,11 +52,13 @@ from equishare.nn.sets.graph_linear import GraphLinear
 from equishare.nn.sets.induced_set_attention_block import InducedSetAttentionBlock
 from equishare.nn.sets.padding import from_padded, to_padded
 from equishare.nn.sets.permutation_linear import PermutationLinear
+from equishare.nn.sets.permutation_tensor_linear import PermutationTensorLinear
 from equishare.nn.sets.set_attention import SetAttention
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
 from equishare.nn.sets.set_linear import SetLinear
 from equishare.nn.sets.set_pool import SetPool
 from equishare.nn.sets.slot_attention import SlotAttention
+from equishare.nn.sets.sparse_tensor_linear import SparseTensorLinear
 from equishare.nn.tied.equilibrium import Equilibrium
 from equishare.nn.tied.fixed_point import Convergence, ConvergenceError, ConvergenceWarning, fixed_point
 from equishare.nn.tied.hashed_embedding import HashedEmbedding
@@ -126,6 +128,7 @@ __all__ = [
     "LocallyConnected2d",
     "NormActivation",
     "PermutationLinear",
+    "PermutationTensorLinear",
     "PointAttention",
     "PointConv",
     "PointTransformerBlock",
@@ -145,6 +148,7 @@ __all__ = [
     "SharedLinear",
     "Siamese",
     "SlotAttention",
+    "SparseTensorLinear",
     "SpatialPool",
     "SphericalHarmonics",
     "SymmetryWarning",

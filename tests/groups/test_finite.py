@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -77,14 +75,12 @@ def test_random_elements_are_uniform():
     assert ((counts - 500) ** 2 / 500).sum() < 20.5  # chi-square with 5 degrees of freedom, p = 0.001
 
 
-def test_large_symmetric_group_is_instant():
-    start = time.process_time()
-    G = groups.symmetric(50)
+def test_a_symmetric_group_too_large_to_list_is_used_by_its_generators():
+    G = groups.symmetric(50)  # of 3e64 elements: what lists them does not finish
     g = G.random()
     assert G.product(g, G.inverse(g)) == G.identity
     assert G.contains(g)
     assert len(str(G.order)) == 65
-    assert time.process_time() - start < 0.1
     with pytest.raises(groups.GroupError, match="too many to list"):
         _ = groups.symmetric(12).elements
 

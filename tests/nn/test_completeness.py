@@ -58,6 +58,8 @@ COVERED_BY = {
     "LocallyConnected2d": "tied",
     "NormActivation": "fields",
     "PermutationLinear": "sets",
+    "PermutationTensorLinear": "sets",
+    "SparseTensorLinear": "sets/test_permutation_tensors",
     "PointConv": "fields/test_any_group",
     "PointwiseActivation": "fields",
     "RadialBasis": "e3",

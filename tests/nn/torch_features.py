@@ -105,6 +105,16 @@ def points(channels: int) -> Callable[[int], tuple[Tensor, ...]]:
     return make
 
 
+def pairs(batch: int) -> tuple[Tensor, ...]:
+    """Features of pairs of points, and the pairs."""
+    return torch.randn(12 * batch, 3), torch.randint(5, (2, 12 * batch))
+
+
+def of_pairs(dims: dict[str, Any]) -> tuple[Any, ...]:
+    """Dynamic dimensions of `pairs`."""
+    return {0: dims["edges"]}, {1: dims["edges"]}
+
+
 def pair(left: int, right: int) -> Callable[[int], tuple[Tensor, ...]]:
     """Two features."""
     return lambda batch: (torch.randn(batch, left), torch.randn(batch, right))
@@ -177,6 +187,7 @@ CASES: dict[str, Case] = {
     "LocallyConnected2d": Case(lambda: nn.LocallyConnected2d(2, 3, 5, 3), plain(2, 5, 5)),
     "NormActivation": Case(lambda: nn.NormActivation(2 * D4.defining()), plain(4, 5, 5)),
     "PermutationLinear": Case(lambda: nn.PermutationLinear(2, 2, 3, 4), plain(5, 5, 3)),
+    "PermutationTensorLinear": Case(lambda: nn.PermutationTensorLinear(2, 3, 3, 4), plain(4, 4, 3)),
     "PointAttention": Case(
         lambda: Placed(nn.PointAttention(O3, 2, VECTORS, heads=2, radii=(0.0, 1.0))), points(8), of_points
     ),
@@ -206,6 +217,7 @@ CASES: dict[str, Case] = {
         lambda: nn.Siamese(torch_nn.Linear(4, 3)), lambda batch: (torch.randn(batch, 4), torch.randn(batch, 4))
     ),
     "SlotAttention": Case(lambda: nn.SlotAttention(6, 8, 3, initial="learned"), plain(5, 6)),
+    "SparseTensorLinear": Case(lambda: nn.SparseTensorLinear(2, 2, 3, 4), pairs, of_pairs),
     "SpatialPool": Case(lambda: quiet(lambda: nn.SpatialPool(2 * C4.regular(), 2)), plain(8, 6, 6)),
     "SphericalHarmonics": Case(
         lambda: nn.SphericalHarmonics(3),

@@ -94,7 +94,9 @@ class PermutationLinear(Layer):
         super().__init__()
         self.rep_in, self.rep_out = SetFeatures(order_in, in_channels), SetFeatures(order_out, out_channels)
         if order_in not in (0, 1, 2) or order_out not in (0, 1, 2):
-            raise LayerError(f"orders 0, 1 or 2 expected, got {order_in} and {order_out}")
+            raise LayerError(
+                f"orders 0, 1 or 2 expected, got {order_in} and {order_out}: PermutationTensorLinear takes any"
+            )
         self.order_in, self.order_out = order_in, order_out
         self.in_channels, self.out_channels = in_channels, out_channels
         self.undirected = undirected

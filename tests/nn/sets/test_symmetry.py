@@ -18,6 +18,7 @@ from equishare.nn import (
     GraphLinear,
     InducedSetAttentionBlock,
     PermutationLinear,
+    PermutationTensorLinear,
     SetAttention,
     SetAttentionBlock,
     SetLinear,
@@ -44,6 +45,10 @@ class Slot:
             return x
         order = orders[self.axis]
         rows = torch.arange(len(x))[:, None]
+        if self.order > 2:
+            return torch.stack(
+                [y[torch.meshgrid(*[o] * self.order, indexing="ij")] for y, o in zip(x, order, strict=True)]
+            )
         return x[rows, order] if self.order == 1 else x[rows[..., None], order[:, :, None], order[:, None]]
 
     def pad(self, x: Tensor, masks: dict[str, Tensor], content: float) -> Tensor:
@@ -52,6 +57,8 @@ class Slot:
             return x
         mask = masks[self.axis]
         real = mask if self.order == 1 else mask[:, :, None] & mask[:, None]
+        if self.order == 3:
+            real = real[..., None] & mask[:, None, None]
         return x.masked_fill(~real.unsqueeze(-1), content)
 
 
@@ -77,6 +84,16 @@ def permutation_case(order_in: int, order_out: int, undirected: bool = False) ->
     )
 
 
+def tensor_case(order_in: int, order_out: int) -> Case:
+    return Case(
+        PermutationTensorLinear,
+        lambda: PermutationTensorLinear(order_in, order_out, 3, 4),
+        (Slot(order_in, 3),),
+        (Slot(order_out, 4),),
+        MASK,
+    )
+
+
 X, Y, POOLED = (Slot(1, 8),), (Slot(1, 8),), (Slot(0, 8),)
 CROSS, CROSS_MASKS = (Slot(1, 8), Slot(1, 8, "source")), {"points": "mask", "source": "source_mask"}
 
@@ -85,6 +102,7 @@ CASES = {
     "deep sets without bias": Case(SetLinear, lambda: SetLinear(3, 4, bias=False), (Slot(1, 3),), (Slot(1, 4),), MASK),
     **{f"order {a} to {b}": permutation_case(a, b) for a in range(3) for b in range(3) if a + b > 0},
     **{f"order {a} to {b}, undirected": permutation_case(a, b, True) for a, b in [(1, 2), (2, 0), (2, 1), (2, 2)]},
+    **{f"tensors, order {a} to {b}": tensor_case(a, b) for a, b in [(1, 2), (3, 1), (2, 3), (3, 0), (0, 3), (3, 3)]},
     "directed graph": Case(
         GraphLinear, lambda: GraphLinear(3, 2, 4, 5), (Slot(1, 3), Slot(2, 2)), (Slot(1, 4), Slot(2, 5)), MASK
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 import torch
@@ -101,6 +102,17 @@ class TensorProduct(Layer):
         self.rep_out = reps[2]
         self.weighted = weight
         self.register_parameter("weight", nn.Parameter(torch.randn(self.weight_numel)) if weight == "own" else None)
+        # in numbers: a compiler cannot look into e3nn's irreps
+        self._dims = tuple(irreps.dim for irreps in (self.irreps_left, self.irreps_right, self.irreps_out))
+        self._left, self._right = (
+            [(part, mul, ir.dim) for (mul, ir), part in zip(irreps, irreps.slices(), strict=True)]
+            for irreps in (self.irreps_left, self.irreps_right)
+        )
+        self._sizes = [self.irreps_out[path.out].ir.dim for path in self.paths]
+        # for each output its paths and its weights, which are neighbours
+        ends = list(accumulate((math.prod(shape) for shape in self._shapes), initial=0))
+        self._leading = [[k for k, path in enumerate(self.paths) if path.out == o] for o in range(len(self.irreps_out))]
+        self._own = [slice(ends[along[0]], ends[along[-1] + 1]) for along in self._leading]
         self._pairs: dict[tuple[int, int], list[int]] = {}
         for k, path in enumerate(self.paths):
             self._pairs.setdefault((path.left, path.right), []).append(k)
@@ -177,31 +189,27 @@ class TensorProduct(Layer):
         """The product."""
         weight = self._weight(left, right, weight)
         batch = left.shape[:-1]
-        x, y = left.reshape(-1, self.irreps_left.dim), right.reshape(-1, self.irreps_right.dim)
+        x, y = left.reshape(-1, self._dims[0]), right.reshape(-1, self._dims[1])
         pieces: list[Tensor] = [x] * len(self.paths)
         for (i, j), along in self._pairs.items():
             whole = self._meet(x, y, i, j)
-            sizes = [self.irreps_out[self.paths[k].out].ir.dim for k in along]
-            for k, piece in zip(along, whole.split(sizes, dim=-1), strict=True):
+            for k, piece in zip(along, whole.split([self._sizes[k] for k in along], dim=-1), strict=True):
                 pieces[k] = piece
-        out = torch.cat([self._collect(o, pieces, weight) for o in range(len(self.irreps_out))], dim=1)
-        return out.reshape(*batch, self.irreps_out.dim)
+        out = torch.cat([self._collect(o, pieces, weight) for o in range(len(self._leading))], dim=1)
+        return out.reshape(*batch, self._dims[2])
 
     def _meet(self, x: Tensor, y: Tensor, i: int, j: int) -> Tensor:
         """All paths of one pair of entries, [rows, u, v, m3 of each]; [rows, u, m3 of each] copy by copy."""
-        (u, a), (v, b) = self.irreps_left[i], self.irreps_right[j]
-        first = x[:, self.irreps_left.slices()[i]].reshape(-1, u, a.dim)
-        second = y[:, self.irreps_right.slices()[j]].reshape(-1, v, b.dim)
-        coupled = (second @ near(self.get_buffer(f"_coupling_{i}_{j}"), y).to(y.dtype)).unflatten(2, (a.dim, -1))
+        (of_left, u, a), (of_right, v, b) = self._left[i], self._right[j]
+        first, second = x[:, of_left].reshape(-1, u, a), y[:, of_right].reshape(-1, v, b)
+        coupled = (second @ near(self.get_buffer(f"_coupling_{i}_{j}"), y).to(y.dtype)).unflatten(2, (a, -1))
         if self.mode == "uuu":
             return (first.unsqueeze(2) @ coupled).squeeze(2)
         return (first @ coupled.transpose(1, 2).flatten(2)).unflatten(2, (v, -1))
 
     def _collect(self, o: int, pieces: list[Tensor], weight: Tensor | None) -> Tensor:
         """One entry of the output, [rows, w * (2 l + 1)]: the paths that lead to it are neighbours, and so are their weights."""
-        along = [k for k, path in enumerate(self.paths) if path.out == o]
-        starts = [sum(math.prod(shape) for shape in self._shapes[:k]) for k in (along[0], along[-1] + 1)]
-        own = None if weight is None else weight[..., starts[0] : starts[1]]
+        along, own = self._leading[o], None if weight is None else weight[..., self._own[o]]
         if self.mode == "uvw" and own is not None:
             copies = torch.cat([pieces[k].flatten(1, 2) for k in along], dim=1)
             return (own.unflatten(-1, (copies.shape[1], -1)).mT @ copies).flatten(1)
@@ -220,7 +228,7 @@ class TensorProduct(Layer):
 
     def _weight(self, left: Tensor, right: Tensor, weight: Tensor | None) -> Tensor | None:
         """The weights in use, [weights] or [rows, weights], and inputs that fit."""
-        dims = self.irreps_left.dim, self.irreps_right.dim
+        dims = self._dims[:2]
         if (left.shape[-1], right.shape[-1]) != dims or left.shape[:-1] != right.shape[:-1]:
             raise LayerError(
                 f"{type(self).__name__}: [..., {dims[0]}] and [..., {dims[1]}] expected, got {list(left.shape)} "
@@ -242,9 +250,7 @@ class TensorProduct(Layer):
         """A path's weight serves all of its components: untied, each pair of numbers goes to each number."""
         if self.weight is None:
             return {}
-        return {
-            "weight": SharedWeight(self.irreps_left.dim * self.irreps_right.dim * self.irreps_out.dim, ("components",))
-        }
+        return {"weight": SharedWeight(math.prod(self._dims), ("components",))}
 
     def extra_repr(self) -> str:
         """Irreps and weights."""

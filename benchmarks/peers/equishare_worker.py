@@ -18,7 +18,7 @@ import worker
 from ase import Atoms
 
 
-class Equishare(worker.Program):
+class Equishare(worker.Trainable):
     """The default preset; random weights where nothing is trained."""
 
     packages = ("equishare", "numba")

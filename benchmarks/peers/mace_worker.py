@@ -12,7 +12,7 @@ from ase import Atoms
 warnings.filterwarnings("ignore")
 
 
-class Mace(worker.Program):
+class Mace(worker.Trainable):
     """64x0e + 64x1o to train; 128x0e + 128x1o, its usual size, to run; l_max 3, correlation 3, 5 Å."""
 
     packages = ("mace-torch",)

@@ -12,7 +12,7 @@ from ase import Atoms
 warnings.filterwarnings("ignore")
 
 
-class NequIP(worker.Program):
+class NequIP(worker.Trainable):
     """l_max 2, 32 features, 3 layers, 5 Å."""
 
     packages = ("nequip",)

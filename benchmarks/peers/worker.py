@@ -11,6 +11,8 @@ step      data (frames), isolated, steps               milliseconds of each trai
                                                        CPU and wall seconds from the start of the process to the first step
 md        data, isolated, steps                        milliseconds of each step through the ASE calculator, atoms
 water     molecules, steps                             the same for a box of water, and memory in MiB before and at most
+crystal   element, lattice, repeat, steps              the same as of md for a bcc crystal
+errors    data                                         mean absolute errors of energies an atom and of forces, in meV and meV/Å
 ========= ============================================ ===================================================================
 """
 
@@ -21,12 +23,15 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.build import bulk
 
 BATCH = 5
 CUTOFF = 5.0
@@ -41,25 +46,30 @@ class Program(ABC):
         self.request = request
 
     @abstractmethod
+    def calculator(self, energies: dict[str, float]) -> Any:
+        """ASE calculator of a model with random weights, in float32; or of the file that the request names."""
+
+
+class Trainable(Program):
+    """A program whose training is measured too."""
+
+    @abstractmethod
     def trainer(self, frames: list[Atoms], energies: dict[str, float]) -> tuple[Callable[[int], object], int]:
         """(one training step on batch number k, number of parameters)."""
 
-    @abstractmethod
-    def calculator(self, energies: dict[str, float]) -> Any:
-        """ASE calculator of a model with random weights, in float32."""
-
 
 def main(program: type[Program]) -> None:
-    import torch
+    if find_spec("torch"):
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     request = json.loads(sys.argv[1])
     answer = TASKS[request["task"]](program(request), request)
     versions = {name: _version(name) for name in (*program.packages, "torch", "e3nn", "numpy")}
     print(json.dumps({**answer, "versions": versions}))
 
 
-def step(program: Program, request: dict[str, Any]) -> dict[str, Any]:
+def step(program: Trainable, request: dict[str, Any]) -> dict[str, Any]:
     frames = ase.io.read(request["data"], ":")
     one_step, parameters = program.trainer(frames, isolated(request["isolated"]))
     one_step(0)
@@ -86,7 +96,27 @@ def water(program: Program, request: dict[str, Any]) -> dict[str, Any]:
     return {"milliseconds": times, "atoms": len(atoms), "memory_before": before, "memory_most": most}
 
 
-TASKS = {"step": step, "md": md, "water": water}
+def crystal(program: Program, request: dict[str, Any]) -> dict[str, Any]:
+    element = request["element"]
+    atoms = bulk(element, "bcc", a=request["lattice"], cubic=True).repeat(request["repeat"])
+    atoms.calc = program.calculator({element: -1.0})
+    return {"milliseconds": timed(mover(atoms), request["steps"]), "atoms": len(atoms)}
+
+
+def errors(program: Program, request: dict[str, Any]) -> dict[str, Any]:
+    frames = ase.io.read(request["data"], ":")
+    calculator = program.calculator({frames[0].get_chemical_symbols()[0]: -1.0})
+    energies, forces = [], []
+    for frame in frames:
+        found = frame.copy()
+        found.calc = calculator
+        energies.append((found.get_potential_energy() - frame.get_potential_energy()) / len(frame))
+        forces.append(found.get_forces() - frame.get_forces())
+    mean = {"energy_meV_atom": np.abs(energies).mean(), "forces_meV_A": np.abs(np.concatenate(forces)).mean()}
+    return {name: 1000 * float(value) for name, value in mean.items()}
+
+
+TASKS = {"step": step, "md": md, "water": water, "crystal": crystal, "errors": errors}
 
 
 def timed(call: Callable[[int], object], repeats: int) -> list[float]:
@@ -145,6 +175,7 @@ def _process_start() -> float:
 
 
 def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "-"

@@ -7,8 +7,8 @@ import numpy as np
 
 from equishare.ops.threads import atom_ranges
 
-# Atoms whose densities, products and edges fill half of a core's second cache
-BLOCK = 16
+# Bytes that a block's densities, products and radial functions take: more leave the caches, fewer pay for the calls of a block
+BYTES = 3 * 2**20
 
 
 class Block(NamedTuple):
@@ -46,19 +46,27 @@ def blocks(
 ) -> list[list[Block]]:
     """The blocks of the first `n_atoms` atoms, in one list a thread; edges are sorted by receiver."""
     neighbour, order = species[sender], np.arange(len(sender))
+    size = _block_size(len(sender) / max(n_atoms, 1), harmonics.shape[1], channels, harmonics.itemsize)
     starts = np.searchsorted(receiver, np.arange(n_atoms + 1))
     work = 4 * harmonics.size * channels  # of one pass over the edges; atoms come on top
     parts: list[list[Block]] = []
     for start, stop in atom_ranges(n_atoms, work, starts):
         parts.append([])
-        for first, last in pairwise([*range(start, stop, BLOCK), stop]):
+        for first, last in pairwise([*range(start, stop, size), stop]):
             edges = slice(int(starts[first]), int(starts[last]))
             parts[-1].append(
                 Block(
                     *(first, last - first, edges, species[first:last], sender[edges], neighbour[edges]),
                     *(starts[first : last + 1] - edges.start, order[: edges.stop - edges.start]),
                     *(basis[edges], harmonics[edges]),
-                    is_alone=n_atoms <= BLOCK,
+                    is_alone=last - first == n_atoms,
                 )
             )
     return parts
+
+
+def _block_size(edges: float, components: int, channels: int, item_size: int) -> int:
+    """Atoms of a block, of which each has so many edges; a power of two, so that it seldom changes during a run."""
+    # eight arrays of features or their gradients; radial functions, one a degree, and their gradient
+    numbers = channels * (8 * components + 2 * components**0.5 * edges)
+    return 2 ** max(round(np.log2(BYTES / (item_size * numbers))), 3)

@@ -194,6 +194,19 @@ class StoredFrame(Frame):
         """The same frame with another weight in the loss."""
         return StoredFrame(self.store, self.row, weight)
 
+    def pairs(self, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Senders, how many each atom receives, and shifts of pairs within a cutoff in Å, some that are longer among them.
+
+        Shifts are empty where nothing is periodic.
+
+        Raises:
+            GraphError: the structure has no graph.
+        """
+        if cutoff <= REACH and not self.store.searched[self.row]:
+            return self.store.pairs(self.row)
+        found = Frame(self.atoms).neighbours(cutoff)
+        return found.sender, np.bincount(found.receiver, minlength=self.n_atoms), found.shift
+
     def neighbours(self, cutoff: float) -> Neighbours:
         """Pairs within a cutoff in Å: those of the store, or found anew where it does not hold them.
 

@@ -48,9 +48,10 @@ class BatchLoader:
         if self.seed is not None:
             order = np.random.default_rng([self.seed, number]).permutation(order)
         shares = (self.processes.share(whole) for whole in np.array_split(order, len(self))[start:])
-        return map(self._batch, shares) if not isinstance(self.graphs, StreamedGraphs) else ahead(self._batch, shares)
+        return map(self.make, shares) if not isinstance(self.graphs, StreamedGraphs) else ahead(self.make, shares)
 
-    def _batch(self, indices: np.ndarray) -> AtomGraph:
+    def make(self, indices: np.ndarray) -> AtomGraph:
+        """The batch of graphs by index."""
         graphs = self.graphs
         if isinstance(graphs, StreamedGraphs):
             batch = graphs.batch(indices)

@@ -7,12 +7,15 @@ from typing import overload
 
 import numpy as np
 import torch
+from ase.geometry import complete_cell
 
 from equishare.atoms.frame import Frame
-from equishare.atoms.neighbours import GraphError, Neighbours, check_apart
 from equishare.atoms.store import StoredFrame
 from equishare.potential import AtomGraph, ModelConfig
 from equishare.training.data.labelled_graphs import checked, frame_conditions, label_names, labelled_graphs
+
+_CLOSE = 1e-4
+"""Å^2: atoms this close are looked at one frame at a time."""
 
 
 class StreamedGraphs(Sequence[AtomGraph]):
@@ -54,20 +57,17 @@ class StreamedGraphs(Sequence[AtomGraph]):
             ConditionError: if a condition is not one that the model takes; the message names the frame.
         """
         frames = [self.frames[index] for index in indices]
-        found = [frame.neighbours(self.config.cutoff) for frame in frames]
-        geometries = [frame.store.geometry(frame.row) for frame in frames]
-        sizes = torch.tensor([len(numbers) for numbers, _, _ in geometries])
+        numbers, positions, cells = zip(*(frame.store.geometry(frame.row) for frame in frames), strict=True)
+        sizes = torch.tensor([len(each) for each in numbers])
         starts = [0, *sizes.cumsum(0).tolist()]
-        numbers, positions, cells = zip(*geometries, strict=True)
-        pairs = Neighbours(*(np.concatenate(column) for column in zip(*found, strict=True)))
-        self._check(frames, found, pairs)
-        first = np.repeat(starts[:-1], [len(each.sender) for each in found])
+        place = np.concatenate(positions)
+        sender, receiver, shift = self._pairs(frames, place, starts)
         batch = AtomGraph(
             numbers=torch.from_numpy(np.concatenate(numbers).astype(np.int64)),
-            positions=torch.from_numpy(np.concatenate(positions)),
+            positions=torch.from_numpy(place),
             cell=torch.from_numpy(np.stack(cells)),
-            edge_index=torch.from_numpy(np.stack([pairs.sender + first, pairs.receiver + first])),
-            edge_shift=torch.from_numpy(pairs.shift.astype(np.float64)),
+            edge_index=torch.from_numpy(np.stack([sender, receiver])),
+            edge_shift=torch.from_numpy(shift.astype(np.float64)),
             batch=torch.repeat_interleave(torch.arange(len(frames)), sizes),
             ptr=torch.tensor(starts),
             num_nodes=starts[-1],
@@ -82,14 +82,29 @@ class StreamedGraphs(Sequence[AtomGraph]):
             batch.update({name: torch.tensor([row[name] for row in rows]) for name in self.config.conditions})
         return batch
 
-    @staticmethod
-    def _check(frames: Sequence[Frame], found: Sequence[Neighbours], pairs: Neighbours) -> None:
-        """See that no two atoms are in one place; frame by frame only where some are."""
-        try:
-            check_apart(frames[0].atoms, pairs)
-        except GraphError:
-            for frame, each in zip(frames, found, strict=True):
-                checked(frame, each)
+    def _pairs(
+        self, frames: Sequence[StoredFrame], positions: np.ndarray, starts: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Senders, receivers and shifts of the pairs within the cutoff, as `Frame.neighbours` has them, of all frames at a time."""
+        cutoff = self.config.cutoff
+        senders, degrees, shifts = zip(*(frame.pairs(cutoff) for frame in frames), strict=True)
+        counts = [len(each) for each in senders]
+        receiver = np.repeat(np.arange(len(positions)), np.concatenate(degrees))
+        sender = np.concatenate(senders).astype(np.int64) + np.repeat(starts[:-1], counts)
+        vectors = positions[sender] - positions[receiver]
+        shift = np.zeros((len(sender), 3), np.int64)
+        edges = np.concatenate([[0], np.cumsum(counts)])
+        for number, (frame, each) in enumerate(zip(frames, shifts, strict=True)):
+            if each.any():
+                mine = slice(edges[number], edges[number + 1])
+                shift[mine] = each
+                vectors[mine] += np.einsum("ei,ij->ej", shift[mine], complete_cell(frame.store.geometry(frame.row)[2]))
+        square = np.einsum("ij,ij->i", vectors, vectors)
+        if square.min(initial=1.0) < _CLOSE:
+            for frame in frames:
+                checked(frame, frame.neighbours(cutoff))
+        near = square < cutoff**2
+        return sender[near], receiver[near], shift[near]
 
 
 def graphs_of(frames: Sequence[Frame], config: ModelConfig, dtype: torch.dtype) -> Sequence[AtomGraph]:

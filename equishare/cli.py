@@ -11,6 +11,7 @@ from equishare import __version__
 from equishare.commands.card import card
 from equishare.commands.evaluate import evaluate
 from equishare.commands.inspect import inspect
+from equishare.commands.keys import advice_on_key
 from equishare.commands.lammps import lammps
 from equishare.commands.learn import learn
 from equishare.commands.md import md
@@ -70,6 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     if given[:1] == ["--version"]:
         sys.stdout.write(f"equishare {__version__}\n")
         sys.exit(0)
+    if (advice := advice_on_key(given)) is not None:
+        sys.stderr.write(f"Error: {advice}\n")
+        sys.exit(2)
     debug = "--debug" in given
     try:
         app([argument for argument in given if argument != "--debug"], prog_name="equishare")

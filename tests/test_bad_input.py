@@ -160,6 +160,14 @@ CASES = {
     "slice that is none": (lambda f: ["train", f"{good(f)}@first"], ["first"]),
     "slice without frames": (lambda f: ["train", f"{good(f)}@50:60"], ["frames.xyz"]),
     "pickle posing as frames": (lambda f: ["train", pickled(f, "frames.pckl")], ["frames.pckl"]),
+    "another program's option of a key": (
+        lambda f: ["train", good(f), "--energy-key", "REF_energy"],
+        ["No such option: --energy-key", "--key energy=REF_energy"],
+    ),
+    "another program's option of a key, with an equals sign": (
+        lambda f: ["inspect", good(f), "--forces_key=REF_forces"],
+        ["--key forces=REF_forces"],
+    ),
     "wrong energy key": (lambda f: ["train", good(f), "--key", "energy=enrgy"], ["enrgy", "energy"]),
     "wrong forces key": (lambda f: ["train", good(f), "--key", "forces=grad"], ["grad"]),
     "ambiguous energies": (

@@ -38,6 +38,15 @@ class DtypeName(StrEnum):
     float64 = "float64"
 
 
+class LoggerName(StrEnum):
+    """Where validations are logged besides metrics.csv."""
+
+    csv = "csv"
+    tensorboard = "tensorboard"
+    wandb = "wandb"
+    mlflow = "mlflow"
+
+
 class Repulsion(StrEnum):
     """Repulsion of nuclei that are closer than any of the data."""
 
@@ -123,6 +132,9 @@ def train(
     key: Annotated[
         list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
     ] = None,
+    logger: Annotated[
+        LoggerName | None, typer.Option(help="Log validations there too, besides metrics.csv in the run folder.")
+    ] = None,
 ) -> None:
     """Train a potential, and report how good it is.
 
@@ -164,7 +176,14 @@ def train(
         "uncertainty": {"committee": committee},
         "pretraining": {"source": pretrain, "weights": start},
         "budget": {"max_time": max_time, "epochs": epochs},
-        "run": {"out": out, "seed": seed, "device": device, "devices": devices, "dtype": dtype and dtype.value},
+        "run": {
+            "out": out,
+            "seed": seed,
+            "device": device,
+            "devices": devices,
+            "dtype": dtype and dtype.value,
+            "logger": logger and logger.value,
+        },
     }
     given = {
         section: {key: value for key, value in values.items() if value is not None}

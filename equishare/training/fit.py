@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -28,6 +29,7 @@ from equishare.training.pretraining.pretrain import pretrain
 from equishare.training.processes import Processes, joined
 from equishare.training.report.announcement import announce
 from equishare.training.report.conversion import Conversion
+from equishare.training.report.loggers import RunLogger, check_logger
 from equishare.training.report.progress import TrainingProgress
 from equishare.training.run import Run
 from equishare.training.run_folder import RunFolder
@@ -62,6 +64,7 @@ def fit(
     """
     started = time.monotonic() if started is None else started
     console = console or Console(quiet=True)
+    check_logger(config.run.logger)
     with joined(config.run.devices, choose_device(config.run.device)) as (processes, device):
         console = console if processes.first else Console(quiet=True)
         folder = _folder(config, resume, processes)
@@ -117,20 +120,28 @@ def _train(plan: Plan, state: TrainingState, folder: RunFolder, console: Console
     """Run the loop, from the checkpoint if there is one; the signal that ended it, or None."""
     data, graphs, options, processes = plan.data, plan.graphs, plan.config.optimisation, plan.batches.processes
     progress = TrainingProgress(console)
+    settings = plan.config.model_dump(mode="json", by_alias=True)
+    logger = RunLogger(plan.config.run.logger if processes.first else None, folder, settings)
+
+    def on_row(row: dict[str, Any], is_best: bool) -> None:
+        progress.on_row(row, is_best)
+        logger.on_row(row)
+
     validation = Validation(
         graphs=graphs.valid,
         frames=data.split.valid,
         folder=folder,
         weights=options,
         work=work(graphs, plan.config.uncertainty.committee),
-        on_row=progress.on_row,
+        on_row=on_row,
     )
     if plan.checkpoint is not None:
         state.load_state_dict(plan.checkpoint["training"])
         validation.load_state_dict(plan.checkpoint["validation"])
     derive = {row.name: data.has(row.name) for row in outputs() if row.derived}
     atoms = atoms_in(graphs.train) / len(plan.batches) / processes.size
-    with Interruption(console) as interruption, threads_for(atoms):
+    with Interruption(console) as interruption, threads_for(atoms), logger:
+        logger.begin(validation.rows)
         Loop(
             state=state,
             objective=Objective(state.potential, options, data.names("train"), derive, processes),

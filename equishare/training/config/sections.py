@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from ase.data import atomic_numbers
 from pydantic import (
@@ -40,6 +40,7 @@ def _as_list(value: Any) -> Any:
 
 
 Named = TypeVar("Named")
+LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
 
 
 def _in_the_table(value: dict[str, Named]) -> dict[str, Named]:
@@ -213,6 +214,9 @@ class RunConfig(_Section):
     device: Annotated[str, AfterValidator(check_device_name)] = Field("auto", description=DEVICES)
     devices: int = Field(1, ge=1, description="processes that share every step: on GPUs one each, else on the CPU")
     dtype: DtypeName = Field("float32", description="type of the weights")
+    logger: LoggerName | None = Field(
+        None, description="csv, tensorboard, wandb or mlflow: validations go there too, besides metrics.csv"
+    )
 
 
 class TrainConfig(_Section):

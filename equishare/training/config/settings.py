@@ -11,7 +11,7 @@ from equishare.training.config.config_file import ConfigError, merge, read_yaml,
 from equishare.training.config.sections import TrainConfig
 from equishare.training.run_folder import RunFolder
 
-_FREE = {("run", "device"), ("run", "devices")}
+_FREE = {("run", "device"), ("run", "devices"), ("run", "logger")}
 """What may change in a run that goes on, besides its budget."""
 
 

@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from equishare.training.config.durations import format_duration
-from equishare.training.evaluation.errors import quantities
+from equishare.training.evaluation.errors import Quantity, quantities
 from equishare.training.state import TrainingState
 
 _LINES = 20
+_WIDE = 13
 
 
 class TrainingProgress:
@@ -26,6 +27,7 @@ class TrainingProgress:
         self.next_mark = 0.0
         self.pending: str | None = None
         self.begun = False
+        self.columns: list[tuple[Quantity, int]] = []
         self.fraction = 0.0
 
     def __enter__(self) -> "TrainingProgress":
@@ -66,19 +68,24 @@ class TrainingProgress:
 
     def on_row(self, row: dict[str, Any], is_best: bool) -> None:
         """Print a validation if it is time for a line."""
-        shown = [q for q in quantities() if q.name != "energy" and row.get(f"valid_{q.metric('rmse')}") is not None]
-        errors = [_short(q.shown[1] * row[f"valid_{q.metric('rmse')}"]) for q in shown]
+        if not self.begun:
+            self.columns = _columns(row, self.console.width)
+        errors = [f"{_short(q.shown[1] * row[_rmse(q)]):>{width}}" for q, width in self.columns]
         line = _line(
             f"{row['epoch']:g}",
             format_duration(round(row["seconds"])),
             f"{row['train_loss']:.3g}",
-            *errors,
+            "".join(errors),
             f"{row['learning_rate']:.1e}",
         )
         line += "  best" if is_best else ""
         if not self.begun:
-            self._print(_line("epoch", "time", "train loss", *(f"{q.row.name} RMSE" for q in shown), "rate"))
-            self._print(_line("", "", "", *(q.shown[0] for q in shown), ""))
+            names = "".join(f"{f'{q.row.name} RMSE':>{width}}" for q, width in self.columns)
+            if any(len(q.row.name) + 6 > width for q, width in self.columns):
+                names = "".join(f"{q.row.name:>{width}}" for q, width in self.columns)
+            units = "".join(f"{q.shown[0]:>{width}}" for q, width in self.columns)
+            self._print(_line("epoch", "time", "train loss", names, "rate"))
+            self._print(_line("", "", "", units, "").rstrip())
             self.begun = True
         if self.fraction >= self.next_mark:
             self._print(line)
@@ -91,9 +98,23 @@ class TrainingProgress:
         self.console.print(line, markup=False, highlight=False)
 
 
-def _line(epoch: str, time: str, loss: str, *rest: str) -> str:
-    *errors, rate = rest
-    return f"{epoch:>6}{time:>8}{loss:>12}{''.join(f'{error:>13}' for error in errors)}{rate:>9}"
+def _line(epoch: str, time: str, loss: str, errors: str, rate: str) -> str:
+    return f"{epoch:>6}{time:>8}{loss:>12}{errors}{rate:>9}"
+
+
+def _rmse(quantity: Quantity) -> str:
+    """Name of its validation error in a row."""
+    return f"valid_{quantity.metric('rmse')}"
+
+
+def _columns(row: dict[str, Any], width: int) -> list[tuple[Quantity, int]]:
+    """RMS errors that a table of so many signs has room for, and how wide each is; all are in ``metrics.csv``."""
+    shown = [q for q in quantities() if q.name != "energy" and row.get(_rmse(q)) is not None]
+    room = width - len(_line("", "", "", "", "")) - len("  best")
+    if sum(_WIDE for _ in shown) <= room:
+        return [(q, _WIDE) for q in shown]
+    narrow = [(q, max(len(q.row.name), len(q.shown[0]), 6) + 2) for q in shown]
+    return [column for n, column in enumerate(narrow) if sum(each for _, each in narrow[: n + 1]) <= room]
 
 
 def _short(value: float) -> str:

@@ -5,6 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from equishare.atoms import PROPERTIES
+from equishare.training.evaluation.errors import quantities
 from equishare.training.report.progress import TrainingProgress
 
 
@@ -19,3 +21,21 @@ def test_a_bar_is_drawn_on_terminals_only_though_color_is_forced(file, drawn):
     with progress:
         pass
     assert ("\x1b[?25l" in file.getvalue()) is drawn
+
+
+@pytest.mark.parametrize("names", [("energy", "forces"), ("energy", "forces", "stress"), tuple(PROPERTIES)])
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_table_fits(names, width):
+    """Names over units over numbers; no line is broken, whatever is learnt."""
+    file = io.StringIO()
+    progress = TrainingProgress(Console(file=file, width=width))
+    known = {f"valid_{q.metric('rmse')}": 123.0 for q in quantities() if q.row.name in names}
+    row = {"epoch": 10000, "seconds": 86400.0, "train_loss": 1.234e-5, "learning_rate": 1.2e-3, **known}
+    with progress:
+        progress.on_row(row, True)
+    heading, units, numbers = file.getvalue().splitlines()
+    assert max(len(heading), len(units), len(numbers)) <= width
+    assert "meV" in units
+    assert numbers.endswith("1.2e-03  best")
+    assert len(heading.replace(" RMSE", "").replace("train loss", "loss").split()) + 1 == len(numbers.split())
+    assert ("forces" in heading) or width < 80

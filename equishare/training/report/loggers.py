@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equishare.errors import EquishareError
 from equishare.training.config.sections import LoggerName
 from equishare.training.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from lightning_fabric.loggers import Logger
 
 _PACKAGES: dict[LoggerName, tuple[str, ...]] = {
     "csv": (),
@@ -50,7 +47,7 @@ class RunLogger:
 
     def __init__(self, name: LoggerName | None, folder: RunFolder, settings: dict[str, Any]) -> None:
         self.name, self.folder, self.settings = name, folder, settings
-        self._logger: Logger | None = None
+        self._logger: Any = None
 
     def begin(self, rows: list[dict[str, Any]]) -> None:
         """Start, and tell of the validations that there are.
@@ -89,17 +86,16 @@ class RunLogger:
             return
         self._logger.finalize("success" if error is None else "failed")
         if self.name == "wandb":
-            self._logger.experiment.finish(exit_code=int(error is not None))  # type: ignore[attr-defined]
+            self._logger.experiment.finish(exit_code=int(error is not None))
         self._logger = None
 
 
-def _make(name: LoggerName, folder: RunFolder) -> Logger:
+def _make(name: LoggerName, folder: RunFolder) -> Any:
     path, run = str(folder.path), folder.path.absolute().name
     if name in ("csv", "tensorboard"):
         from lightning_fabric import loggers
 
-        made: Logger = (loggers.CSVLogger if name == "csv" else loggers.TensorBoardLogger)(path, name=name)
-        return made
+        return (loggers.CSVLogger if name == "csv" else loggers.TensorBoardLogger)(path, name=name)
     from lightning.pytorch.loggers import MLFlowLogger, WandbLogger
 
     if name == "wandb":

@@ -191,7 +191,7 @@ def train(
     }
     console = new_console()
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
-    run = fit(settings, resume=folder, console=console, started=_STARTED)
+    run = fit(settings, resume=folder, console=console, started=_STARTED, report=True)
     if _requeued(run.interrupted):
         console.print(
             f"Put back into Slurm's queue; to continue:\n  equishare train --resume {quote(str(run.folder.path))}",

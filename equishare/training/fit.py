@@ -45,6 +45,7 @@ def fit(
     resume: RunFolder | None = None,
     console: Console | None = None,
     started: float | None = None,
+    report: bool = False,
 ) -> Run:
     """Train a potential, keep the best, and judge it on what it has not seen.
 
@@ -57,6 +58,7 @@ def fit(
         resume: A run to continue; `config` is then that run's own, with another budget if wanted.
         console: Where to say what happens; None: nowhere.
         started: `time.monotonic` from which a budget in time counts; None: now.
+        report: Whether a report will be made of the run: without it a run that is resumed is not at its end.
 
     Raises:
         EquishareError: if the data, the folder or the checkpoint cannot be used, or the loss is no longer a number.
@@ -70,7 +72,11 @@ def fit(
         folder = _folder(config, resume, processes)
         with folder.held() if processes.first else nullcontext():
             with Conversion(console) as conversion:
-                plan = make_plan(config, given, folder, processes, continued=resume is not None, tell=conversion)
+                continued = resume is not None
+                judged = continued and folder.is_judged(report)
+                plan = make_plan(
+                    *(config, given, folder, processes), continued=continued, judged=judged, tell=conversion
+                )
             config, data, graphs = plan.config, plan.data, plan.graphs
             pretrained = _pretrained(plan, folder, processes, console, started)
             potential = initial_potential(config, data, graphs.train, pretrained).to(device)

@@ -78,7 +78,7 @@ def train(
     held = any(_sources(part) == IN_MEMORY for part in parts.values())
     keys = config.data.keys
     memory = Parts(_load_frames(frames, keys), _load(valid, keys), _load(test, keys)) if held else None
-    run = fit(config, given=memory, resume=folder, console=console, started=started)
+    run = fit(config, given=memory, resume=folder, console=console, started=started, report=report)
     if report:
         write_report(run)
     return run

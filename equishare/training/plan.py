@@ -59,6 +59,7 @@ def make_plan(
     folder: RunFolder,
     processes: Processes,
     continued: bool,
+    judged: bool,
     tell: Tell | None = None,
 ) -> Plan:
     """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
@@ -75,7 +76,7 @@ def make_plan(
         batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
         mark = fingerprint(data.split.train)
-        checkpoint = _resumable(folder, budget, mark) if continued else None
+        checkpoint = _resumable(folder, budget, mark, judged) if continued else None
         if processes.first:
             _write_start(config, folder)
             write_text(folder.config, to_yaml(config))
@@ -115,8 +116,8 @@ def _write_start(config: TrainConfig, folder: RunFolder) -> None:
             shutil.copyfile(model_path(config.pretraining.weights), beside)
 
 
-def _resumable(folder: RunFolder, budget: Budget, mark: str) -> dict[str, Any] | None:
-    """The checkpoint of a run, if there is one, after making sure that it fits the frames and that there is budget left."""
+def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> dict[str, Any] | None:
+    """The checkpoint of a run, if there is one, after making sure that it fits the frames and that something is left to do."""
     if not folder.checkpoint.exists():
         return None
     checkpoint = read_checkpoint(folder.checkpoint)
@@ -127,7 +128,7 @@ def _resumable(folder: RunFolder, budget: Budget, mark: str) -> dict[str, Any] |
         )
     state = checkpoint["training"]
     budget.begun, budget.reserve = state["begun"], state["reserve"]
-    if budget.fraction(state["step"], state["seconds"]) >= 1:
+    if judged and budget.fraction(state["step"], state["seconds"]) >= 1:
         raise CheckpointError(
             f"the run in {folder.path} has used its budget; give a larger one with --epochs or --max-time"
         )

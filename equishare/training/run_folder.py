@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from equishare.errors import EquishareError
 from equishare.files import write_text
+from equishare.potential import read_header
 
 __all__ = ["RunFolder", "RunFolderError"]
 
@@ -92,6 +93,11 @@ class RunFolder:
     def start(self) -> Path:
         """A copy of the weights to start from."""
         return self.path / "start.safetensors"
+
+    def is_judged(self, report: bool) -> bool:
+        """Whether the model file says how good the model is, and, where a `report` belongs to the run, there is one."""
+        judged = self.model.exists() and "errors" in read_header(self.model).metadata
+        return judged and (self.report.exists() or not report)
 
     @property
     def sampled(self) -> Path:

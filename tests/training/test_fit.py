@@ -133,6 +133,25 @@ def test_a_finished_run_needs_a_larger_budget(uninterrupted):
         fit(uninterrupted.config, resume=uninterrupted.folder)
 
 
+def test_a_run_that_was_killed_before_it_was_judged_is_judged(tmp_path, tiny, monkeypatch):
+    config = tiny(budget={"epochs": 2}, run={"out": str(tmp_path / "run")})
+    with monkeypatch.context() as patch:
+        patch.setattr("equishare.training.fit.judge", lambda *given: kill())
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(config)
+    folder = RunFolder.existing(tmp_path / "run")
+    rows = rows_without_time(folder)
+    judged = fit(config, resume=folder)
+    assert rows_without_time(folder) == rows
+    assert judged.evaluations["valid"].rmse("forces") > 0
+    assert "errors" in read_header(folder.model).metadata
+    again = fit(config, resume=folder, report=True)  # killed before there was a report
+    assert again.evaluations["test"].rmse("forces") == judged.evaluations["test"].rmse("forces")
+    folder.report.write_text("")
+    with pytest.raises(CheckpointError, match="larger"):
+        fit(config, resume=folder, report=True)
+
+
 def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path, tiny):
     first = fit(tiny(budget={"epochs": 2}, run={"out": str(tmp_path / "run")}))
     before = first.folder.read_metrics()

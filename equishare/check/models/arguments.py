@@ -56,7 +56,7 @@ def signature_of(model: Model) -> Signature:
     )
 
 
-def _of_script(function: torch.ScriptMethod) -> Signature:
+def _of_script(function: "torch.ScriptMethod[..., Any]") -> Signature:
     """Read what TorchScript keeps of a signature; a traced module shows Python `*args` alone."""
     arguments = function.schema.arguments[1:]
     return Signature(

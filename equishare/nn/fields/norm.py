@@ -61,11 +61,14 @@ class FieldBatchNorm(FieldLayer):
         """The normalised features."""
         self._check_channels(x, self.dimension)
         counts = [count for count, *_ in self.fields]
-        parts = x.split([count * size for count, size, _ in self.fields], dim=1)
-        tables = zip(
-            *(t.split(counts) for t in (self.running_mean, self.running_var, self.weight, self.bias)),
-            strict=True,
+        # a batch norm keeps its statistics for the backward pass: those of several fields may not be parts of one table that changes
+        several = self.training and len(counts) > 1
+        means, variances = (
+            [t.clone() if several else t for t in table.split(counts)]
+            for table in (self.running_mean, self.running_var)
         )
+        parts = x.split([count * size for count, size, _ in self.fields], dim=1)
+        tables = zip(means, variances, self.weight.split(counts), self.bias.split(counts), strict=True)
         out = []
         for part, (count, size, permuted), (mean, var, weight, bias) in zip(parts, self.fields, tables, strict=True):
             fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
@@ -74,6 +77,10 @@ class FieldBatchNorm(FieldLayer):
             else:
                 normed = self._by_length(fields, var, weight)
             out.append(normed.reshape(part.shape))
+        if several:
+            with torch.no_grad():
+                self.running_mean.copy_(torch.cat(means))
+                self.running_var.copy_(torch.cat(variances))
         return torch.cat(out, dim=1) if len(out) > 1 else out[0]
 
     def _by_length(self, fields: Tensor, var: Tensor, weight: Tensor) -> Tensor:

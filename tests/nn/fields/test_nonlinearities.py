@@ -86,6 +86,19 @@ def test_layer_norm_of_invariants_is_torchs():
     torch.testing.assert_close(vectors.square().mean(1), torch.ones(7), rtol=1e-4, atol=1e-4)
 
 
+def test_a_batch_norm_of_several_fields_is_differentiated_in_training():
+    norm = nn.FieldBatchNorm(2 * D4.trivial() + 3 * D4.defining() + D4.regular())
+    x = torch.randn(6, norm.rep_in.size, 3, 3, requires_grad=True)
+    norm(x).square().sum().backward()
+    parts = [nn.FieldBatchNorm(rep) for rep in (2 * D4.trivial(), 3 * D4.defining(), D4.regular())]
+    alone = x.detach().clone().requires_grad_()
+    pieces = alone.split([2, 6, 8], dim=1)
+    torch.cat([part(y) for part, y in zip(parts, pieces, strict=True)], 1).square().sum().backward()
+    torch.testing.assert_close(x.grad, alone.grad)
+    torch.testing.assert_close(norm.running_var, torch.cat([part.running_var for part in parts]))
+    torch.testing.assert_close(norm.running_mean, torch.cat([part.running_mean for part in parts]))
+
+
 def test_a_norm_activation_takes_any_function_of_the_length():
     layer = nn.NormActivation(2 * D4.defining(), torch_nn.Sigmoid())
     x = torch.randn(5, 4)

@@ -195,6 +195,11 @@ class Potential(nn.Module):
             charges = self.long_range.charges(ops, _state(features, bonding, given), self.heads)
             node = node + ops.coulomb(charges)
         total = ops.exact(node) + ops.of_species(constants.reference_energies, exact=True)
+        method = given.conditions.get("method")
+        for row, name in enumerate(self.config.methods):
+            if name in constants.levels and method is not None and bool((method == row).any()):
+                is_his = ops.to_atoms(0.0 + (method == row))
+                total = total + is_his * ops.of_species(constants.levels[name], exact=True)
         read = None
         if self.committee is not None:
             read = ops.column(constants.scale * bonding) * ops.concatenate(inputs)

@@ -1,6 +1,6 @@
 """What a potential takes from its training data, in one record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ase.data import atomic_numbers
@@ -27,6 +27,10 @@ class Statistics(BaseModel):
     shift: dict[str, float] = Field(default_factory=dict, description="mean energy in eV of each element when bonded")
     neighbours: float = Field(12.0, ge=0, description="mean number of neighbours within the cutoff")
     spacing: float = Field(1.2, gt=0, description="mean distance in Å of an atom to its nearest neighbour")
+    levels: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="by method, what its E0 and shift are above the first method's: energy in eV of each element",
+    )
     min_distance: dict[str, float] = Field(
         default_factory=dict, description="shortest distance in Å of pairs of elements, such as {'C-H': 1.0}"
     )
@@ -40,12 +44,26 @@ class Statistics(BaseModel):
         unknown = [symbol for symbol in (*known, *shift) if symbol not in atomic_numbers]
         if unknown or not known:
             raise ValueError(f"expected the reference energy of at least one element by its symbol, got {unknown}")
-        return {**values, "shift": {symbol: shift.get(symbol, 0.0) for symbol in known}}
+        levels = {
+            name: {symbol: level.get(symbol, 0.0) for symbol in known}
+            for name, level in (values.get("levels") or {}).items()
+        }
+        return {**values, "shift": {symbol: shift.get(symbol, 0.0) for symbol in known}, "levels": levels}
+
+    @field_validator("levels")
+    @classmethod
+    def _levels_in_order(cls, values: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        return {name: cls._in_order(level) for name, level in values.items()}
 
     @field_validator("reference_energies", "shift")
     @classmethod
     def _in_order(cls, values: dict[str, float]) -> dict[str, float]:
         return dict(sorted(values.items(), key=lambda item: atomic_numbers[item[0]]))
+
+    def isolated(self, symbols: Iterable[str], method: str = "") -> float:
+        """Energy of the atoms on their own in eV, on the level of a method."""
+        level = self.levels.get(method, {})
+        return float(sum(self.reference_energies[s] + level.get(s, 0.0) for s in symbols))
 
     @property
     def species(self) -> tuple[str, ...]:

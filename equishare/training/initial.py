@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
-from equishare.atoms.properties import conditions, outputs
+from equishare.atoms.properties import outputs
 from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
@@ -69,11 +69,9 @@ def with_methods(config: TrainConfig, data: PreparedData) -> TrainConfig:
     The first one is that of frames which say nothing.
     """
     model = config.model
-    named = [row.name for row in conditions() if isinstance(row.default, str) and row.name in model.conditions]
-    if not named or model.methods:
+    if not data.methods:
         return config
-    found = dict.fromkeys(str(f.conditions[name]) for name in named for f in data.split.train if name in f.conditions)
-    return config.model_copy(update={"model": model.model_copy(update={"methods": tuple(found)})})
+    return config.model_copy(update={"model": model.model_copy(update={"methods": data.methods})})
 
 
 def check_labels(config: TrainConfig, data: PreparedData) -> None:
@@ -99,7 +97,7 @@ def initial_potential(
     the elements that it knows and the frames do not hold, but for weights of the package: those know their method's level of them.
     """
     architecture = config.model.architecture
-    found = statistics(data.split.train, graphs, data.reference.values)
+    found = statistics(data.split.train, graphs, data.reference.values, data.levels)
     if pretrained is not None and config.pretraining.weights not in bundled():
         found = _with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):
@@ -123,16 +121,10 @@ def initial_potential(
 
 def _with_elements_of(found: Statistics, before: Statistics) -> Statistics:
     """Constants of the frames, and those of the elements that only the pretrained potential knows."""
-    return found.model_copy(
-        update={
-            "reference_energies": _in_order({**before.reference_energies, **found.reference_energies}),
-            "shift": _in_order({**before.shift, **found.shift}),
-        }
-    )
-
-
-def _in_order(values: dict[str, float]) -> dict[str, float]:
-    return dict(sorted(values.items(), key=lambda item: atomic_numbers[item[0]]))
+    joined = {
+        name: {**getattr(before, name), **getattr(found, name)} for name in ("reference_energies", "shift", "levels")
+    }
+    return Statistics.model_validate({**found.model_dump(), **joined})
 
 
 def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph]) -> None:

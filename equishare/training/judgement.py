@@ -13,6 +13,7 @@ from equishare.training.config import TrainConfig
 from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in
 from equishare.training.data.graph_parts import GraphParts
+from equishare.training.data.levels import above
 from equishare.training.data.prepare import PreparedData
 from equishare.training.evaluation.evaluate import Evaluation, evaluate_graphs
 from equishare.training.run_folder import RunFolder
@@ -70,5 +71,8 @@ def domain(data: PreparedData) -> Domain:
     return Domain.of(
         frames,
         (frame.forces for frame in frames),
-        (np.nan if frame.energy is None else frame.energy - reference.total(frame.atoms) for frame in frames),
+        (
+            np.nan if frame.energy is None else frame.energy - reference.total(frame.atoms) - above(frame, data.levels)
+            for frame in frames
+        ),
     )

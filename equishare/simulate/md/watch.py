@@ -21,7 +21,7 @@ class Watch:
     def __init__(self, domain: Domain, potential: Potential, temperature: float, degrees: int) -> None:
         self.domain = domain
         self.cutoff = potential.cutoff
-        self.reference = potential.statistics.reference_energies
+        self.statistics = potential.statistics
         self.hottest = 5 * temperature + 1000
         self.degrees = degrees
         self.worst = MAX_FORCE if domain.max_force is None else math.inf
@@ -42,6 +42,8 @@ class Watch:
             return f"the temperature is {temperature:.0f} K: the run explodes; try a shorter time step"
         if step % CHECK_EVERY:
             return None
-        energy = atoms.get_potential_energy() - sum(self.reference[symbol] for symbol in atoms.symbols)
+        energy = atoms.get_potential_energy() - self.statistics.isolated(
+            atoms.symbols, str(atoms.info.get("method", ""))
+        )
         energy -= atoms.calc.results.get("dispersion_energy", 0.0)  # the training data's range is without it
         return self.domain.check(atoms, energy=energy if len(atoms) > 1 else None, cutoff=self.cutoff)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from equishare.atoms.e0 import ReferenceEnergies, reference_energies
+from equishare.atoms.e0 import ReferenceEnergies
 from equishare.atoms.frame import Frame, split_isolated
 from equishare.atoms.inspection import Inspection, inspect
 from equishare.atoms.splits import Split, split_frames
@@ -17,6 +17,7 @@ from equishare.atoms.store import StoredFrame, open_frames
 from equishare.atoms.store.opening import Tell
 from equishare.errors import EquishareError
 from equishare.training.config import TrainConfig
+from equishare.training.data.levels import Levels, methods_of, references
 
 IN_MEMORY = "(frames given in Python)"
 """What a configuration says of frames that no file holds."""
@@ -24,11 +25,19 @@ IN_MEMORY = "(frames given in Python)"
 
 @dataclass(frozen=True, eq=False)
 class PreparedData:
-    """Frames to fit, choose and judge by, with what is known of them."""
+    """Frames to fit, choose and judge by, with what is known of them.
+
+    Attributes:
+        reference: E0s of the first method.
+        methods: That labelled the frames, where the model is told.
+        levels: Of the other methods above the first.
+    """
 
     split: Split
     reference: ReferenceEnergies
     inspection: Inspection
+    methods: tuple[str, ...] = ()
+    levels: Levels = field(default_factory=dict)
 
     def names(self, part: str) -> list[str]:
         """Names of the frames of ``train``, ``valid`` or ``test``."""
@@ -65,8 +74,9 @@ def prepare(config: TrainConfig, given: Parts | None = None, tell: Tell | None =
     used = config.model.conditions or ()
     inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff, used=used)
     inspection.raise_if_errors()
-    reference = reference_energies(split.train, isolated, config.data.reference_energies)
-    return PreparedData(split, reference, inspection)
+    methods = methods_of(config, split.train)
+    reference, levels = references(split.train, isolated, config.data.reference_energies, methods)
+    return PreparedData(split, reference, inspection, methods, levels)
 
 
 def _read_parts(config: TrainConfig, tell: Tell | None) -> Parts:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Statistics
 from equishare.training.data.batches import atoms_in
+from equishare.training.data.levels import Levels, above
 
 _ROUNDING = (
     0.01  # 1/Å: of the scatter of the energies; forces of thermal atoms are tens of times as large as that scatter
@@ -17,7 +19,10 @@ _ROUNDING = (
 
 
 def statistics(
-    frames: Sequence[Frame], graphs: Sequence[AtomGraph], reference_energies: Mapping[str, float]
+    frames: Sequence[Frame],
+    graphs: Sequence[AtomGraph],
+    reference_energies: Mapping[str, float],
+    levels: Levels = MappingProxyType({}),
 ) -> Statistics:
     r"""Constants of training frames.
 
@@ -26,7 +31,7 @@ def statistics(
     atoms that have a neighbour.
 
     The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
-    compositions leave it open.
+    compositions leave it open, with energies on the level of the first method.
 
     Raises:
         EquishareError: if no frame has an energy or forces.
@@ -42,7 +47,8 @@ def statistics(
         if frame.energy is not None and np.isfinite(frame.energy):
             symbols = frame.atoms.get_chemical_symbols()
             compositions.append([symbols.count(element) for element in elements])
-            targets.append(frame.energy - sum(reference_energies[symbol] for symbol in symbols))
+            rest = frame.energy - above(frame, levels)
+            targets.append(rest - sum(reference_energies[symbol] for symbol in symbols))
     if not targets and not labelled:
         raise EquishareError(
             "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
@@ -58,6 +64,7 @@ def statistics(
         reference_energies=dict(reference_energies),
         scale=scale if np.isfinite(scale) and scale > 1e-6 else 1.0,
         shift=dict(zip(elements, solution.tolist(), strict=True)),
+        levels={name: dict(level) for name, level in levels.items()},
         neighbours=neighbours,
         spacing=spacing,
     )

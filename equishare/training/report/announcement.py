@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -34,6 +34,7 @@ def announce(console: Console, plan: Plan, state: TrainingState, folder: RunFold
         ("E0 in eV", f"{elements} ({', '.join(sorted(set(reference.origins.values())))})"),
         ("Model", f"{config.model.preset_name}, {parameters:,} parameters, cutoff {config.model.cutoff:g} Å{speed}"),
         ("Start", plan.start),
+        *(("Level", _level(name, level, data.methods[0])) for name, level in data.levels.items()),
         ("Steps", f"{config.optimisation.batch_size} frames each, {config.run.dtype}, on {state.potential.device}"),
         ("Budget", _budget(config, plan.budget_chosen)),
         ("Folder", str(folder.path)),
@@ -45,6 +46,11 @@ def announce(console: Console, plan: Plan, state: TrainingState, folder: RunFold
         table.add_row(Text(name, "bold yellow" if name == "Warning" else "bold"), Text(text))
     console.print(table)
     console.print()
+
+
+def _level(method: str, level: Mapping[str, float], first: str) -> str:
+    values = ", ".join(f"{symbol} {energy:+.3f}" for symbol, energy in level.items())
+    return f"{method} above {first}, eV: {values}"
 
 
 def labels(frames: Sequence[Frame]) -> str:

@@ -52,3 +52,9 @@ def test_threads_sleep_while_they_wait(given):
         "assert os.environ['OMP_WAIT_POLICY'] == (given or 'PASSIVE')"
     )
     loaded_by(code)
+
+
+def test_a_potential_needs_no_framework():
+    """Graphs, sets and single-process training are plain torch."""
+    frameworks = {"torch_geometric", "lightning", "lightning_fabric", "torchmetrics"}
+    assert not loaded_by("import equishare.training.fit, equishare.gallery, equishare.simulate") & frameworks

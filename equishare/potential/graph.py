@@ -1,19 +1,18 @@
 """Atoms as a graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from itertools import accumulate
 
 import numpy as np
 import torch
 from ase import Atoms
 from torch import Tensor
-from torch_geometric.data import Data
 
 from equishare.atoms.neighbours import GraphError, Neighbours, check_apart, neighbour_list
 
 
-class AtomGraph(Data):
-    """Atoms and their neighbours within a cutoff; one structure or a batch of them.
+class AtomGraph(MutableMapping[str, Tensor]):
+    """Atoms and their neighbours within a cutoff; one structure or a batch of them. Fields are attributes and entries alike.
 
     ============== ======================= ==========================================================================
     field          shape                   meaning
@@ -27,12 +26,58 @@ class AtomGraph(Data):
     ============== ======================= ==========================================================================
 
     Labels and conditions are fields as well, by their names in `equishare.atoms.PROPERTIES`: ``[graphs, ...]`` or ``[atoms, ...]`` in the
-    unit of the table, NaN where there is no label; conditions are int64.
+    unit of the table, NaN where there is no label; conditions are int64. Names and order are PyG's: ``torch_geometric.data.Data(**graph)``.
     """
 
-    def __cat_dim__(self, key: str, value: object, *args: object, **kwargs: object) -> int:
-        """Edges are joined along their last axis, everything else along its first."""
-        return 1 if key == "edge_index" else 0
+    numbers: Tensor
+    positions: Tensor
+    cell: Tensor
+    edge_index: Tensor
+    edge_shift: Tensor
+
+    def __init__(self, **fields: Tensor) -> None:
+        vars(self).update(fields)
+
+    def __getattr__(self, name: str) -> Tensor:  # of a field that this graph lacks
+        raise AttributeError(f"the graph has the fields {', '.join(self)}; it lacks {name}")
+
+    def __setattr__(self, name: str, value: Tensor) -> None:
+        vars(self)[name] = value
+
+    def __getitem__(self, name: str) -> Tensor:
+        return vars(self)[name]
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        vars(self)[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del vars(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self))
+
+    def __len__(self) -> int:
+        return len(vars(self))
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={list(value.shape)}" for name, value in self.items())
+        return f"AtomGraph({fields})"
+
+    def to(self, device: torch.device | str) -> "AtomGraph":
+        """The same graph on a device."""
+        return AtomGraph(**{name: value.to(device) for name, value in self.items()})
+
+    def clone(self) -> "AtomGraph":
+        """A copy that shares nothing."""
+        return AtomGraph(**{name: value.clone() for name, value in self.items()})
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of atoms."""
+        return len(self.numbers)
 
     @property
     def n_graphs(self) -> int:
@@ -43,7 +88,7 @@ class AtomGraph(Data):
     def atom_batch(self) -> Tensor:
         """Structure of each atom, shape ``[atoms]``; zeros for a single structure."""
         batch = self.get("batch")
-        return batch if batch is not None else torch.zeros_like(self.numbers)
+        return torch.zeros_like(self.numbers) if batch is None else batch
 
     def edge_vectors(self) -> Tensor:
         """Vectors from receiver to sender in Å, shape ``[edges, 3]``."""
@@ -82,12 +127,11 @@ def from_atoms(atoms: Atoms, cutoff: float, neighbours: Neighbours | None = None
         cell=torch.tensor(np.asarray(atoms.cell)[None], dtype=torch.float64),
         edge_index=torch.from_numpy(np.stack([sender, receiver])),
         edge_shift=torch.tensor(shift, dtype=torch.float64),
-        num_nodes=len(atoms),
     )
 
 
 def collate(graphs: Sequence[AtomGraph]) -> AtomGraph:
-    """Join structures into one batch: the fields of `torch_geometric.data.Batch`, made about six times faster.
+    """Join structures into one batch, with the fields that `torch_geometric.data.Batch` would have.
 
     Every field of the first graph is joined; ``batch`` names the structure of each atom, ``ptr`` where each one starts.
 
@@ -100,8 +144,8 @@ def collate(graphs: Sequence[AtomGraph]) -> AtomGraph:
     """
     if not graphs:
         raise GraphError("expected at least one graph to make a batch, got none")
-    stores = [graph._store for graph in graphs]
-    names = [name for name, value in stores[0].items() if isinstance(value, Tensor)]
+    stores = [vars(graph) for graph in graphs]
+    names = list(stores[0])
     lacking = {name for name in names for store in stores if name not in store}
     if lacking:
         raise GraphError(f"graphs of one batch must have the same fields; some lack {', '.join(sorted(lacking))}")
@@ -115,5 +159,4 @@ def collate(graphs: Sequence[AtomGraph]) -> AtomGraph:
         edge_index=torch.cat(edges, dim=1),
         batch=torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(device),
         ptr=torch.tensor(starts, device=device),
-        num_nodes=starts[-1],
     )

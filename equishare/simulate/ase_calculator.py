@@ -186,7 +186,6 @@ class EquishareCalculator(Calculator):
             cell=torch.from_numpy(np.array(atoms.cell)[None]).to(device),
             edge_index=torch.from_numpy(np.stack([pairs.sender, pairs.receiver])).to(device),
             edge_shift=torch.from_numpy(pairs.shift).to(device),
-            num_nodes=len(atoms),
             **{name: value.to(device) for name, value in given.items()},
         )
 

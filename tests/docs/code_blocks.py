@@ -82,10 +82,10 @@ GIVEN = {
     "docs/guides/fine_tune.md": Given(shorter=QUICK, slow=True),
     "docs/guides/learn.md": Given(
         shorter={
-            "first=30": "first=6",
-            "max_labels=60": "max_labels=8",
+            "first=30": "first=10",
+            "max_labels=60": "max_labels=12",
             "training_steps=200": "training_steps=2",
-            'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=6, training_steps=2, first=4,',
+            'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=12, training_steps=2, first=10,',
         },
         left_out={"equishare.learn(\n    bulk": "needs CHGNet, which no extra installs"},
         slow=True,

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -57,3 +59,24 @@ def test_structures_without_a_graph(atoms, message):
 def test_nothing_to_join():
     with pytest.raises(GraphError, match="at least one graph"):
         collate([])
+
+
+def test_a_graph_is_its_fields(structures):
+    graph = from_atoms(structures["crystal"], 4.0)
+    graph.energy = torch.zeros(1)
+    graph["charge"] = torch.ones(1)
+    assert graph.charge is graph["charge"]
+    assert "energy" in graph
+    assert set(graph) == {"numbers", "positions", "cell", "edge_index", "edge_shift", "energy", "charge"}
+    copy = graph.clone()
+    copy.positions += 1.0
+    assert not torch.equal(copy.positions, graph.positions)
+    assert set(copy) == set(graph)
+    with pytest.raises(AttributeError, match="lacks stress"):
+        _ = graph.stress
+    assert pickle.loads(pickle.dumps(graph)).edge_index.equal(graph.edge_index)
+
+
+def test_pyg_takes_it(structures):
+    data = pytest.importorskip("torch_geometric.data").Data(**from_atoms(structures["slab"], 4.0))
+    assert data.num_edges == data.edge_index.shape[1]

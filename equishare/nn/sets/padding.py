@@ -14,7 +14,7 @@ def to_padded(
 ) -> tuple[Float[Tensor, "sets size channels"], Bool[Tensor, "sets size"]]:
     """Padded sets and their mask from PyG's list of points and the number of each one's set.
 
-    ``torch_geometric.utils.to_dense_batch`` with its conditions checked. Edge features of a PyG graph become the order-2 features of
+    What ``torch_geometric.utils.to_dense_batch`` gives, with its conditions checked. Edge features of a PyG graph become the order-2 features of
     the same points by ``torch_geometric.utils.to_dense_adj(edge_index, batch, edge_attr)``.
 
     Args:
@@ -34,14 +34,15 @@ def to_padded(
             [False, False],
             [ True, False]]))
     """
-    from torch_geometric.utils import to_dense_batch
-
     size = check_batch(x, batch, batch_size)
     if len(x) == 0:
         return x.new_zeros(size, 0, x.shape[-1]), torch.zeros(size, 0, dtype=torch.bool, device=x.device)
     if bool((batch[1:] < batch[:-1]).any()):
         raise LayerError("batch must rise: sort the points by their set first, as PyG's Batch does")
-    return to_dense_batch(x, batch, batch_size=size)
+    counts = torch.bincount(batch, minlength=size)
+    place = torch.arange(len(x), device=x.device) - (counts.cumsum(0) - counts)[batch]
+    mask = torch.arange(int(counts.max()), device=x.device) < counts[:, None]
+    return x.new_zeros(*mask.shape, x.shape[-1]).index_put((batch, place), x), mask
 
 
 def from_padded(

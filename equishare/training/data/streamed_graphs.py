@@ -70,7 +70,6 @@ class StreamedGraphs(Sequence[AtomGraph]):
             edge_shift=torch.from_numpy(shift.astype(np.float64)),
             batch=torch.repeat_interleave(torch.arange(len(frames)), sizes),
             ptr=torch.tensor(starts),
-            num_nodes=starts[-1],
         )
         for name in self.names:
             values = torch.from_numpy(np.concatenate([frame.store.label(frame.row, name) for frame in frames]))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8f98"
 INK, FAINT = "#24292f", "#d9dce1"
 
+_POINTS = "points-"
 _VARIABLES = {
     INK: "--ink", FAINT: "--rule", BLUE: "--blue", VERMILLION: "--vermillion", GREEN: "--green", PURPLE: "--purple",
     GREY: "--grey",
@@ -64,6 +68,24 @@ def new_figure(
         yield figure, list(figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel())
 
 
+def name_points(artist: Artist, names: Sequence[str]) -> None:
+    """Say what each marker of a line stands for: `to_svg` gives it that name, which browsers show beside the mouse."""
+    artist.set_gid(f"{_POINTS}{json.dumps(list(names)).encode().hex()}")
+
+
+def _with_names(text: str) -> str:
+    """Markers of lines that were named get a ``<title>`` each."""
+
+    def named(group: re.Match[str]) -> str:
+        names = iter(json.loads(bytes.fromhex(group[1])))
+        body, count = re.subn(
+            r"(<use [^>]*?)\s*/>", lambda m: f"{m[1]}><title>{escape(next(names, ''))}</title></use>", group[2]
+        )
+        return f"<g>{body}</g>" if count else group[0]
+
+    return re.sub(rf'<g id="{_POINTS}([0-9a-f]*)">(.*?<g .*?</g>\s*)</g>', named, text, flags=re.DOTALL)
+
+
 def to_svg(figure: Figure, title: str) -> str:
     """The figure as an ``<svg>`` element without fixed size, for pages whose CSS has the variables of `_VARIABLES`."""
     import matplotlib
@@ -77,6 +99,7 @@ def to_svg(figure: Figure, title: str) -> str:
     for colour, variable in _VARIABLES.items():
         text = re.sub(colour, f"var({variable})", text, flags=re.IGNORECASE)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
+    text = _with_names(text)
     label = title.replace('"', "'")
     return re.sub(
         r'<svg [^>]*?viewBox="([^"]+)"[^>]*>',

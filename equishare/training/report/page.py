@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import Atoms
 from jinja2 import Environment, PackageLoader
 
 import equishare
@@ -20,11 +21,12 @@ from equishare.training.config.config_file import to_yaml
 from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.calibration import calibrations
 from equishare.training.evaluation.errors import quantities
-from equishare.training.evaluation.evaluate import Evaluation
+from equishare.training.evaluation.evaluate import Evaluation, FramePrediction
 from equishare.training.evaluation.unfitted import unfitted
 from equishare.training.report import plots
 from equishare.training.report.figures import to_png, to_svg
 from equishare.training.report.physics import check, seconds_allowed
+from equishare.training.report.scenes import library, scenes
 from equishare.training.report.tables import TITLES, commands, error_rows, number
 from equishare.training.run import Run
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equishare.check.reports.calculator_report import CalculatorReport
+
+
+_WORST = 5
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def write_report(run: Run) -> Path:
     text = environment.get_template("report.html.jinja").render(
         **_facts(run, judged, potential),
         pictures=pictures,
+        scenes=scenes(_worst(run, judged)),
+        library=library(),
         physics=physics,
         frame=frame.name,
         md_milliseconds=1000 * seconds,
@@ -90,6 +97,13 @@ def _typical(run: Run, judged: Evaluation) -> Frame:
     errors = [abs(f.energy_error) if np.isnan(f.forces_rmse) else f.forces_rmse for f in judged.frames]
     order = np.argsort(np.nan_to_num(errors), kind="stable")
     return frames[int(order[len(order) // 2])]
+
+
+def _worst(run: Run, judged: Evaluation) -> list[tuple[FramePrediction, Atoms]]:
+    """The frames of the table of the largest errors, and their structures."""
+    frames = run.data.split.test or run.data.split.valid
+    place = {id(frame): index for index, frame in enumerate(judged.frames)}
+    return [(frame, frames[place[id(frame)]].atoms) for frame in judged.worst(_WORST)]
 
 
 def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterator[tuple[str, str, Figure]]:
@@ -142,7 +156,7 @@ def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]
             if evaluation.config_types
         },
         "unfitted": unfitted(run.evaluations["train"]),
-        "worst": judged.worst(5),
+        "worst": judged.worst(_WORST),
         "committee": potential.committee,
         "calibrations": calibrations(judged),
         "epochs": rows[-1]["epoch"],

@@ -10,7 +10,7 @@ import numpy as np
 from equishare.atoms.properties import PROPERTIES, Property
 from equishare.training.evaluation.calibration import Calibration
 from equishare.training.evaluation.evaluate import Evaluation
-from equishare.training.report.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, new_figure
+from equishare.training.report.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, name_points, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MANY = 1500
+_NAMED = 30
+"""Points with the largest errors that can be told apart in a cloud of many."""
 
 
 def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str, factor: float = 1.0) -> Figure:
@@ -48,23 +50,38 @@ def energy_parity(evaluation: Evaluation) -> Figure:
     label = np.array([float(frame.labels["energy"]) for frame in frames]) / sizes
     error = np.array([frame.energy_error for frame in frames]) / sizes
     centre = label.mean()
-    return _parity(label - centre, error, "Energy relative to the mean, eV/atom", "meV/atom", "Energy")
+    names = [frame.name for frame in frames]
+    return _parity(label - centre, error, names, "Energy relative to the mean, eV/atom", "meV/atom", "Energy")
 
 
 def parity(evaluation: Evaluation, row: Property) -> Figure:
     """Predicted against labelled components of a property, and the error below."""
-    pairs = [(f.labels[row.name], f.predicted[row.name]) for f in evaluation.frames if f.has(row.name)]
+    frames = [f for f in evaluation.frames if f.has(row.name)]
+    pairs = [(f.labels[row.name], f.predicted[row.name]) for f in frames]
+    names = np.repeat([f.name for f in frames], [np.size(pair[0]) for pair in pairs])
     label, predicted = (np.concatenate([np.ravel(pair[k]) for pair in pairs]).astype(float) for k in (0, 1))
     known = ~np.isnan(label)
     x_label = f"Labelled {row.name}{' component' if row.shape else ''}, {row.unit}"
     factor_unit = row.shown or (row.unit, 1.0)
     return _parity(
-        label[known], (predicted - label)[known], x_label, factor_unit[0], row.name.capitalize(), factor_unit[1]
+        label[known],
+        (predicted - label)[known],
+        names[known].tolist(),
+        x_label=x_label,
+        unit=factor_unit[0],
+        title=row.name.capitalize(),
+        factor=factor_unit[1],
     )
 
 
 def _parity(
-    label: np.ndarray, error: np.ndarray, x_label: str, unit: str, title: str, factor: float = 1000.0
+    label: np.ndarray,
+    error: np.ndarray,
+    names: Sequence[str],
+    x_label: str,
+    unit: str,
+    title: str,
+    factor: float = 1000.0,
 ) -> Figure:
     with new_figure(2, 1, size=(4.6, 4.6), heights=(2.4, 1)) as (figure, (top, bottom)):
         low, high = float(label.min()), float(label.max())
@@ -72,25 +89,28 @@ def _parity(
         top.plot([low - margin, high + margin], [low - margin, high + margin], color=GREY, linewidth=0.8, zorder=1)
         bottom.axhline(0.0, color=GREY, linewidth=0.8, zorder=1)
         for axis, values in ((top, label + error), (bottom, factor * error)):
-            _cloud(axis, label, values)
+            _cloud(axis, label, values, names, largest=np.argsort(-np.abs(error), kind="stable")[:_NAMED])
             axis.set_xlim(low - margin, high + margin)
-        top.set_ylim(low - margin, high + margin)
+        lowest, highest = min(low, float((label + error).min())), max(high, float((label + error).max()))
+        top.set_ylim(lowest - margin, highest + margin)
         top.tick_params(labelbottom=False)
         top.set_ylabel("predicted")
         top.set_title(title)
         bottom.set_ylabel(f"error\n{unit}")
         bottom.set_xlabel(x_label)
+        bottom.locator_params(axis="x", nbins=5)
         rmse, mae = np.sqrt(np.mean(error**2)), np.mean(np.abs(error))
-        text = f"MAE {factor * mae:.3g} {unit}\nRMSE {factor * rmse:.3g} {unit}"
-        top.text(0.03, 0.97, text, transform=top.transAxes, va="top", color=INK, linespacing=1.5)
+        text = f"MAE {factor * mae:.3g}, RMSE {factor * rmse:.3g} {unit}"
+        top.set_title(text, loc="right", fontsize=8.5, fontweight="normal", color=INK)
         return figure
 
 
-def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    """Points; the densest drawn last and darkest where they are many."""
+def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str], largest: np.ndarray) -> None:
+    """Points that have the names of their frames; where they are many, the densest last and darkest, and only the `largest` named."""
     if len(x) <= _MANY:
         size = 2.6 if len(x) > 300 else 4.5
-        axis.plot(x, y, "o", color=BLUE, markersize=size, alpha=0.5, markeredgewidth=0)
+        (points,) = axis.plot(x, y, "o", color=BLUE, markersize=size, alpha=0.5, markeredgewidth=0)
+        name_points(points, names)
         return
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=120)
     column = np.clip(np.searchsorted(x_edges, x, side="right") - 1, 0, 119)
@@ -109,6 +129,8 @@ def _cloud(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
         linewidths=0,
         rasterized=True,
     )
+    (points,) = axis.plot(x[largest], y[largest], "o", color=VERMILLION, markersize=3.4, alpha=0.8, markeredgewidth=0)
+    name_points(points, [names[index] for index in largest])
 
 
 def element_errors(evaluation: Evaluation) -> Figure:
@@ -139,9 +161,13 @@ def frame_errors(evaluation: Evaluation) -> Figure:
     with_forces = "forces" in evaluation.errors
     values, label = (forces, "force RMSE, meV/Å") if with_forces else (energy, "energy error, meV/atom")
     with new_figure(size=(4.6, 3.0)) as (figure, (axis,)):
-        axis.plot(values, "o", color=BLUE, markersize=3.4 if len(values) > 100 else 4.5, alpha=0.6, markeredgewidth=0)
+        (points,) = axis.plot(
+            values, "o", color=BLUE, markersize=3.4 if len(values) > 100 else 4.5, alpha=0.6, markeredgewidth=0
+        )
+        name_points(points, [name for name, value in zip(names, values, strict=True) if np.isfinite(value)])
         order = np.argsort(-np.nan_to_num(values, nan=-1))
-        axis.plot(order[:5], values[order[:5]], "o", color=VERMILLION, markersize=4.5)
+        (worst_points,) = axis.plot(order[:5], values[order[:5]], "o", color=VERMILLION, markersize=4.5)
+        name_points(worst_points, [names[index] for index in order[:5] if np.isfinite(values[index])])
         worst = int(order[0])
         right = worst > 0.6 * len(values)
         axis.annotate(

@@ -22,7 +22,9 @@ def harness(monkeypatch, tmp_path):
     monkeypatch.setattr(loaded.measuring, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(loaded, "PAGE", tmp_path / "accuracy.md")
     yield loaded
-    for name in [name for name in sys.modules if name.split(".")[0] in ("measuring", "reference_sets")]:
+    for name in [
+        name for name in sys.modules if name.split(".")[0] in ("measuring", "reference_sets", "choices", "ablation")
+    ]:
         sys.modules.pop(name)
 
 
@@ -89,6 +91,43 @@ def test_page_says_what_is_missing_who_is_on_the_front_and_which_kinds_have_a_bi
     assert "| lithium, 10 min | fast | 20 | 1.47 meV/atom | 30 meV/Å | yes |" in text
     assert "| lithium, 10 min | accurate | 90 | 1.23 meV/atom | 25 meV/Å | no |" in text
     assert "| lithium, 10 min, 0 | slab | +7.00, 8; 100 |" in text
+
+
+def test_changes_stand_beside_what_they_differ_from(harness):
+    from reference_sets.page import page
+
+    def change(name, against, energy):
+        return {"set": "acac", "change": name, "against": against, "seed": 0, "valid": {"Emae": energy, "Frmse": 20.0}}
+
+    choices = {
+        "acac/default/0": change("default", None, 2.0),
+        "acac/wider/0": change("wider", "default", 1.5),
+        "acac/alone/0": change("alone", "nothing", 1.0),
+    }
+    text = page({}, choices)
+    assert "| wider | acac | 2 -> 1.5 (-25%) | 20 -> 20 (+0%) |" in text
+    assert "alone" not in text
+
+
+def test_every_change_names_what_it_is_compared_with(harness):
+    import choices
+    from reference_sets.sets import SETS
+
+    against = {name: first for name, (first, _, _) in choices.VARIANTS.items()}
+    assert against.pop("default") is None
+    assert all(first in choices.VARIANTS for first in against.values())
+    for name, (files, _, _) in choices.SETS.items():
+        assert [file.partition("@")[0] for file in files] == list(SETS[name].train)
+
+
+def test_patches_of_choices_hold_inside_alone(harness):
+    import choices
+
+    from equishare.training import budget, state
+
+    with choices.rate_of_five():
+        assert state.default_learning_rate(100, 1) == pytest.approx(0.04)
+    assert state.default_learning_rate is budget.default_learning_rate
 
 
 @pytest.mark.slow

@@ -135,11 +135,19 @@ def _kind(errors: Mapping[str, float], kind: str) -> str:
 
 
 def _choices(choices: Results) -> str:
-    """Filled by `choices.py`: one row a change, on all sets together."""
+    """Changes beside the runs that differ in them alone."""
     lines = [
-        "| change | sets, seeds | energy error, with / without | force error, with / without | kept |",
-        "| --- | --- | --- | --- | --- |",
+        "`python benchmarks/choices.py --data DATA`: the same epochs on the same frames, validation frames of one seed; energies in meV/atom (MAE), forces in meV/Å (RMSE).",
+        "",
+        "| change | set | energy, without -> with it | forces, without -> with it |",
+        "| --- | --- | --- | --- |",
     ]
-    for name, row in choices.items():
-        lines.append(f"| {name} | {row['sets']} | {row['energy']:.3f} | {row['forces']:.3f} | {row['kept']} |")
+    for row in choices.values():
+        other = choices.get(f"{row['set']}/{row['against']}/{row['seed']}")
+        if other is not None:
+            energy, forces = (
+                f"{_number(other['valid'][metric])} -> {_number(row['valid'][metric])} ({row['valid'][metric] / other['valid'][metric] - 1:+.0%})"
+                for metric in ("Emae", "Frmse")
+            )
+            lines.append(f"| {row['change']} | {row['set']} | {energy} | {forces} |")
     return "\n".join(lines)

@@ -40,6 +40,7 @@ def train(task: dict[str, Any]) -> Run:
     settings = {
         "data": files,
         "model": {"preset": task["preset"]},
+        "pretraining": {"weights": "none"},
         "budget": {"max_time": 60.0 * task["minutes"]},
         "run": {"out": str(out), "seed": task["seed"], "device": "cpu"},
     }

@@ -63,16 +63,24 @@ def default_max_time(atoms: int) -> float:
     return float(min(max(round(30 * math.sqrt(atoms / 6_750)), 10), 480) * 60)
 
 
-def default_learning_rate(steps: float) -> float:
-    """Highest rate of SOAP that suits a number of steps: 0.02 (6,000 / steps)^1/2, but 0.04 at most.
+def default_learning_rate(steps: float, frames: int | None = None) -> float:
+    """Highest rate of SOAP that suits a number of steps of so many frames: 0.02 (6,000 / steps)^1/2, but 0.04 at most, times (frames / 5)^1/2 below 5.
 
-    A rate that a short run needs to get anywhere fits the training frames of a long one at the expense of all others, see
+    A rate that a short run needs to get anywhere fits the training frames of a long one at the expense of all others. Where a step holds one
+    frame, as of a crystal, the next one pulls elsewhere, and a high rate never settles: energies of kinds of frames keep a bias. See
     docs/explanations/potential.md.
+
+    Args:
+        steps: Of the whole training.
+        frames: A step; None: five or more.
 
     >>> [round(default_learning_rate(steps), 4) for steps in (100, 6_000, 96_000)]
     [0.04, 0.02, 0.005]
+    >>> round(default_learning_rate(6_000, frames=1), 4)
+    0.0089
     """
-    return min(0.04, 0.02 * (6_000 / max(steps, 1.0)) ** 0.5)
+    noise = 1.0 if frames is None else min(1.0, frames / 5) ** 0.5
+    return noise * min(0.04, 0.02 * (6_000 / max(steps, 1.0)) ** 0.5)
 
 
 def learning_rate_factor(fraction: float, warmup: float, final: float) -> float:

@@ -72,7 +72,7 @@ class TrainingState:
     def learning_rate(self) -> float:
         """Rate at this moment of the budget."""
         done, options = (self.step, self.seconds), self.options
-        highest = options.learning_rate or default_learning_rate(self.budget.steps(*done))
+        highest = options.learning_rate or default_learning_rate(self.budget.steps(*done), options.batch_size)
         return highest * learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
 
     def warm_up(self, objective: Objective, batch: AtomGraph) -> None:

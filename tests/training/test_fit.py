@@ -225,7 +225,9 @@ def test_time_budget_is_kept(tmp_path, tiny, clock):
     assert 0.5 * 200.0 < run.seconds <= 200.0
     rows = run.folder.read_metrics()
     rates = [row["learning_rate"] for row in rows]
-    assert rates[-1] == pytest.approx(0.01 * default_learning_rate(rows[-1]["step"]), rel=0.2)
+    assert rates[-1] == pytest.approx(
+        0.01 * default_learning_rate(rows[-1]["step"], run.config.optimisation.batch_size), rel=0.2
+    )
     falling = rates[rates.index(max(rates)) :]
     assert len(falling) > 5
     assert falling == sorted(falling, reverse=True)

@@ -47,6 +47,13 @@ def test_longer_runs_have_lower_rates(first, second):
     assert 0 < default_learning_rate(many) <= default_learning_rate(few) <= 0.04
 
 
+def test_steps_of_few_frames_have_lower_rates(small_potential):
+    rates = [default_learning_rate(9600, frames) for frames in (1, 2, 5, 50)]
+    assert rates == pytest.approx([0.0158 * factor**0.5 for factor in (0.2, 0.4, 1.0, 1.0)], rel=1e-3)
+    options, budget = OptimisationConfig(batch_size=2, warmup=0.0), Budget(epochs=100, steps_per_epoch=96)
+    assert TrainingState(small_potential, options, budget).learning_rate == pytest.approx(rates[1])
+
+
 def test_rate_given_replaces_the_default(small_potential):
     budget = Budget(epochs=100, steps_per_epoch=96)
     for given_rate, highest in ((None, default_learning_rate(9600)), (0.003, 0.003)):

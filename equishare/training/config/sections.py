@@ -237,7 +237,7 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _speed_chooses_among_presets(self) -> TrainConfig:
-        if self.model.speed is not None and self.pretraining.weights is not None:
+        if self.model.speed is not None and self.pretraining.weights not in (None, NOISE):
             raise ValueError(
                 "model.speed chooses a preset, but weights to start from have their own shape; give one of them"
             )

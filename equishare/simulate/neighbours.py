@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from ase import Atoms
 
-from equishare.atoms.neighbours import Neighbours, neighbour_list
+from equishare.atoms.neighbours import Neighbours, check_apart, neighbour_list
 from equishare.ops.near_pairs import numba as near_pairs
 
 
@@ -36,9 +36,11 @@ class NeighbourList:
         """List the pairs of a structure.
 
         Raises:
-            GraphError: if the structure has no graph.
+            GraphError: if the structure has no graph, or two atoms are in one place.
         """
-        sender, receiver, shift, _ = neighbour_list(atoms, radius)
+        found = neighbour_list(atoms, radius)
+        check_apart(atoms, found)
+        sender, receiver, shift, _ = found
         own = atoms.numbers.copy(), atoms.positions.copy(), np.array(atoms.cell), atoms.pbc.copy()
         return cls(*own, sender, receiver, shift.astype(np.float64), radius)
 

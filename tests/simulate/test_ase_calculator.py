@@ -187,6 +187,14 @@ def test_a_position_that_becomes_nan_is_named(potential):
         water.get_forces()
 
 
+def test_two_atoms_in_one_place_are_named(potential):
+    water = molecule("H2O")
+    water.positions[2] = water.positions[1]
+    water.calc = EquishareCalculator(potential)
+    with pytest.raises(GraphError, match=r"atoms 1 \(H\) and 2 \(H\) are in one place"):
+        water.get_forces()
+
+
 def test_no_neighbours(potential):
     for atoms in (Atoms("O"), Atoms("CH", positions=[[0, 0, 0], [0, 0, 9]])):
         atoms.calc = EquishareCalculator(potential)

@@ -97,6 +97,9 @@ def train(
             help="Model file whose weights to start from; none: noise. [default: organic, weights of the package, where they suit]",
         ),
     ] = None,
+    freeze: Annotated[
+        str | None, typer.Option(help="Parts of those weights that stay: embedding, layer1, layer2, readouts.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
@@ -174,7 +177,7 @@ def train(
         },
         "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},
-        "pretraining": {"source": pretrain, "weights": start},
+        "pretraining": {"source": pretrain, "weights": start, "freeze": freeze and freeze.split(",")},
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {
             "out": out,

@@ -23,8 +23,10 @@ from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in, frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
-from equishare.training.weights import take_over
+from equishare.training.weights import freeze, take_over
 
+WARM_SHARE = 0.2
+"""Part of the learning rate that a run takes which starts from weights."""
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
 
@@ -43,6 +45,9 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
     pretraining = config.pretraining
+    if optimisation.rate_share is None:
+        share = WARM_SHARE if pretraining.weights not in (None, NOISE) and pretraining.source is None else 1.0
+        optimisation = optimisation.model_copy(update={"rate_share": share})
     if pretraining.weights is not None and pretraining.weights not in (NOISE, *bundled()):
         pretraining = pretraining.model_copy(update={"weights": os.path.abspath(pretraining.weights)})
     if pretraining.source not in (None, "xtb"):
@@ -116,6 +121,7 @@ def initial_potential(
     if pretrained is not None:
         take_over(potential, pretrained)
         _centre(potential, data, graphs)
+        freeze(potential, config.pretraining.freeze)
     return potential
 
 

@@ -41,7 +41,7 @@ class TrainingState:
 
     def make_optimiser(self) -> torch.optim.Optimizer:
         """SOAP (Vyas et al. 2024): the lowest errors in equal time, see docs/explanations/potential.md."""
-        return SOAP(self.potential.parameters(), lr=self.learning_rate)
+        return SOAP(self._weights, lr=self.learning_rate)
 
     @property
     def seconds(self) -> float:
@@ -72,7 +72,8 @@ class TrainingState:
     def learning_rate(self) -> float:
         """Rate at this moment of the budget."""
         done, options = (self.step, self.seconds), self.options
-        highest = options.learning_rate or default_learning_rate(self.budget.steps(*done), options.batch_size)
+        suited = default_learning_rate(self.budget.steps(*done), options.batch_size)
+        highest = options.learning_rate or (options.rate_share or 1.0) * suited
         return highest * learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
 
     def warm_up(self, objective: Objective, batch: AtomGraph) -> None:

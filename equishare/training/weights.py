@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equishare.errors import EquishareError
 from equishare.potential import ModelConfig, Potential
@@ -40,6 +42,22 @@ def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelC
     for name in ("repulsion", "long_range"):
         values[name] = getattr(wanted, name) or getattr(own, name)
     return ModelChoice(**values)
+
+
+def freeze(potential: Potential, parts: Iterable[str]) -> None:
+    """Take parts of a potential out of training: ``embedding``, ``layer1`` and so on, ``readouts``.
+
+    Raises:
+        WeightsError: if it has no such part.
+    """
+    known: dict[str, nn.Module] = {"embedding": potential.net.embedding, "readouts": potential.energy}
+    known |= {f"layer{k}": layer for k, layer in enumerate(potential.net.layers, start=1)}
+    for part in parts:
+        if part not in known:
+            raise WeightsError(f"expected parts of {', '.join(known)} to freeze, got {part!r}")
+        known[part].requires_grad_(False)
+    if not any(weight.requires_grad for weight in potential.parameters()):
+        raise WeightsError("all weights are frozen, and nothing is left to train; freeze fewer parts")
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from equishare.atoms import read_frames
 from equishare.potential import ModelConfig, Potential, Statistics, load
 from equishare.training.config import ModelChoice, TrainConfig
 from equishare.training.fit import fit
-from equishare.training.weights import WeightsError, architecture_of, take_over
+from equishare.training.weights import WeightsError, architecture_of, freeze, take_over
 
 
 def settings(tiny_config, tmp_path, name, **changes):
@@ -72,3 +72,37 @@ def test_elements_that_are_new_and_that_stay():
     for a, b in zip(old.predict(frames), new.eval().predict(frames), strict=True):
         assert np.allclose(a["forces"], b["forces"], atol=1e-12)
     assert torch.isfinite(torch.cat([weight.flatten() for weight in new.parameters()])).all()
+
+
+def test_frozen_parts_stay(first, tiny_config, tmp_path):
+    """To the bit, and the others move."""
+    again = start(
+        first,
+        tiny_config,
+        tmp_path,
+        pretraining={"weights": str(first), "freeze": ["embedding", "layer1"]},
+        budget={"epochs": 2},
+    )
+    before, after = load(first).state_dict(), load(again.folder.model).state_dict()
+    frozen = [name for name in before if name.startswith(("net.embedding", "net.layers.0"))]
+    assert frozen
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    assert not torch.equal(before["energy.readouts.1.read.0.weight"], after["energy.readouts.1.read.0.weight"])
+
+
+def test_parts_that_are_none_and_all_of_them():
+    config = ModelConfig(channels=4, n_basis=4, n_hidden=4, l_density=1, l_features=1, cutoff=3.0)
+    potential = Potential(config, {"H": -13.0})
+    with pytest.raises(
+        WeightsError, match="expected parts of embedding, readouts, layer1, layer2 to freeze, got 'layer3'"
+    ):
+        freeze(potential, ["layer3"])
+    with pytest.raises(WeightsError, match="nothing is left to train"):
+        freeze(potential, ["embedding", "layer1", "layer2", "readouts"])
+
+
+def test_a_lower_rate_from_weights(first, tiny_config, tmp_path):
+    again = start(first, tiny_config, tmp_path, budget={"epochs": 1})
+    assert again.config.optimisation.rate_share == 0.2
+    fresh = fit(settings(tiny_config, tmp_path, "fresh", budget={"epochs": 1}))
+    assert fresh.config.optimisation.rate_share == 1.0

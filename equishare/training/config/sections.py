@@ -122,6 +122,11 @@ class OptimisationConfig(_Section):
     learning_rate: float | None = Field(
         None, gt=0, description="highest learning rate of SOAP; absent: as suits the number of steps, 0.04 at most"
     )
+    rate_share: float | None = Field(
+        None,
+        gt=0,
+        description="part of the rate that suits the number of steps; absent: 1, from weights 0.2, for more would unlearn them",
+    )
     final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")
@@ -166,6 +171,9 @@ class PretrainingConfig(_Section):
     weights: str | None = Field(
         None,
         description="model file, or organic, whose weights training starts from; none: noise; absent: organic where it suits",
+    )
+    freeze: tuple[str, ...] = Field(
+        (), description="parts of weights to start from that stay as they are: embedding, layer1, layer2, readouts"
     )
     source: str | None = Field(
         None,

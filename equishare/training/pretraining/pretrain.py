@@ -14,6 +14,7 @@ from equishare.errors import EquishareError
 from equishare.files import replacing
 from equishare.potential import Potential, load
 from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
+from equishare.training.config.sections import NOISE
 from equishare.training.data.prepare import PreparedData
 from equishare.training.pretraining.sampling import sample
 from equishare.training.run_folder import RunFolder
@@ -122,7 +123,7 @@ def _inner_config(
     return config.model_copy(
         update={
             "data": DataConfig(train=[source], valid=0.05, test=0.0),
-            "pretraining": PretrainingConfig(),
+            "pretraining": PretrainingConfig(weights=NOISE),
             "budget": budget,
             "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),
             "run": config.run.model_copy(update={"out": str(inner.path), "devices": 1}),

@@ -88,7 +88,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args(argv)
     if arguments.quick:
@@ -102,12 +102,14 @@ def main(argv=None):
             torch.manual_seed(seed)
             net, rng = build(), torch.Generator().manual_seed(seed)
             batches = [graphs(32, (8, 12), rng) for _ in range(10)]
-            optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+            optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, arguments.steps)
             for step in range(arguments.steps):
                 edges, owner, answers = batches[step % len(batches)]
                 optimizer.zero_grad()
                 (net(edges, owner, len(answers)) - answers).square().mean().backward()
                 optimizer.step()
+                schedule.step()
             with torch.no_grad():
                 wrong = [(net(e, o, len(a)) - a).square().mean().sqrt() / a.std() for e, o, a in tests.values()]
             found.append([float(w) for w in wrong])

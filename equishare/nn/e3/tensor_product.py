@@ -193,26 +193,34 @@ class TensorProduct(Layer):
         pieces: list[Tensor] = [x] * len(self.paths)
         for (i, j), along in self._pairs.items():
             whole = self._meet(x, y, i, j)
-            for k, piece in zip(along, whole.split([self._sizes[k] for k in along], dim=-1), strict=True):
+            sizes = [self._sizes[k] for k in along]
+            for k, piece in zip(along, whole.split(sizes, dim=-2 if self.mode == "uvw" else -1), strict=True):
                 pieces[k] = piece
         out = torch.cat([self._collect(o, pieces, weight) for o in range(len(self._leading))], dim=1)
         return out.reshape(*batch, self._dims[2])
 
     def _meet(self, x: Tensor, y: Tensor, i: int, j: int) -> Tensor:
-        """All paths of one pair of entries, [rows, u, v, m3 of each]; [rows, u, m3 of each] copy by copy."""
+        """All paths of one pair of entries, [rows, u, v, m3 of each]; [rows, u, m3 of each] copy by copy; "uvw" [rows, v, m3 of each, u]."""
         (of_left, u, a), (of_right, v, b) = self._left[i], self._right[j]
         first, second = x[:, of_left].reshape(-1, u, a), y[:, of_right].reshape(-1, v, b)
         coupled = (second @ near(self.get_buffer(f"_coupling_{i}_{j}"), y).to(y.dtype)).unflatten(2, (a, -1))
         if self.mode == "uuu":
             return (first.unsqueeze(2) @ coupled).squeeze(2)
+        if self.mode == "uvw":  # copies last, so that weights meet all rows in one matrix product
+            return (coupled.mT.flatten(1, 2) @ first.mT).unflatten(1, (v, -1))
         return (first @ coupled.transpose(1, 2).flatten(2)).unflatten(2, (v, -1))
 
     def _collect(self, o: int, pieces: list[Tensor], weight: Tensor | None) -> Tensor:
         """One entry of the output, [rows, w * (2 l + 1)]: the paths that lead to it are neighbours, and so are their weights."""
         along, own = self._leading[o], None if weight is None else weight[..., self._own[o]]
         if self.mode == "uvw" and own is not None:
-            copies = torch.cat([pieces[k].flatten(1, 2) for k in along], dim=1)
-            return (own.unflatten(-1, (copies.shape[1], -1)).mT @ copies).flatten(1)
+            copies = torch.cat([pieces[k].transpose(1, 2).flatten(2) for k in along], dim=2)  # [rows, m3, (v, u)]
+            weights = own.split([math.prod(self._shapes[k]) for k in along], dim=-1)
+            parts = zip(weights, along, strict=True)
+            matrix = torch.cat(
+                [w.unflatten(-1, self._shapes[k]).transpose(-3, -2).flatten(-3, -2) for w, k in parts], -2
+            )
+            return (copies @ matrix).mT.flatten(1)
         total: Tensor | None = None
         for k in along:
             piece, shape = pieces[k], self._shapes[k]

@@ -52,8 +52,12 @@ HERE = Path(__file__).parent
 
 
 def copy_notebooks() -> None:
-    """Pages must lie below this folder."""
-    for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
+    """Pages must lie below this folder; those of notebooks that are gone go too."""
+    notebooks = list((HERE.parent / "notebooks").glob("*.ipynb"))
+    for page in (HERE / "notebooks").glob("*.ipynb"):
+        if page.name not in {notebook.name for notebook in notebooks}:
+            page.unlink()
+    for notebook in notebooks:
         page = HERE / "notebooks" / notebook.name
         page.parent.mkdir(exist_ok=True)
         if not page.exists() or page.read_bytes() != notebook.read_bytes():

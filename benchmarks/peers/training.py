@@ -160,15 +160,34 @@ def picture(rows: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    colours = {"equishare": "C0", "mace": "C1"}
+    figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
+    looks = {
+        "equishare": ("equishare", -1, {"color": "#0072b2", "marker": "o", "linewidth": 2}),
+        "mace": ("MACE", 0, {"color": "#d55e00", "marker": "s", "markerfacecolor": "white", "linestyle": "dashed"}),
+    }
     for name, row in rows.items():
-        program = name.partition(",")[0]
-        label = name if name.endswith("seed 0") else None
+        program, place, look = looks[name.partition(",")[0]]
         x, y = ([point[key] for point in row["curve"]] for key in ("cpu_s", "forces"))
-        axes.plot(x, y, "o-", color=colours[program], markersize=3, label=label)
-    axes.axhline(TARGET, color="grey", linewidth=0.8, linestyle="dashed")
-    axes.set(xscale="log", yscale="log", xlabel="CPU time of one core, s", ylabel="force RMSE on test frames, meV/Å")
-    axes.legend()
+        axes.plot(x, y, markersize=5, **look)
+        if name.endswith("seed 0"):
+            axes.annotate(
+                program, (x[place], y[place]), (9, -3), textcoords="offset points", color=look["color"], fontsize=11
+            )
+    axes.axhline(TARGET, color="grey", linewidth=0.8, linestyle="dotted")
+    axes.annotate(
+        f"{TARGET:g} meV/Å",
+        (1, TARGET),
+        (-4, 4),
+        ("axes fraction", "data"),
+        "offset points",
+        ha="right",
+        color="dimgrey",
+    )
+    axes.set(xscale="log", yscale="log", xlabel="CPU time of training on one core, s", ylabel="force error, meV/Å")
+    axes.set(xlim=(30, 4000), title="Acetylacetone: RMS error of the forces on test frames")
+    axes.set_xticks([30, 60, 120, 300, 600, 1200, 2400], ["30", "60", "120", "300", "600", "1200", "2400"])
+    axes.set_yticks([10, 20, 50, 100, 200], ["10", "20", "50", "100", "200"])
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

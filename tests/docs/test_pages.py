@@ -17,6 +17,12 @@ def test_no_line_is_too_long(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_figure_has_a_command(page):
+    """Nothing is measured by hand: what no command prints is not claimed."""
+    assert not re.search(r"[;(] ?by hand|measured by hand|seen by hand", page.read_text(), re.I)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_each_page_is_in_the_table_of_contents(page):
     """A page that no other leads to is lost."""
     if page.parent == ROOT or page.name == "index.md":

@@ -54,7 +54,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_pages_that_code_and_errors_name_are_there():
-    for folder in ("equishare", "tests", "examples", "tools"):
+    for folder in ("equishare", "tests", "benchmarks", "examples", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"(?<![\w/])docs/[\w/]+\.md\b", path.read_text()):
                 assert (ROOT / name).exists(), f"{path} names {name}"

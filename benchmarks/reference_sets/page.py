@@ -12,8 +12,9 @@ from reference_sets.sets import SETS, Reference
 Results = Mapping[str, Mapping[str, Any]]
 HEAD = """# Accuracy
 
-Made by `python benchmarks/accuracy.py --data DATA` from `benchmarks/results/accuracy.json`, which holds machine, date and versions of every run; do not edit it by
-hand. Every run starts from noise on one thread and has a budget of CPU time: start, training, validation, test and all. Test frames choose nothing.
+Made by `python benchmarks/accuracy.py --data DATA` from `benchmarks/results/accuracy.json`, which holds machine, date
+and versions of every run; do not edit it by hand. Every run starts from noise on one thread and has a budget of CPU
+time: start, training, validation, test and all. Test frames choose nothing.
 """
 
 
@@ -137,7 +138,8 @@ def _kind(errors: Mapping[str, float], kind: str) -> str:
 def _choices(choices: Results) -> str:
     """Changes beside the runs that differ in them alone."""
     lines = [
-        "`python benchmarks/choices.py --data DATA`: the same epochs on the same frames, validation frames of one seed; energies in meV/atom (MAE), forces in meV/Å (RMSE).",
+        "`python benchmarks/choices.py --data DATA`: the same epochs on the same frames, validation frames of one seed;",
+        "energies in meV/atom (MAE), forces in meV/Å (RMSE).",
         "",
         "| change | set | energy, without -> with it | forces, without -> with it |",
         "| --- | --- | --- | --- |",

@@ -119,9 +119,13 @@ def measure(data: Path, which: str, name: str, seed: int) -> dict[str, Any]:
 
 
 def short(evaluation: Evaluation) -> dict[str, float]:
-    """Errors in meV an atom and meV/Å."""
+    """Errors in meV an atom and meV/Å; of energies also what is left of them on average, by kind of frame."""
     energy, forces = evaluation.errors["energy_per_atom"], evaluation.errors["forces"]
     values = {"Emae": energy.mae, "Ermse": energy.rmse, "Fmae": forces.mae, "Frmse": forces.rmse}
+    kinds = evaluation.config_types.items()
+    values |= {
+        f"Ebias {name}": kind.errors["energy_per_atom"].bias for name, kind in kinds if "energy_per_atom" in kind.errors
+    }
     return {name: float(f"{1000 * value:.4g}") for name, value in values.items()}
 
 
@@ -140,7 +144,7 @@ def main() -> None:
                 if key in read("accuracy_choices"):
                     continue
                 row = measure(arguments.data.resolve(), which, name, seed)
-                print(f"{key}: {row['valid']}", flush=True)
+                print(f"{key}: valid {row['valid']}, train {row['train']}", flush=True)
                 about = {"set": which, "change": name, "against": VARIANTS[name][0], "seed": seed}
                 done = {**about, "machine": machine("equishare", "torch", "numba"), **row}
                 write("accuracy_choices", {**read("accuracy_choices"), key: done})

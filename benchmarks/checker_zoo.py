@@ -3,12 +3,14 @@
     python benchmarks/checker_zoo.py bugs --seeds 2 --jobs 2 --results benchmarks/results/checker_zoo_bugs.json
     python benchmarks/checker_zoo.py correct --runs 2000 --jobs 2 --results benchmarks/results/checker_zoo_correct.json
 
+With `--keep FILE` finished runs are kept, one a line, and a command that is started again goes on where it ended.
 Each kind of mistake is planted into each of five architectures, or five calculators; no case is left out for its outcome.
 A broken one that passes is a miss, a correct one that does not is a false alarm. By how much a mistake breaks a model is measured
 beside, without the checker: a mistake that breaks nothing in some architecture shows as such.
 """
 
 import argparse
+import json
 import multiprocessing
 import sys
 import time
@@ -107,13 +109,17 @@ def main() -> None:
     parser.add_argument("--only", default="", help="tasks whose names contain this")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--results", type=Path, help="JSON file, written again as results come")
+    parser.add_argument("--keep", type=Path, help="file of finished runs, which are not done again")
     arguments = parser.parse_args()
     tasks = bugs(arguments.seeds) if arguments.what == "bugs" else correct(arguments.runs)
     tasks = [t for t in tasks if arguments.only in " ".join(t[:3])]
-    done: dict[Task, dict[str, Any]] = {}
+    done = {task: found for task, found in _kept(arguments.keep) if task in set(tasks)}
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
-        for task, found in pool.imap_unordered(run, tasks):
+        for task, found in pool.imap_unordered(run, [t for t in tasks if t not in done]):
             done[task] = found
+            if arguments.keep is not None:
+                with arguments.keep.open("a") as kept:
+                    kept.write(json.dumps([task, found]) + "\n")
             if found["verdict"] in (("pass", "error") if arguments.what == "bugs" else ("undecided", "fail", "error")):
                 print("!", *task, found, flush=True)
             if arguments.results is not None and len(done) % 100 in (0, len(tasks) % 100):
@@ -122,6 +128,13 @@ def main() -> None:
     if arguments.results is not None:
         measuring.save(arguments.results, results)
     print(*(f"{key}: {value}" for key, value in results.items() if not isinstance(value, (dict, list))), sep="\n")
+
+
+def _kept(path: Path | None) -> list[tuple[Task, dict[str, Any]]]:
+    """Read runs that a command before this one finished."""
+    if path is None or not path.exists():
+        return []
+    return [(tuple(task), found) for task, found in map(json.loads, path.read_text().splitlines())]
 
 
 def summary(what: str, done: dict[Task, dict[str, Any]], planned: int) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from ase.calculators.lj import LennardJones
 from bestiary.molecules import molecule_inputs
 from torch import Tensor, nn
 
 from equishare import check, groups
 from equishare import nn as equi
 from zoo.architectures import ARCHITECTURES, Architecture, Filters, Points, Tensors, pairs, seeded
-from zoo.calculators import CALCULATORS
+from zoo.calculators import CALCULATORS, compound
 
 ENERGY = check.molecule(("species", "positions"), "energy")
 
@@ -158,6 +159,66 @@ class Edges(Architecture):
         return (angles * torch.exp(-lengths)).sum() + (self.features_of(lengths[..., None])).tanh().sum()
 
 
+def _fractional(seed: int) -> Any:
+    """Fractional coordinates, which no rotation changes, beside lattice vectors, which turn."""
+
+    def energy(z: Tensor, frac_coords: Tensor, lattice: Tensor) -> Tensor:
+        return Periodic()(z, frac_coords @ lattice, lattice)
+
+    z, pos = inputs(seed)
+    cell = 5.0 * torch.eye(3) + 0.5 * torch.randn(3, 3, generator=torch.Generator().manual_seed(seed))
+    return checked(energy, (z, pos @ torch.linalg.inv(cell), cell), check.molecule(outputs="energy"), seed)
+
+
+def _columns(seed: int) -> Any:
+    """Points in columns, [batch, 3, points], and arrows of them likewise."""
+    model = seeded(Filters, seed)
+
+    def arrows(points: Tensor) -> Tensor:
+        species = torch.ones(points.shape[-1], dtype=torch.long)
+        found = [model.features(model.embed(species), p.mT)[1].mean(1).mT for p in points]
+        return torch.stack(found)
+
+    return checked(arrows, 2 * _random(2, 3, 10, seed=seed), check.point_cloud(), seed)
+
+
+def _graph(seed: int) -> Any:
+    """Messages along edges, for nodes without positions."""
+
+    class Messages(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(5, 8), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+            for layer in (self.first, self.second):
+                h = layer(x)
+                x = torch.tanh(h.index_add(0, edge_index[0], h[edge_index[1]]))
+            return x
+
+    near = torch.rand(12, 12, generator=torch.Generator().manual_seed(seed)) < 0.4
+    given = _random(12, 5, seed=seed), torch.nonzero(near).T.contiguous()
+    return checked(seeded(Messages, seed), given, check.graph(), seed)
+
+
+def _attention_weights(seed: int) -> Any:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.layer(x, x, x)
+
+    return checked(seeded(Attention, seed), _random(2, 7, 8, seed=seed), check.set_(axis=1), seed)
+
+
+def _wall(seed: int) -> Any:
+    """Lennard-Jones with atoms in contact: forces of 1e5 eV/Å, and no noise."""
+    steep = LennardJones(sigma=2.3, epsilon=0.1, rc=5.0, ro=4.0, smooth=True)
+    return check.calculator(steep, compound(seed), scan=False, dynamics=False, seed=seed)
+
+
 def _random(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -265,12 +326,17 @@ CORRECT: dict[str, Callable[[int], Any]] = {
     "roots and arc cosines": _on(Edges, gradients=False),
     "roots and arc cosines, float64": _on(Edges, gradients=False, dtype=torch.float64),
     "a batch of one": _batch,
+    "fractional coordinates": _fractional,
+    "points in columns": _columns,
+    "a graph without positions": _graph,
     "transformer on a set": _set,
+    "attention with its weights": _attention_weights,
     "circular convolution": _shifts,
     "Fourier layer": _spectral,
     "C4 convolution": _turns,
     **{f"calculator: {name}": _calculator(name, False) for name in CALCULATORS},
     "calculator: filters, float64, with paths": _calculator("filters, float64", True),
     "calculator: gates, float32, with paths": _calculator("gates, float32", True),
+    "calculator: atoms in contact": _wall,
     "calculator: 100 Å from the origin, float32": _far,
 }

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import measuring
 import torch
-from subjects import as_they_come, layers, potentials, weights
+from subjects import as_they_come, layers, more_potentials, potentials, weights
 from subjects.structures import Row
 
 from equishare import check
@@ -36,6 +36,9 @@ SUBJECTS: dict[str, Callable[[], Iterator[Row]]] = {
         potentials.mace,
         potentials.nequip,
         potentials.schnetpack,
+        more_potentials.torchmdnet,
+        more_potentials.allegro,
+        more_potentials.orb,
         weights.chgnet,
         weights.sevennet,
         weights.calculators,
@@ -46,6 +49,8 @@ SUBJECTS: dict[str, Callable[[], Iterator[Row]]] = {
         as_they_come.gvp,
         as_they_come.point_attention,
         as_they_come.neural_operator,
+        as_they_come.slot_attention,
+        as_they_come.set_transformer,
         as_they_come.torch_nn,
     )
 }

@@ -107,3 +107,39 @@ def torch_nn() -> Iterator[Row]:
     yield row(
         "torch's Conv2d, turns", convolution, image, check.image("C4"), known="fail", why="its filter is not tied"
     )
+
+
+def slot_attention() -> Iterator[Row]:
+    from slot_attention import MultiHeadSlotAttention, SlotAttention
+
+    class Seeded(nn.Module):
+        """The same slots for every call: they start at random."""
+
+        def __init__(self, layer: nn.Module) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                return self.layer(x)
+
+    x = torch.randn(2, 10, 16)
+    claim = check.set_(outputs="invariant", axis=1)
+    yield row("SlotAttention, slots from one seed", Seeded(SlotAttention(num_slots=4, dim=16)), x, claim)
+    heads = MultiHeadSlotAttention(num_slots=4, dim=16, heads=2)
+    yield row("MultiHeadSlotAttention, slots from one seed", Seeded(heads), x, claim)
+    why = "its slots start at random"
+    yield row("SlotAttention", SlotAttention(num_slots=4, dim=16), x, claim, known="fail", why=why)
+
+
+def set_transformer() -> Iterator[Row]:
+    from ust import InducedSetAttentionBlock, PoolingByMultiheadSetAttention, SetAttentionBlock
+
+    x, members = torch.randn(2, 10, 16), check.set_(axis=1)
+    yield row("SetAttentionBlock", SetAttentionBlock(16, 2).eval(), x, members)
+    yield row("InducedSetAttentionBlock", InducedSetAttentionBlock(16, 2, num_slots=4).eval(), x, members)
+    pooled = check.set_(outputs="invariant", axis=1)
+    yield row("PoolingByMultiheadSetAttention", PoolingByMultiheadSetAttention(16, 2, num_slots=3).eval(), x, pooled)
+    why = "dropout, which is on in training mode"
+    yield row("SetAttentionBlock, training", SetAttentionBlock(16, 2), x, members, known="fail", why=why)

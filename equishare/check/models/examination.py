@@ -45,7 +45,7 @@ class Examination:
         probe.observe()
         self.with_gradients = time.perf_counter() - began
         self.scatters = scatter(probe, self.base, fresh, self.seed)
-        self.noise = Noise(probe, self.base, self.seed)
+        self.noise = Noise(probe, self.base, self.seed, draws=self.scatters.draws)
         self.notes += self.noise.notes
         began = time.perf_counter()
         self.moved = probe.observe(leaves=jittered(probe, 0.1, self.seed + 1), gradients=False)

@@ -22,12 +22,14 @@ class Noise:
 
     A model in float32 is compared with its copy in float64; a model in float64 with its copy in float32,
     whose difference is scaled by the ratio of the two epsilons. Where a copy cannot be cast (a function with
-    float32 constants inside, compiled code), the scatter under Monte Carlo arithmetic takes its place.
+    float32 constants inside, compiled code), or draws random numbers, which another precision draws otherwise, the scatter
+    under Monte Carlo arithmetic takes its place.
 
     Args:
         probe: the model and its inputs.
         base: what it returns at the identity.
         seed: of the Monte Carlo arithmetic.
+        draws: the model draws random numbers, from a seed of its own say.
 
     Attributes:
         floors: the largest noise seen so far.
@@ -35,12 +37,12 @@ class Noise:
         notes: remarks for the report.
     """
 
-    def __init__(self, probe: Probe, base: list[Tensor], seed: int) -> None:
+    def __init__(self, probe: Probe, base: list[Tensor], seed: int, *, draws: bool = False) -> None:
         self.probe, self.base, self.seed = probe, base, seed
         self.epsilon = torch.finfo(probe.dtype).eps
         self.notes: list[str] = []
         self.coarse = [0.0] * len(base)
-        self.other = self._cast_probe()
+        self.other = None if draws else self._cast_probe()
         # the last digit of the output itself; where the floor is an estimate and no bound, a few of them
         digits = 0.5 if self.other is not None and probe.dtype != torch.float64 else 2.0
         self.least = [digits * self.epsilon * rms(b) for b in base]

@@ -56,6 +56,7 @@ class Probe:
         setting: sizes, positions, batch.
         dtype: the real dtype that the model runs in.
         guessed: whether an input's type was inferred.
+        draws: whether the model drew random numbers of torch, as far as its operations were watched.
     """
 
     model: Model
@@ -71,6 +72,7 @@ class Probe:
     cotangents: list[Tensor] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     guessed: list[bool] = field(default_factory=list)
+    draws: bool = False
 
     def at(self, model: Model, dtype: torch.dtype) -> "Probe":
         """The same probe on a copy of the model at another precision."""
@@ -138,7 +140,8 @@ class Probe:
         gradients: bool,
     ) -> list[Tensor]:
         arguments = self.arguments(g, leaves)
-        with StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else nullcontext():
+        arithmetic = StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else None
+        with arithmetic or nullcontext():
             if stochastic is not None:
                 # inputs too, and twice: of code outside torch nothing else can be perturbed
                 arguments = [a * 1.0 * 1.0 if is_number(a) else a for a in arguments]
@@ -147,6 +150,7 @@ class Probe:
             results = [c.detach() for c in chosen]
             if self.gradients and gradients:
                 results += self._pull_back(chosen, watched, g)
+        self.draws |= arithmetic is not None and arithmetic.draws
         return results
 
     def _forward(self, arguments: list[Tensor], with_grad: bool) -> tuple[Leaves, list[Tensor]]:

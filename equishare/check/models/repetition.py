@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,9 @@ def scatter(probe: Probe, base: list[Tensor], fresh: Callable[[], Model] | None,
     new = [0.0] * len(base)
     if fresh is not None:
         new = _distances(used, probe.at(fresh(), probe.dtype).observe(leaves=close))
-    return Scatter(at_once, later, new, draws)
+    with suppress(Exception):  # not every model runs so
+        probe.observe(stochastic=seed, gradients=False)
+    return Scatter(at_once, later, new, draws or probe.draws)
 
 
 def _random_state() -> tuple[Any, ...]:

@@ -33,6 +33,9 @@ class StochasticArithmetic(TorchDispatchMode):
             truncation hidden in a model does not pass as noise.
         seed: of the perturbations.
 
+    Attributes:
+        draws: an operation drew random numbers.
+
     Example:
         >>> with StochasticArithmetic(torch.float32, seed=0):
         ...     y = torch.ones(3) / 3
@@ -45,6 +48,7 @@ class StochasticArithmetic(TorchDispatchMode):
         self.epsilon = torch.finfo(dtype).eps
         self.seed = seed
         self.generators: dict[torch.device, torch.Generator] = {}
+        self.draws = False
 
     def __new__(cls, *_: Any, **__: Any) -> "StochasticArithmetic":
         """Where torch's compiler is loaded, return one that it leaves alone."""
@@ -57,6 +61,7 @@ class StochasticArithmetic(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.draws |= torch.Tag.nondeterministic_seeded in func.tags
         name = func._schema.name.rpartition("::")[2]
         if name in _EXACT or any(r.alias_info is not None for r in func._schema.returns):
             return result

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equishare.check import equivariance, point_cloud
+from equishare.check import equivariance, point_cloud, set_
 
 POS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -55,4 +55,26 @@ def test_a_copy_that_gives_nan_is_no_measure_and_is_named():
     report = equivariance(Steep(), (POS,), point_cloud(outputs="energy"))
     assert report.passed, report
     assert any("float32 copy gives NaN" in note for note in report.notes)
+    assert report.floor_method == "Monte Carlo arithmetic"
+
+
+@pytest.mark.parametrize("slip", [0.0, 1e-3])
+def test_random_numbers_from_a_fixed_seed_are_no_noise(slip):
+    """In float64 the same seed draws other numbers: the copy would be another model, and its distance no rounding."""
+
+    class Slots(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.f = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            torch.manual_seed(0)
+            slots = torch.randn(3, 4, dtype=x.dtype)
+            keys = self.f(x)
+            first = slip * keys[:1]
+            return torch.softmax(slots @ keys.T, -1) @ keys + first
+
+    report = equivariance(Slots(), torch.randn(9, 4), set_(outputs="invariant"))
+    assert report.verdict == ("fail" if slip else "pass"), report
+    assert report.noise_floor < 1e-5
     assert report.floor_method == "Monte Carlo arithmetic"

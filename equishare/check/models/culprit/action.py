@@ -130,8 +130,10 @@ def _row_views(
         axis = listed[0]
         read = [torch.cat([t.movedim(axis, 0).reshape(t.shape[axis], -1) for t in side]) for side in (before, after)]
         return [(read[0], read[1])]
-    whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
-    views = [(whole[0], whole[1])]
+    views = []
+    if all(t.shape == x.shape for t in before):  # a model that finds its own neighbours may find more in one input
+        whole = [torch.stack([t.flatten() for t in side]) for side in (before, after)]
+        views.append((whole[0], whole[1]))
     if x.dim() > 1:
         read = [torch.cat([t.flatten(1) for t in side]) for side in (before, after)]
         views.append((read[0], read[1]))
@@ -166,7 +168,7 @@ def _unordered(before: Sequence[Tensor], after: Sequence[Tensor], g: Element, se
     if g.translation is not None:
         return float("inf")
     # no order changes the values themselves; pairs that are listed the other way round may change sign
-    values = [torch.stack([t.flatten().abs().sort().values for t in tensors]) for tensors in (before, after)]
+    values = [torch.cat([t.flatten().abs().sort().values for t in tensors]) for tensors in (before, after)]
     return difference(values[1], values[0])
 
 

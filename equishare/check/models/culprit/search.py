@@ -88,11 +88,12 @@ def _searched(probe: Probe, make: Callable[[], "_Search"]) -> Culprit | None:
     if module_of(probe.model) is None:
         return None
     try:
-        search = make()
+        return make().run()
     except Exception as error:
+        # what was found must not be lost because nobody is to blame
         kind = type(module_of(probe.model)).__name__
-        return Culprit(kind, kind, f"its modules could not be traced: {error}", float("nan"), 0.0)
-    return search.run()
+        first_line = (str(error).splitlines() or [""])[0]
+        return Culprit(kind, kind, f"its modules could not be compared: {first_line}", float("nan"), 0.0)
 
 
 class _Search:

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from equishare.check import equivariance, geometric, point_cloud
+from equishare.check import equivariance, geometric, molecule, point_cloud
 
 
 class Spherical(nn.Module):
@@ -98,3 +98,33 @@ def test_internal_edges_in_any_order():
     report = equivariance(Model(), (points(),), point_cloud(outputs="invariant"))
     assert report.culprit == "Model"
     assert all(error <= 10 * floor for path, error, floor in report.breaks.modules if path.startswith("radial"))
+
+
+class OwnNeighbours(nn.Module):
+    """Finds its pairs itself: close inputs may have more of them, or fewer."""
+
+    def __init__(self, slip=0.0):
+        super().__init__()
+        self.lengths, self.slip = nn.Identity(), Slip(slip)
+
+    def forward(self, z, pos):
+        i, j = torch.nonzero((torch.cdist(pos, pos) < 2.0).triu(1), as_tuple=True)
+        return self.slip(self.lengths(pos[i] - pos[j])).norm(dim=1).tanh().sum()
+
+
+class Slip(nn.Module):
+    def __init__(self, slip):
+        super().__init__()
+        self.by = slip
+
+    def forward(self, x):
+        return x + self.by
+
+
+def test_pairs_that_a_model_finds_itself_may_differ_in_number():
+    pos = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    given, claim = (torch.ones(20, dtype=torch.long), pos), molecule(outputs="energy", improper=False)
+    assert equivariance(OwnNeighbours(), given, claim).passed
+    report = equivariance(OwnNeighbours(0.1), given, claim)
+    assert report.verdict == "fail"
+    assert report.culprit == "slip"

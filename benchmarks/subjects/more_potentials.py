@@ -1,0 +1,98 @@
+"""Potentials of TorchMD-Net, Allegro and ORB, weights at random."""
+
+from collections.abc import Iterator
+
+import torch
+from ase.build import molecule
+from torch import nn
+
+from equishare import check
+from subjects.structures import Row, calculator_row, edges_within, row, structure
+
+
+def torchmdnet() -> Iterator[Row]:
+    from torchmdnet.models.model import create_model
+
+    atoms = structure()
+    given = {
+        "z": torch.tensor(atoms.numbers),
+        "pos": torch.tensor(atoms.positions, dtype=torch.float32),
+        "batch": torch.zeros(len(atoms), dtype=torch.long),
+    }
+    common = {
+        "embedding_dimension": 32, "num_layers": 2, "num_rbf": 16, "rbf_type": "expnorm", "trainable_rbf": False,
+        "activation": "silu", "cutoff_lower": 0.0, "cutoff_upper": 5.0, "max_z": 20, "max_num_neighbors": 64,
+        "precision": 32, "derivative": True, "atom_filter": -1, "prior_model": None, "output_model": "Scalar",
+        "reduce_op": "add", "aggr": "add", "neighbor_embedding": True, "attn_activation": "silu", "num_heads": 4,
+        "distance_influence": "both",
+    }  # fmt: skip
+    claim = check.molecule(outputs=("energy", "forces"))
+    for name, model, group in (
+        ("TensorNet, O(3)", "tensornet", "O(3)"),
+        ("TensorNet, SO(3)", "tensornet", "SO(3)"),
+        ("equivariant transformer", "equivariant-transformer", "O(3)"),
+        ("graph network", "graph-network", "O(3)"),
+    ):
+        made = create_model({**common, "model": model, "equivariance_invariance_group": group})
+        if group == "O(3)":
+            yield row(name, made, given, claim)
+        else:
+            turns = check.molecule(outputs=("energy", "forces"), improper=False)
+            yield row(f"{name}, rotations", made, given, turns)
+            why = "this option of it claims no reflections"
+            yield row(f"{name}, reflections too", made, given, claim, known="fail", why=why)
+
+
+def allegro() -> Iterator[Row]:
+    from allegro.model import AllegroModel
+    from nequip.utils.global_state import set_global_state
+
+    set_global_state()
+    model = AllegroModel(
+        seed=0,
+        model_dtype="float32",
+        r_max=5.0,
+        type_names=["H", "C", "O"],
+        l_max=2,
+        parity=True,
+        num_layers=2,
+        num_scalar_features=16,
+        num_tensor_features=8,
+        avg_num_neighbors=8.0,
+        radial_chemical_embed={"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 8},
+    )
+    atoms = structure()
+    pos = torch.tensor(atoms.positions, dtype=torch.float32)
+    inputs = {
+        "pos": pos,
+        "edge_index": edges_within(pos, 5.0),
+        "atom_types": torch.tensor([{1: 0, 6: 1, 8: 2}[n] for n in atoms.numbers]),
+        "batch": torch.zeros(len(atoms), dtype=torch.long),
+        "num_atoms": torch.tensor([len(atoms)]),
+    }
+    claim = check.molecule({"num_atoms": "invariant"}, {"total_energy": "energy", "forces": "forces"})
+    yield row("Allegro l = 2, 2 layers", model, inputs, claim)
+
+
+def orb() -> Iterator[Row]:
+    from orb_models.forcefield import pretrained
+    from orb_models.forcefield.atomic_system import SystemConfig
+    from orb_models.forcefield.calculator import ORBCalculator
+
+    small = {"latent_dim": 64, "base_mlp_hidden_dim": 64, "head_mlp_hidden_dim": 64, "num_message_passing_steps": 2}
+    atoms = molecule("CH3CH2OH")
+    atoms.rattle(0.05, seed=1)
+    atoms.center(vacuum=8.0)
+    atoms.pbc = True
+    for name, made in (
+        ("direct forces", pretrained.orb_v3_direct_architecture),
+        ("conservative forces", pretrained.orb_v3_conservative_architecture),
+    ):
+        model: nn.Module = made(**small, device=torch.device("cpu")).eval()
+        # a fresh normalizer has seen nothing, and divides by its variance
+        why = "it is not equivariant by design: features are unit vectors in a plain network"
+        if name.startswith("direct"):
+            why += ", and its forces are no derivative"
+        neighbours = SystemConfig(radius=6.0, max_num_neighbors=120)
+        calculator = ORBCalculator(model, system_config=neighbours, device="cpu")
+        yield calculator_row(f"orb-v3, {name}, ethanol", calculator, atoms, known="fail", why=why)

@@ -14,6 +14,8 @@ STEPS = (1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 DOUBLE = 1e-11
 """A calculator that sees smaller changes than this computes in float64."""
 RUNS = 2
+EVALUATIONS_FOR_NOISE = 52
+"""About so many, for so many runs."""
 LARGEST = 1e-5
 """Å; larger steps would bend energy and forces by more than the tolerances."""
 ULPS = 4
@@ -62,7 +64,7 @@ class NoiseLevel:
         return "float64" if self.epsilon < DOUBLE else "float32"
 
 
-def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
+def measure_noise(evaluate: Evaluator, seed: int, runs: int = RUNS) -> NoiseLevel:
     """Find the precision, and the scatter that rounding makes.
 
     The precision is probed: positions are changed by more and more until the first number changes. The scatter is what
@@ -79,10 +81,10 @@ def measure_noise(evaluate: Evaluator, seed: int) -> NoiseLevel:
     base = numbers_of(evaluate.base)
     seen = {name: epsilon * rms(value) for name, value in base.items()}
     for step in sorted({min(ULPS * max(first, 1e-15) * extent, LARGEST), min(ULPS * single * extent, LARGEST)}):
-        for _ in range(RUNS):
+        for _ in range(runs):
             evaluate(_nearby(evaluate.atoms, generator))
             _raise(seen, _difference(evaluate, evaluate.atoms, SECOND, step, generator))
-    around = [_nearby(evaluate.atoms, generator) for _ in range(2 * RUNS)]
+    around = [_nearby(evaluate.atoms, generator) for _ in range(2 * runs)]
     wide = [_rough(evaluate, centre, generator) for centre in around]
     # of four places, the worse half may have met a jump, which is no noise
     second_smallest = {

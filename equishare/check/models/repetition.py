@@ -1,18 +1,16 @@
 """Whether a model gives one answer to one question, whatever it was asked before, and another to another."""
 
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from equishare.check.models.other_inputs import jittered, very_different
 from equishare.check.models.precision import Model, module_of, rms, wide
 from equishare.check.models.probe import Probe
+from equishare.check.models.stochastic_arithmetic import random_state
 from equishare.check.reports.symmetry_report import SymmetryTest
 from equishare.check.reports.verdict import Verdict
 
@@ -59,9 +57,9 @@ def scatter(probe: Probe, base: list[Tensor], fresh: Callable[[], Model] | None,
         fresh: makes a copy of the model that has evaluated nothing yet; None where it cannot be copied.
         seed: of the other inputs.
     """
-    state = _random_state()
+    state = random_state()
     at_once = _distances(base, probe.observe())
-    draws = _random_state() != state
+    draws = random_state() != state
     close = jittered(probe, 0.01, seed)
     used = probe.observe(leaves=close)
     later = _distances(base, probe.observe())
@@ -78,13 +76,6 @@ def scatter(probe: Probe, base: list[Tensor], fresh: Callable[[], Model] | None,
     with suppress(Exception):  # not every model runs so
         probe.observe(stochastic=seed, gradients=False)
     return Scatter(at_once, later, new, draws or probe.draws)
-
-
-def _random_state() -> tuple[Any, ...]:
-    """Where the random number generators stand."""
-    torch_states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])]
-    numpy_state: Any = np.random.get_state()  # the old one, which draws for np.random.rand
-    return [s.tolist() for s in torch_states], numpy_state[1].tolist(), numpy_state[2], random.getstate()
 
 
 def _distances(first: list[Tensor], second: list[Tensor]) -> list[float]:

@@ -1,8 +1,10 @@
 """Monte Carlo arithmetic: rounding errors made visible in any torch code, without casting it."""
 
+import random
 import sys
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,6 +22,14 @@ _EXACT = {
     "repeat",
 }
 # fmt: on
+
+
+def random_state() -> tuple[Any, ...]:
+    """Where the random number generators of torch, NumPy and Python stand."""
+    on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    numpy_state: Any = np.random.get_state()  # the old one, which draws for np.random.rand
+    torch_states = [state.tolist() for state in (torch.get_rng_state(), *on_gpu)]
+    return torch_states, numpy_state[1].tolist(), numpy_state[2], random.getstate()
 
 
 class StochasticArithmetic(TorchDispatchMode):
@@ -60,8 +70,12 @@ class StochasticArithmetic(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.draws |= torch.Tag.nondeterministic_seeded in func.tags
+        kwargs = kwargs or {}
+        may_draw = torch.Tag.nondeterministic_seeded in func.tags
+        before = random_state() if may_draw else None
+        result = func(*args, **kwargs)
+        # attention may draw too, but does not without dropout
+        self.draws |= may_draw and (kwargs.get("generator") is not None or random_state() != before)
         name = func._schema.name.rpartition("::")[2]
         if name in _EXACT or any(r.alias_info is not None for r in func._schema.returns):
             return result

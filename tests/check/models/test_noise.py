@@ -78,3 +78,10 @@ def test_random_numbers_from_a_fixed_seed_are_no_noise(slip):
     assert report.verdict == ("fail" if slip else "pass"), report
     assert report.noise_floor < 1e-5
     assert report.floor_method == "Monte Carlo arithmetic"
+
+
+def test_attention_without_dropout_draws_nothing():
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    report = equivariance(layer, torch.randn(2, 7, 8), set_(axis=1))
+    assert report.passed
+    assert report.floor_method == "float32 against float64"

@@ -140,6 +140,8 @@ class Probe:
         gradients: bool,
     ) -> list[Tensor]:
         arguments = self.arguments(g, leaves)
+        # turned here: the group's own arithmetic is not the model's, and is not perturbed
+        cotangents = self._turned_cotangents(g) if self.gradients and gradients else []
         arithmetic = StochasticArithmetic(self.dtype, stochastic) if stochastic is not None else None
         with arithmetic or nullcontext():
             if stochastic is not None:
@@ -149,7 +151,7 @@ class Probe:
             chosen = [outputs[i][1] for i in self.kept]
             results = [c.detach() for c in chosen]
             if self.gradients and gradients:
-                results += self._pull_back(chosen, watched, g)
+                results += self._pull_back(chosen, watched, cotangents)
         self.draws |= arithmetic is not None and arithmetic.draws
         return results
 
@@ -162,16 +164,19 @@ class Probe:
         outputs, _ = flatten(self.call(arguments))
         return outputs, watched
 
-    def _pull_back(self, outputs: list[Tensor], watched: list[Tensor], g: Element | None) -> list[Tensor]:
+    def _turned_cotangents(self, g: Element | None) -> list[Tensor]:
+        pairs = zip(self.cotangents, self.quantities, strict=False)
+        return [v if g is None else quantity.transform.linear(v, g) for v, quantity in pairs]
+
+    def _pull_back(self, outputs: list[Tensor], watched: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
         """Vector-Jacobian product with a fixed random cotangent that turns with the outputs.
 
         From f(g x) = g f(x) with an orthogonal action follows J(g x)^T (g v) = g (J(x)^T v).
         """
         products = []
-        for output, cotangent, quantity in zip(outputs, self.cotangents, self.quantities, strict=False):
+        for output, v in zip(outputs, cotangents, strict=False):
             # an output of another shape has failed, and has no gradient to compare
-            if output.requires_grad and output.shape == cotangent.shape:
-                v = cotangent if g is None else quantity.transform.linear(cotangent, g)
+            if output.requires_grad and output.shape == v.shape:
                 # the gradient of Re <v, f> is J^T v; given as an argument, v would make torch import sympy (0.7 s)
                 product = (v.to(output).conj() * output).sum()
                 products.append(product.real if product.is_complex() else product)

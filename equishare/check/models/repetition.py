@@ -34,7 +34,7 @@ class Scatter:
         at_once: where the same input comes again at once.
         later: where other inputs came in between, close ones and very different ones.
         fresh: between the used model and a fresh copy, at an input that neither has seen.
-        draws: the model draws random numbers of torch, NumPy or Python.
+        draws: the model draws random numbers of torch or NumPy.
     """
 
     at_once: list[float]

@@ -95,3 +95,21 @@ def test_triton_equals_the_torch_twin(name, triton_device):
         arguments = left, left if coupling.symmetric else right, weight, kind.to(triton_device), coupling
         for ours, twin in zip(*(derivatives(b, *arguments) for b in ("triton", "torch")), strict=True):
             assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+
+
+@pytest.mark.parametrize("name", ["with itself", "of two"])
+@pytest.mark.parametrize("learnt", ["left", "right", "weight"])
+def test_the_others_may_be_constants(name, learnt):
+    coupling = couplings(4)[name]
+    left, right, weight, kind = draw(coupling, n_atoms=5, channels=4, kinds=2)
+    given = {"left": left.detach(), "right": right.detach(), "weight": weight.detach()}
+    if coupling.symmetric:
+        given["right"] = given["left"]
+        learnt = "left" if learnt == "right" else learnt
+    leaf = given[learnt].requires_grad_()
+    found = []
+    for each in ("numba", "torch"):
+        with backend(each):
+            out = channel_product(**given, kind=kind, coupling=coupling)
+        found.append(torch.autograd.grad((out**2).sum(), leaf)[0])
+    assert found[0] == pytest.approx(found[1], abs=1e-12)

@@ -81,3 +81,14 @@ def test_a_pair_of_ions_far_apart_keeps_the_charge_in_all(conditioned):
     pair.positions[3:] += 30.0
     pair.info.update(charge=2)
     assert conditioned.predict([pair])[0]["charges"].sum() == pytest.approx(2.0)
+
+
+def test_twice_the_number_is_added_twice(conditioned):
+    added = []
+    conditioned.net.conditions.register_forward_hook(lambda _, given, out: added.append(out[:, 0] - given[1][:, 0]))
+    for charge in (1, 2, -1):
+        atoms = molecule("H2O")
+        atoms.info.update(charge=charge)
+        conditioned.predict([atoms])
+    assert torch.allclose(2 * added[0], added[1], atol=1e-6)
+    assert not torch.allclose(added[2], -added[0], atol=1e-3)  # an anion is not a cation's opposite

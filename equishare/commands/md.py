@@ -85,7 +85,7 @@ def md(
     with large_imports():
         from rich.console import Console
 
-        from equishare.commands.starts import read_starts, side_by_side
+        from equishare.commands.starts import check_model, read_starts, side_by_side
         from equishare.devices import choose_device
         from equishare.simulate.md import MDSettings
 
@@ -103,6 +103,7 @@ def md(
         dtype=None if dtype is None else dtype.value,
         dispersion=dispersion,
     )
+    check_model(model)
     found = read_starts(starts)
     several = len(found) > 1
     jobs = []

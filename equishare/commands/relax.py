@@ -31,9 +31,10 @@ def relax(
         import ase.io
         from rich.console import Console
 
-        from equishare.commands.starts import new_folder, read_starts, side_by_side
+        from equishare.commands.starts import check_model, new_folder, read_starts, side_by_side
         from equishare.files import replacing
 
+    check_model(model)
     found = read_starts(starts)
     new_folder(out)
     options = {"fmax": fmax, "smax": smax, "steps": steps, "cell": cell}

@@ -34,7 +34,7 @@ def spectrum(
         from scipy.signal import find_peaks
 
         from equishare.atoms.reading import read_unlabelled
-        from equishare.commands.starts import new_folder
+        from equishare.commands.starts import check_model, new_folder
         from equishare.files import write_text
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.pictures import plot_spectrum
@@ -45,6 +45,7 @@ def spectrum(
         raise EquishareError(
             f"temperature, width and timestep must be positive, got {temperature}, {width}, {timestep}"
         )
+    check_model(model)
     frames = [frame.atoms for frame in read_unlabelled([trajectory])]
     interval = timestep or _interval(frames)
     found = compute(along(frames, EquishareCalculator(model)), interval, temperature, width)

@@ -30,6 +30,18 @@ def read_starts(sources: Sequence[str]) -> "list[tuple[str, Atoms]]":
     return found
 
 
+def check_model(model: Path) -> None:
+    """See that a model file is one before anything else is read: who swaps the arguments is told so.
+
+    Raises:
+        ModelFileError: if it is not.
+        FileNotFoundError: if there is no such file.
+    """
+    from equishare.potential import read_header
+
+    read_header(model)
+
+
 def new_folder(out: Path) -> None:
     """Make the folder of a command's results.
 

@@ -33,10 +33,11 @@ def vibrations(
         import torch
         from rich.console import Console
 
-        from equishare.commands.starts import new_folder, read_starts
+        from equishare.commands.starts import check_model, new_folder, read_starts
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
+    check_model(model)
     ((_, atoms),) = read_starts([start])[-1:]
     crystal = supercell is not None or elastic
     if bool(atoms.pbc.all()) != crystal:

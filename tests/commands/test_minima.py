@@ -119,3 +119,11 @@ def test_spectrum(files, tmp_path):
         failed = invoke(files, tmp_path / "t", "spectrum", chosen, source)
         assert isinstance(failed.exception, EquishareError)
         assert message in str(failed.exception)
+
+
+@pytest.mark.parametrize("name", ["md", "relax", "vibrations", "spectrum"])
+def test_swapped_arguments(name, files, tmp_path):
+    result = invoke(files, tmp_path / "out", name, files / "water.xyz", files / "plain.safetensors")
+    assert result.exit_code == 1
+    assert "water.xyz is not a readable .safetensors model file" in str(result.exception or result.output)
+    assert not (tmp_path / "out").exists()

@@ -12,9 +12,10 @@ from ase.calculators.lj import LennardJones
 
 from equishare.potential import ModelConfig, Potential, Statistics
 from equishare.potential.domain import Domain
-from equishare.simulate import MDError, MDSettings, run_md
+from equishare.simulate import MDError, MDSettings
 from equishare.simulate.md import run as module
 from equishare.simulate.md.files import CHECKPOINT, Checkpoint
+from tests.simulate.md_runs import run_md
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0, "Li-Li": 0.0}, max_nearest={})
 

@@ -35,10 +35,11 @@ def run_md(
     settings: MDSettings | None = None,
     *,
     restart: bool = False,
-    domain: Domain | None = None,
     report: Report | None = None,
 ) -> MDResult:
     """Run molecular dynamics; stop, with the reason, where it leaves the training domain or explodes.
+
+    The training domain is that of the model file; where there is none, covalent radii limit the distances.
 
     Atoms that have momenta start with them. Otherwise velocities are drawn from the Maxwell-Boltzmann distribution, the total
     momentum, and for a molecule the angular momentum, are taken off, and what is left is scaled to the temperature. Langevin
@@ -52,8 +53,6 @@ def run_md(
         out: Folder for ``trajectory.xyz`` (extxyz with energy, forces, momenta), ``md.csv``, ``md.png`` and ``restart.npz``.
         settings: Temperature, ensemble and so on.
         restart: Go on with the run in the folder.
-        domain: Ranges of the training data; None for those in the model file. Where there are none, covalent radii limit the
-            distances.
         report: Called with each state written.
 
     Raises:
@@ -86,7 +85,7 @@ def run_md(
         _check_energy(atoms, resumed)
         dynamics.restore(resumed.integrator)
     result = MDResult(Path(out), settings, len(atoms), start)
-    watch = Watch(domain or _stored_domain(potential), atoms.calc.potential, settings.temperature, degrees)
+    watch = Watch(_stored_domain(potential), atoms.calc.potential, settings.temperature, degrees)
     with writer(result.folder, settings, resumed) as write:
         if resumed is not None:
             result.rows += MDRow.read(result.folder / "md.csv")

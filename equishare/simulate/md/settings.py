@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 
+from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
 
 Ensemble: TypeAlias = Literal["langevin", "nve", "npt"]
@@ -37,6 +38,7 @@ class MDSettings:
 
     Raises:
         MDError: for a number that makes no sense.
+        DeviceError: for a dtype that is none.
 
     >>> MDSettings(temperature=-5)
     Traceback (most recent call last):
@@ -61,8 +63,8 @@ class MDSettings:
         for name, kind in (("ensemble", Ensemble), ("trajectory", TrajectoryFormat)):
             if (value := getattr(self, name)) not in get_args(kind):
                 raise MDError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
-        if self.dtype not in (None, "float32", "float64"):
-            raise MDError(f"dtype must be float32 or float64, got {self.dtype!r}")
+        if self.dtype is not None:
+            choose_dtype(self.dtype)
         limits = {
             "temperature": (0 <= self.temperature < math.inf, "finite and not negative"),
             "timestep": (self.timestep is None or 0 < self.timestep < math.inf, "finite and positive"),
@@ -77,7 +79,7 @@ class MDSettings:
     @property
     def precision(self) -> torch.dtype | None:
         """The dtype itself."""
-        return None if self.dtype is None else getattr(torch, self.dtype)
+        return None if self.dtype is None else choose_dtype(self.dtype)
 
     def differences(self, stored: dict[str, Any]) -> list[str]:
         """In words, where these settings differ from others; where it runs and how often frames are written may."""

@@ -38,21 +38,22 @@ class SymmetricNet(torch.nn.Module):
     def __init__(self, fields=8):
         super().__init__()
         field, radii = O3.irreps("0e+1o"), (0.2, 0.5, 0.9)
-        self.first = nn.PointConv(O3, 1, fields, O3.irreps("0e"), field, radii=radii, neighbours=NEIGHBOURS)
+        self.first = nn.PointConv(O3, 1, fields, field, field, radii=radii, neighbours=NEIGHBOURS)
         self.norm = nn.FieldLayerNorm(fields * field)
         self.block = nn.PointTransformerBlock(O3, fields, field, heads=2, radii=radii)
         self.lengths = nn.GroupPool(fields * field, "norm", dimension=0)
-        hidden = 2 * (self.lengths.out_channels + 1)
+        hidden = 3 * (self.lengths.out_channels + 1)
         self.last = torch.nn.Sequential(torch.nn.Linear(hidden, 32), torch.nn.ReLU(), torch.nn.Linear(32, len(BODIES)))
 
     def forward(self, x):
         """Scores [clouds, bodies]."""
         places, edges = x.flatten(0, 1), nearest(x)
-        features = self.first(torch.ones(len(places), 1), positions=places, edge_index=edges)
+        middle = x - x.mean(1, keepdim=True)
+        given = torch.cat([torch.ones(len(places), 1), middle.flatten(0, 1)], 1)  # a scalar, and where from the middle
+        features = self.first(given, positions=places, edge_index=edges)
         features = self.block(self.norm(features), positions=places, edge_index=edges)
-        centred = (x - x.mean(1, keepdim=True)).norm(dim=2)
-        invariants = torch.cat([self.lengths(features).unflatten(0, x.shape[:2]), centred[..., None]], 2)
-        return self.last(torch.cat([invariants.mean(1), invariants.std(1)], 1))
+        invariants = torch.cat([self.lengths(features).unflatten(0, x.shape[:2]), middle.norm(dim=2, keepdim=True)], 2)
+        return self.last(torch.cat([invariants.mean(1), invariants.std(1), invariants.amax(1)], 1))
 
 
 class DeepSets(torch.nn.Module):

@@ -57,11 +57,12 @@ from equishare.potential import load as load_potential
 atoms = load("ethanol_test")[-1]
 calculator = atoms.calc = load_potential("model.safetensors").calculator()
 """
-QUICK = {'max_time="30m"': "epochs=1, channels=4", 'max_time="10m"': "epochs=1"}
+HALF_AN_HOUR = {'max_time="30m"': "epochs=1, channels=4"}
+TEN_MINUTES = {'max_time="10m"': "epochs=1"}
 
 GIVEN = {
     "README.md": Given(
-        "from equishare.datasets import load\natoms = load('ethanol_test')[0]", shorter=QUICK, slow=True
+        "from equishare.datasets import load\natoms = load('ethanol_test')[0]", shorter=HALF_AN_HOUR, slow=True
     ),
     "docs/explanations/potential.md": Given(ATOMS),
     "docs/guides/checker.md": Given(
@@ -79,7 +80,7 @@ GIVEN = {
             "potential = MLPotential": "tests/simulate/test_engine_examples.py runs the example that it is taken from",
         }
     ),
-    "docs/guides/fine_tune.md": Given(shorter=QUICK, slow=True),
+    "docs/guides/fine_tune.md": Given(shorter=TEN_MINUTES, slow=True),
     "docs/guides/learn.md": Given(
         shorter={
             "first=30": "first=10",
@@ -94,7 +95,7 @@ GIVEN = {
         "from equishare.datasets import load\natoms = load('dry_ice')[-1]", shorter={"10_000": "5"}
     ),
     "docs/guides/own_format.md": Given(
-        shorter={**QUICK, 'out="runs/mine"': 'preset="small", channels=4, out="runs/x"'}, slow=True
+        shorter={**TEN_MINUTES, 'out="runs/mine"': 'preset="small", channels=4, out="runs/x"'}, slow=True
     ),
     "docs/guides/sets.md": Given(
         "import torch, torch_geometric\nfrom torch_geometric.data import Batch, Data\n"

@@ -69,3 +69,14 @@ def test_the_changelog_is_for_users():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 90
+
+
+def test_the_page_of_dependencies_names_each_of_them():
+    page = (ROOT / "docs" / "explanations" / "dependencies.md").read_text()
+    for line in PROJECT["dependencies"]:
+        name = re.match(r"[\w-]+", line)[0]
+        assert re.search(rf"^\| .*\b{name}\b.* \|", page, re.M), (
+            f"docs/explanations/dependencies.md does not say why {name}"
+        )
+    for extra in PROJECT["optional-dependencies"]:
+        assert f"`{extra}`" in page

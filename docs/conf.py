@@ -45,7 +45,7 @@ PACKAGES = (
 )  # fmt: skip
 # what guides import from modules, which packages do not load by themselves: engines bring programs of their own
 MODULES = (
-    "potential.heads", "potential.operations", "simulate.relax", "simulate.vibrations", "simulate.spectrum", "simulate.torchsim",
+    "potential.heads", "potential.operations", "potential.export", "simulate.relax", "simulate.vibrations", "simulate.spectrum", "simulate.torchsim",
     "simulate.openmm", "simulate.ipi", "gallery.scenes", "datasets.qm9", "training.soap", "errors", "memory",
 )  # fmt: skip
 HERE = Path(__file__).parent

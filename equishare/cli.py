@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card``."""
+"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card | export``."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ import typer
 from equishare import __version__
 from equishare.commands.card import card
 from equishare.commands.evaluate import evaluate
+from equishare.commands.export import export
 from equishare.commands.inspect import inspect
 from equishare.commands.keys import advice_on_key
 from equishare.commands.lammps import lammps
@@ -41,6 +42,7 @@ app.command("select")(select)
 app.command("lammps", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(lammps)
 app.command("inspect")(inspect)
 app.command("card")(card)
+app.command("export")(export)
 
 
 @app.callback()

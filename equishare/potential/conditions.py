@@ -49,7 +49,7 @@ class Conditions(nn.Module):
         added = None
         for name in self.numbers:
             number = given.get(name)
-            if number is None or not bool((number != PROPERTIES[name].default).any()):
+            if number is None or _all_are(number, PROPERTIES[name].default):
                 continue
             share = bonding * ops.softplus(ops.read(cast(Readout, self.weights[name]), scalars))
             part = share / (ops.to_atoms(ops.sum_atoms(share)) + 1e-12)
@@ -60,9 +60,16 @@ class Conditions(nn.Module):
             added = term if added is None else added + term
         for name, table in self.tables.items():
             row = given.get(name)
-            if row is None or not bool((row != 0).any()):
+            if row is None or _all_are(row, 0):
                 continue
             whole = torch.cat([torch.zeros_like(table[:1]), table])
             term = ops.column(bonding) * ops.to_atoms(ops.rows(whole, row))
             added = term if added is None else added + term
         return features if added is None else ops.with_scalars(features, added)
+
+
+def _all_are(values: Any, default: Any) -> bool:
+    """Whether nothing is to be added; never while a program is traced, which will meet other values."""
+    if isinstance(values, torch.Tensor) and type(values) is not torch.Tensor:
+        return False
+    return not bool((values != default).any())

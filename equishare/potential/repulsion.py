@@ -100,7 +100,7 @@ class ZBL(nn.Module):
         energy = 0.5 * whole * self._charges[pair] / length * screening
         # the integral of s(t): its slope runs from 0 to 1, where r itself goes on
         seen = outer + width * (t**4 * (2.5 - 3 * t + t * t) - 0.5) + (length - outer).relu()
-        zero = energy.new_zeros(len(species))
+        zero = energy.new_zeros(species.shape[0])
         return vectors * (seen / length).unsqueeze(1), zero.index_add(0, edges.receiver, energy)
 
     def is_felt(self, vectors: np.ndarray, receiver: np.ndarray, sender: np.ndarray) -> bool:

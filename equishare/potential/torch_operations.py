@@ -158,7 +158,7 @@ class TorchOperations:
         return self._at(numbers, self.edges.sender)
 
     def _at(self, numbers: Tensor, atoms: Tensor) -> Tensor:
-        return numbers.new_zeros(len(self.species), *numbers.shape[1:]).index_add(0, atoms, numbers)
+        return numbers.new_zeros(self.species.shape[0], *numbers.shape[1:]).index_add(0, atoms, numbers)
 
     def constant(self, tensor: Tensor) -> Tensor:
         return tensor
@@ -167,7 +167,7 @@ class TorchOperations:
         return numbers
 
     def gradient(self, value: Tensor, seed: Tensor | None = None) -> Tensor:
-        if not len(self.edges) and self.space is None:
+        if self.vectors.shape[0] == 0 and self.space is None:
             return torch.zeros_like(self.vectors)
         along = value if seed is None else value * seed
         # the derivatives of a committee's members come first, and leave the graph for the energy's

@@ -9,7 +9,7 @@ from equishare.ops.edges import Edges
 
 def edge_sum(radial: Tensor, scalars: Tensor, features: Tensor, harmonics: Tensor, edges: Edges) -> Tensor:
     """The formula; shapes as in `equishare.ops.edge_sum.operation.edge_sum`."""
-    degree = torch.from_numpy(component_degrees(harmonics.shape[1])).to(radial.device)
+    degree = torch.from_numpy(component_degrees(int(harmonics.shape[1]))).to(radial.device)
     sender = edges.sender
     sent = scalars[sender].unsqueeze(1) * harmonics.unsqueeze(2)
     if features.shape[0]:

@@ -134,7 +134,14 @@ def formats(count: int) -> None:
                     copy.calc = SinglePointCalculator(copy, energy=energies[n], forces=forces[n])
                     database.write(copy)
 
-        report("LMDB (ase-db-backends)", folder / "frames.aselmdb", write_rows, lambda n: database.get(n + 1).toatoms())
+        rows = []
+
+        def read_row(n):
+            if not rows:  # the block above has closed the other one
+                rows.append(connect(str(folder / "frames.aselmdb"), type="aselmdb"))
+            return rows[0].get(n + 1).toatoms()
+
+        report("LMDB (ase-db-backends)", folder / "frames.aselmdb", write_rows, read_row)
         arrays = {"positions": positions, "forces": forces, "energies": energies}
 
         hdf = h5py.File(folder / "frames.h5", "w")

@@ -110,11 +110,11 @@ def test_what_cannot_be_exported_says_so(potential, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_without_a_compiler_the_message_says_what_to_install(potential, tmp_path, monkeypatch):
+def test_without_a_compiler_the_message_says_what_to_install(potential, tmp_path):
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
-    with pytest.raises(ExportError, match=r"install g\+\+"):
+    missing = config.patch({"cpp.cxx": ("no-such-compiler",)})
+    with missing, pytest.raises(ExportError, match=r"install g\+\+"):
         write_package(potential, tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from equishare import groups, nn
+from equishare import groups, nn, sharing
 
 ETA = torch.diag(torch.tensor([1.0, -1.0, -1.0, -1.0]))
 
@@ -111,6 +111,8 @@ def main(argv=None):
                 errors[seed, k] = relative_error(net, data, task(2000, torch.Generator().manual_seed(99)), steps)
             weights, means = sum(p.numel() for p in net.parameters()), errors.mean(0)
             print(f"{name:20s}{kind:10s}{weights:8,d}" + "".join(f"{100 * e:8.2f}%" for e in means))
+            if kind == "emlp":
+                print(f"{'':20s}shared {sharing.report(net).ratio:.0f} times")
             ax.loglog(counts, means, "o-", label=f"{kind}, {weights:,} weights")
         ax.set(xlabel="samples to learn from", ylabel="relative error", title=name)
         ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))

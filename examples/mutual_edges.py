@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from equishare import nn
+from equishare import nn, sharing
 
 DEGREE = 3
 
@@ -62,7 +62,7 @@ class SecondOrder(torch.nn.Module):
         x = torch.ones(edges.shape[1], 1)
         x = torch.relu(self.first(x, edges, graph=owner))
         x = torch.relu(self.second(x, edges, graph=owner))
-        return self.last(torch.relu(self.whole(x, edges, graph=owner, graphs=count)))[:, 0]
+        return self.last(torch.relu(self.whole(x, edges, graph=owner, graphs=int(count))))[:, 0]
 
 
 class Messages(torch.nn.Module):
@@ -115,6 +115,10 @@ def main(argv=None):
             found.append([float(w) for w in wrong])
         bars[build.__name__] = torch.tensor(found).mean(0)
         errors = ", ".join(f"{n} points {e:.3f}" for n, e in zip(tests, bars[build.__name__], strict=True))
+        if build is SecondOrder:
+            few = graphs(2, (8, 12), torch.Generator().manual_seed(5))
+            ratio = sharing.report(net, (few[0], few[1], torch.tensor(2))).ratio
+            print(f"{'':12s} shared {ratio:,.0f} times on a pair of graphs")
         print(f"{build.__name__:12s} {sum(p.numel() for p in net.parameters()):6,d} weights: {errors}", flush=True)
     print(f"{time.process_time() - start:.0f} s of processor time")
     figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")

@@ -96,7 +96,11 @@ VARIANTS = {
 
 def measure(name: str, files: list[str], seed: int) -> dict[str, float]:
     changes, optimiser = VARIANTS[name]
-    common = {"data": {"train": files, "valid": 0.8, "test": 0.0}, "budget": {"epochs": EPOCHS}}
+    common = {
+        "data": {"train": files, "valid": 0.8, "test": 0.0},
+        "pretraining": {"weights": "none"},
+        "budget": {"epochs": EPOCHS},
+    }
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(TrainingState, "make_optimiser", optimiser),

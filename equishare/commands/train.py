@@ -97,6 +97,12 @@ def train(
             help="Model file whose weights to start from; none: noise. [default: organic, weights of the package, where they suit]",
         ),
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            help="Structures that those weights know (a.xyz,b.xyz), to be trained on too, so that they are not forgotten."
+        ),
+    ] = None,
     freeze: Annotated[
         str | None, typer.Option(help="Parts of those weights that stay: embedding, layer1, layer2, readouts.")
     ] = None,
@@ -177,7 +183,12 @@ def train(
         },
         "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},
-        "pretraining": {"source": pretrain, "weights": start, "freeze": freeze and freeze.split(",")},
+        "pretraining": {
+            "source": pretrain,
+            "weights": start,
+            "freeze": freeze and freeze.split(","),
+            "replay": replay and replay.split(","),
+        },
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {
             "out": out,

@@ -25,8 +25,8 @@ from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
 from equishare.training.weights import freeze, take_over
 
-WARM_SHARE = 0.2
-"""Part of the learning rate that a run takes which starts from weights."""
+WARM_RATE = 0.008
+"""Most that the learning rate is in a run that starts from weights: short runs from noise take up to 0.04."""
 _CENTRED = 200
 """Frames whose mean energy a pretrained potential is moved to."""
 
@@ -45,9 +45,11 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
         size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
         optimisation = optimisation.model_copy(update={"batch_size": size})
     pretraining = config.pretraining
-    if optimisation.rate_share is None:
-        share = WARM_SHARE if pretraining.weights not in (None, NOISE) and pretraining.source is None else 1.0
-        optimisation = optimisation.model_copy(update={"rate_share": share})
+    if pretraining.replay:
+        absolute = [Source.absolute(source) for source in pretraining.replay]
+        pretraining = pretraining.model_copy(update={"replay": absolute})
+    if optimisation.rate_limit is None and pretraining.source is None and pretraining.weights not in (None, NOISE):
+        optimisation = optimisation.model_copy(update={"rate_limit": WARM_RATE})
     if pretraining.weights is not None and pretraining.weights not in (NOISE, *bundled()):
         pretraining = pretraining.model_copy(update={"weights": os.path.abspath(pretraining.weights)})
     if pretraining.source not in (None, "xtb"):
@@ -103,7 +105,7 @@ def initial_potential(
     """
     architecture = config.model.architecture
     found = statistics(data.split.train, graphs, data.reference.values, data.levels)
-    if pretrained is not None and config.pretraining.weights not in bundled():
+    if pretrained is not None and (config.pretraining.replay or config.pretraining.weights not in bundled()):
         found = _with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from equishare.devices import choose_dtype
 from equishare.potential import load, save
 from equishare.potential.domain import Domain
 from equishare.training.committee import ATOMS, add_committee
@@ -15,7 +16,9 @@ from equishare.training.data.batches import atoms_in
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.levels import above
 from equishare.training.data.prepare import PreparedData
+from equishare.training.data.streamed_graphs import graphs_of
 from equishare.training.evaluation.evaluate import Evaluation, evaluate_graphs
+from equishare.training.initial import initial_potential
 from equishare.training.run_folder import RunFolder
 from equishare.training.state import TrainingState
 from equishare.training.validation import Work
@@ -35,6 +38,12 @@ def judge(
     for part in ("valid", "test"):
         if getattr(graphs, part):
             evaluations[part] = evaluate_graphs(best, getattr(graphs, part), getattr(data.split, part))
+    if started_from(config) is not None and config.pretraining.source is None:
+        first = initial_potential(config, data, graphs.train, load(folder.start)).to(best.device).eval()
+        evaluations["start"] = evaluate_graphs(first, graphs.valid, data.split.valid, uncertainty=False)
+    if data.kept:
+        graphs_kept = graphs_of(data.kept, config.model.architecture, choose_dtype(config.run.dtype))
+        evaluations["kept"] = evaluate_graphs(best, graphs_kept, data.kept, uncertainty=False)
     about = {
         "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
         "domain": domain(data).model_dump(),

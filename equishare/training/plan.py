@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from equishare.atoms.store.opening import Tell
@@ -21,11 +22,12 @@ from equishare.training.data.batches import BatchLoader
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import Parts, PreparedData, fingerprint, prepare
 from equishare.training.initial import check_labels, complete, with_methods
+from equishare.training.pretraining.replay import replayed
 from equishare.training.pretraining.start import settled
 from equishare.training.processes import Processes
 from equishare.training.run_folder import RunFolder
 from equishare.training.speed import with_speed
-from equishare.training.weights import architecture_of
+from equishare.training.weights import WeightsError, architecture_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +75,15 @@ def make_plan(
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, data, graphs.train)
+        mark = fingerprint(data.split.train)
+        if config.pretraining.replay:
+            if config.pretraining.weights in (None, NOISE):
+                raise WeightsError(
+                    "there are no weights to start from that could forget: leave out --replay, or give --from"
+                )
+            data, graphs = replayed(config, data, graphs, _start_file(config, folder))
         batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
-        mark = fingerprint(data.split.train)
         checkpoint = _resumable(folder, budget, mark, judged) if continued else None
         if processes.first:
             _write_start(config, folder)
@@ -104,16 +112,21 @@ def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:
     weights = config.pretraining.weights
     if weights in (None, NOISE):
         return config
-    file = str(folder.start) if folder.start.exists() else weights
+    file = _start_file(config, folder)
     load(file)  # says what is wrong with it
-    return config.model_copy(update={"model": architecture_of(file, config.model, keep=weights not in bundled())})
+    return config.model_copy(update={"model": architecture_of(str(file), config.model, keep=weights not in bundled())})
+
+
+def _start_file(config: TrainConfig, folder: RunFolder) -> Path:
+    """The weights to start from: the run's own copy, once there is one."""
+    return folder.start if folder.start.exists() else model_path(config.pretraining.weights or "")
 
 
 def _write_start(config: TrainConfig, folder: RunFolder) -> None:
     """Copy the weights to start from, so that the run can be resumed where their file is gone."""
     if config.pretraining.weights not in (None, NOISE) and not folder.start.exists():
         with replacing(folder.start) as beside:
-            shutil.copyfile(model_path(config.pretraining.weights), beside)
+            shutil.copyfile(_start_file(config, folder), beside)
 
 
 def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> dict[str, Any] | None:

@@ -73,7 +73,7 @@ class TrainingState:
         """Rate at this moment of the budget."""
         done, options = (self.step, self.seconds), self.options
         suited = default_learning_rate(self.budget.steps(*done), options.batch_size)
-        highest = options.learning_rate or (options.rate_share or 1.0) * suited
+        highest = options.learning_rate or min(suited, options.rate_limit or suited)
         return highest * learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
 
     def warm_up(self, objective: Objective, batch: AtomGraph) -> None:

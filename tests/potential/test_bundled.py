@@ -5,8 +5,6 @@ import pytest
 from equishare.potential import load, read_header
 from equishare.potential.bundled import FOLDER, bundled, model_path
 
-pytestmark = pytest.mark.skipif("organic" not in bundled(), reason="the weights are still being trained")
-
 
 def test_a_name_stands_for_its_file_and_a_file_for_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

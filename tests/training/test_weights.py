@@ -1,10 +1,13 @@
 """Starting from the weights of a model file."""
 
+import ase.io
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule
 
-from equishare.atoms import read_frames
+import equishare
+from equishare.atoms import Frame, read_frames
 from equishare.potential import ModelConfig, Potential, Statistics, load
 from equishare.training.config import ModelChoice, TrainConfig
 from equishare.training.fit import fit
@@ -103,6 +106,47 @@ def test_parts_that_are_none_and_all_of_them():
 
 def test_a_lower_rate_from_weights(first, tiny_config, tmp_path):
     again = start(first, tiny_config, tmp_path, budget={"epochs": 1})
-    assert again.config.optimisation.rate_share == 0.2
+    assert again.config.optimisation.rate_limit == 0.008
     fresh = fit(settings(tiny_config, tmp_path, "fresh", budget={"epochs": 1}))
-    assert fresh.config.optimisation.rate_share == 1.0
+    assert fresh.config.optimisation.rate_limit is None
+
+
+def test_what_is_replayed_is_not_forgotten(first, tmp_path):
+    """Fitted to twice the forces of ethanol, the model forgets in as many steps what it said of other molecules, unless that is replayed."""
+    known = read_frames("ethanol@3:43")
+    mean = np.mean([f.energy for f in known])
+    frames = [
+        Frame(f.atoms, energy=2 * f.energy - mean, forces=2 * f.forces, file="twice", index=f.index) for f in known
+    ]
+    others = []
+    for k in range(40):
+        atoms = molecule(["H2O", "CH3OH", "CH4", "HCOOH"][k % 4])
+        atoms.rattle(0.05, seed=k)
+        others.append(atoms)
+    ase.io.write(tmp_path / "known.xyz", others)
+    forgot = {}
+    for name, replay, epochs in (("without", [], 18), ("with", [str(tmp_path / "known.xyz")], 8)):
+        run = equishare.train(
+            frames,
+            valid=0.2,
+            test=0.0,
+            pretraining={"weights": str(first), "replay": replay},
+            epochs=epochs,
+            batch_size=8,
+            out=str(tmp_path / name),
+            report=False,
+            device="cpu",
+        )
+        before, after = (load(path).predict(others) for path in (first, run.folder.last))
+        changes = [a["forces"] - b["forces"] for a, b in zip(after, before, strict=True)]
+        forgot[name] = float(np.sqrt(np.mean(np.concatenate(changes) ** 2)))
+    assert forgot["with"] < 0.7 * forgot["without"]
+    replayed = [frame for frame in run.data.split.train if frame.config_type == "replay"]
+    assert (len(replayed), len(run.data.kept), run.evaluations["kept"].n_frames) == (36, 4, 4)
+    assert np.allclose(replayed[0].forces, load(first).predict([others[1]])[0]["forces"], atol=1e-5)
+    assert run.evaluations["start"].errors["forces"].rmse > run.evaluations["valid"].errors["forces"].rmse
+
+
+def test_without_weights_nothing_is_replayed(tiny_config, tmp_path):
+    with pytest.raises(WeightsError, match="no weights to start from"):
+        fit(settings(tiny_config, tmp_path, "run", pretraining={"weights": "none", "replay": ["ethanol"]}))

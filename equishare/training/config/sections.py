@@ -122,10 +122,10 @@ class OptimisationConfig(_Section):
     learning_rate: float | None = Field(
         None, gt=0, description="highest learning rate of SOAP; absent: as suits the number of steps, 0.04 at most"
     )
-    rate_share: float | None = Field(
+    rate_limit: float | None = Field(
         None,
         gt=0,
-        description="part of the rate that suits the number of steps; absent: 1, from weights 0.2, for more would unlearn them",
+        description="most that the rate is where it follows the number of steps; absent: 0.04, from weights 0.008, for more unlearns them",
     )
     final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
@@ -174,6 +174,10 @@ class PretrainingConfig(_Section):
     )
     freeze: tuple[str, ...] = Field(
         (), description="parts of weights to start from that stay as they are: embedding, layer1, layer2, readouts"
+    )
+    replay: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        default_factory=list,
+        description="files of structures that the weights know, to be trained on with what they say of them, so that it is not forgotten",
     )
     source: str | None = Field(
         None,

@@ -31,6 +31,7 @@ class PreparedData:
         reference: E0s of the first method.
         methods: That labelled the frames, where the model is told.
         levels: Of the other methods above the first.
+        kept: Structures that the weights to start from know, held out: they show what was forgotten.
     """
 
     split: Split
@@ -38,6 +39,7 @@ class PreparedData:
     inspection: Inspection
     methods: tuple[str, ...] = ()
     levels: Levels = field(default_factory=dict)
+    kept: tuple[Frame, ...] = ()
 
     def names(self, part: str) -> list[str]:
         """Names of the frames of ``train``, ``valid`` or ``test``."""

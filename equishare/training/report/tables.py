@@ -23,7 +23,13 @@ from equishare.training.evaluation.errors import ErrorSet, quantities
 from equishare.training.evaluation.unfitted import unfitted
 from equishare.training.run import Run
 
-TITLES = {"train": "training (sample)", "valid": "validation", "test": "test"}
+TITLES = {
+    "train": "training (sample)",
+    "valid": "validation",
+    "test": "test",
+    "start": "validation, before",
+    "kept": "replayed, held out",
+}
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,9 @@ import pytest
 
 from equishare.atoms import read_frames
 from equishare.potential import load
-from equishare.potential.bundled import bundled
 from equishare.training.config.config_file import validate
 from equishare.training.fit import fit
 from equishare.training.pretraining.start import settled
-
-pytestmark = pytest.mark.skipif("organic" not in bundled(), reason="the weights are still being trained")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""Training from weights without forgetting: structures that they know go on being trained on, with what the weights say of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ase import Atoms
+
+from equishare.atoms.frame import Frame
+from equishare.atoms.reading import read_unlabelled
+from equishare.potential import load
+from equishare.training.config import TrainConfig
+from equishare.training.data.graph_parts import GraphParts
+from equishare.training.data.prepare import PreparedData
+from equishare.training.initial import initial_potential
+
+KIND = "replay"
+"""The ``config_type`` of such frames, by which `--weights replay=0.5` weighs them."""
+_HELD = 10
+
+
+def replayed(
+    config: TrainConfig, data: PreparedData, graphs: GraphParts, start: Path
+) -> tuple[PreparedData, GraphParts]:
+    """The data with the structures of ``pretraining.replay`` among the training frames; every tenth is held out and shows what was forgotten.
+
+    Their labels are what the weights say, moved to the level of the new frames: so they may be of another method than those, and need none of their
+    own. Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (1995).
+
+    Raises:
+        FrameReadError: if the files cannot be read.
+        UnknownSpeciesError: if there is an element that the weights do not know.
+    """
+    found = read_unlabelled(config.pretraining.replay)
+    bare = [Atoms(f.atoms, info={**f.conditions, "config_type": KIND}) for f in found]
+    potential = initial_potential(config, data, graphs.train, load(start))
+    weight = config.data.frame_weights.get(KIND, 1.0)
+    frames = [
+        Frame(
+            atoms,
+            energy=row["energy"],
+            forces=row["forces"],
+            conditions=f.conditions,
+            weight=weight,
+            file=f.file,
+            index=f.index,
+        )
+        for f, atoms, row in zip(found, bare, potential.predict(bare), strict=True)
+        if len(atoms) > 1
+    ]
+    kept, others = frames[::_HELD], [frame for k, frame in enumerate(frames) if k % _HELD]
+    split = replace(data.split, train=(*data.split.train, *others))
+    data = replace(data, split=split, kept=tuple(kept))
+    return data, GraphParts.of(data, config)

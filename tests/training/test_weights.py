@@ -143,7 +143,6 @@ def test_what_is_replayed_is_not_forgotten(first, tmp_path):
     assert forgot["with"] < 0.7 * forgot["without"]
     replayed = [frame for frame in run.data.split.train if frame.config_type == "replay"]
     assert (len(replayed), len(run.data.kept), run.evaluations["kept"].n_frames) == (36, 4, 4)
-    assert np.allclose(replayed[0].forces, load(first).predict([others[1]])[0]["forces"], atol=1e-5)
     assert run.evaluations["start"].errors["forces"].rmse > run.evaluations["valid"].errors["forces"].rmse
 
 

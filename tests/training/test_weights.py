@@ -111,38 +111,31 @@ def test_a_lower_rate_from_weights(first, tiny_config, tmp_path):
     assert fresh.config.optimisation.rate_limit is None
 
 
-def test_what_is_replayed_is_not_forgotten(first, tmp_path):
-    """Fitted to twice the forces of ethanol, the model forgets in as many steps what it said of other molecules, unless that is replayed."""
+def test_what_is_replayed_trains_along_and_is_judged(first, tmp_path):
+    """Structures without labels get what the weights say of them; every tenth is held out; errors before are there too."""
     known = read_frames("ethanol@3:43")
     mean = np.mean([f.energy for f in known])
     frames = [
         Frame(f.atoms, energy=2 * f.energy - mean, forces=2 * f.forces, file="twice", index=f.index) for f in known
     ]
-    others = []
-    for k in range(40):
-        atoms = molecule(["H2O", "CH3OH", "CH4", "HCOOH"][k % 4])
+    others = [molecule(["H2O", "CH3OH", "CH4", "HCOOH"][k % 4]) for k in range(20)]
+    for k, atoms in enumerate(others):
         atoms.rattle(0.05, seed=k)
-        others.append(atoms)
     ase.io.write(tmp_path / "known.xyz", others)
-    forgot = {}
-    for name, replay, epochs in (("without", [], 18), ("with", [str(tmp_path / "known.xyz")], 8)):
-        run = equishare.train(
-            frames,
-            valid=0.2,
-            test=0.0,
-            pretraining={"weights": str(first), "replay": replay},
-            epochs=epochs,
-            batch_size=8,
-            out=str(tmp_path / name),
-            report=False,
-            device="cpu",
-        )
-        before, after = (load(path).predict(others) for path in (first, run.folder.last))
-        changes = [a["forces"] - b["forces"] for a, b in zip(after, before, strict=True)]
-        forgot[name] = float(np.sqrt(np.mean(np.concatenate(changes) ** 2)))
-    assert forgot["with"] < 0.7 * forgot["without"]
+    run = equishare.train(
+        frames,
+        valid=0.2,
+        test=0.0,
+        pretraining={"weights": str(first), "replay": [str(tmp_path / "known.xyz")]},
+        epochs=4,
+        batch_size=8,
+        out=str(tmp_path / "run"),
+        report=False,
+        device="cpu",
+    )
     replayed = [frame for frame in run.data.split.train if frame.config_type == "replay"]
-    assert (len(replayed), len(run.data.kept), run.evaluations["kept"].n_frames) == (36, 4, 4)
+    assert (len(replayed), len(run.data.kept), run.evaluations["kept"].n_frames) == (18, 2, 2)
+    assert all(np.isfinite(frame.forces).all() for frame in replayed)
     assert run.evaluations["start"].errors["forces"].rmse > run.evaluations["valid"].errors["forces"].rmse
 
 

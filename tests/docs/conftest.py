@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from ase.io import write
+from ase.units import Bohr, Hartree
 
 from equishare.datasets import load
 from equishare.potential import Committee, ModelConfig, Potential, Statistics, save
@@ -46,6 +47,6 @@ def record(atoms) -> dict:
     return {
         "elements": atoms.get_chemical_symbols(),
         "xyz": atoms.positions.tolist(),
-        "energy_hartree": atoms.get_potential_energy() / 27.211386,
-        "gradient": (-forces * 0.529177 / 27.211386).tolist(),
+        "energy_hartree": atoms.get_potential_energy() / Hartree,
+        "gradient": (-forces * Bohr / Hartree).tolist(),
     }

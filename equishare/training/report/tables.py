@@ -168,17 +168,17 @@ def _digits(value: float) -> int:
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
-    """What to do with the potential: (purpose, command)."""
+    """What to do with the potential: (purpose, command); frames that were given in Python have no file to name."""
     model = str(run.folder.model)
     split, data = run.data.split, run.config.data
     frame = (split.test or split.valid)[0]
-    frames = data.test[0] if isinstance(data.test, list) else frame.file
+    start, frames = "start.xyz", "new.xyz"
+    if frame.file:
+        start = f"{_short(frame.file)}@{frame.index}"
+        frames = _short(data.test[0] if isinstance(data.test, list) else frame.file)
     return [
-        ("predict frames", f"equishare eval {quote(model)} {quote(_short(frames))} --out predictions.xyz"),
-        (
-            "run molecular dynamics",
-            f"equishare md {quote(model)} {quote(f'{_short(frame.file)}@{frame.index}')} --temperature 300",
-        ),
+        ("predict frames", f"equishare eval {quote(model)} {quote(frames)} --out predictions.xyz"),
+        ("run molecular dynamics", f"equishare md {quote(model)} {quote(start)} --temperature 300"),
         ("use it in Python", f"atoms.calc = equishare.potential.load({model!r}).calculator()"),
     ]
 

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from equishare.training.fit import fit
 from equishare.training.report import plots
 from equishare.training.report.figures import to_svg
 from equishare.training.report.page import write_report
-from equishare.training.report.tables import number, signed
+from equishare.training.report.tables import commands, number, signed
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -114,3 +115,11 @@ def test_plots_of_few_and_missing_labels(mixed_frames, small_potential, pool):
         to_svg(plots.parity(result, PROPERTIES["forces"]), "Forces")
         to_svg(plots.element_errors(result), "Elements")
     assert "<svg" in to_svg(plots.frame_errors(result), "Frames")
+
+
+@pytest.mark.parametrize(("file", "frames", "start"), [("my.xyz", "my.xyz", "my.xyz@3"), ("", "new.xyz", "start.xyz")])
+def test_commands_of_frames_in_files_and_in_memory(file, frames, start):
+    frame, folder = SimpleNamespace(file=file, index=3), SimpleNamespace(model="m.safetensors")
+    data = SimpleNamespace(split=SimpleNamespace(test=[], valid=[frame]))
+    run = SimpleNamespace(folder=folder, data=data, config=SimpleNamespace(data=SimpleNamespace(test=0.1)))
+    assert [words.split()[3] for _, words in commands(run)[:2]] == [frames, start]

@@ -81,7 +81,6 @@ class ExportedPotential(nn.Module):
             cell=cell.unsqueeze(0),
             edge_index=edge_index,
             edge_shift=edge_shift,
-            num_nodes=n_atoms,
         )
         for name, value in zip(potential.config.conditions, conditions, strict=True):
             graph[name] = value

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from equishare.memory import keep_freed_memory
 from equishare.simulate.lammps.wheels import find_wheels
 
 
@@ -17,6 +18,7 @@ def run(plugin: Path, script: str, arguments: Sequence[str] = ()) -> int:
         script: input file.
         arguments: LAMMPS's own, such as ``["-log", "none", "-var", "T", "300"]``.
     """
+    keep_freed_memory()  # a step asks for the same arrays as the one before
     os.environ["LAMMPS_PLUGIN_PATH"] = str(plugin.parent)
     # the loader takes a library that is loaded already wherever LAMMPS asks for one of its name
     ctypes.CDLL(str(find_wheels().mpi / "libmpi.so.12"), ctypes.RTLD_GLOBAL)

@@ -38,7 +38,7 @@ class SymmetricNet(torch.nn.Module):
     def __init__(self, fields=8):
         super().__init__()
         field, radii = O3.irreps("0e+1o"), (0.2, 0.5, 0.9)
-        self.first = nn.PointConv(O3, 1, fields, field, field, radii=radii, neighbours=NEIGHBOURS)
+        self.first = nn.PointConv(O3, 1, fields, field, field, radii=radii, neighbours=float(NEIGHBOURS))
         self.norm = nn.FieldLayerNorm(fields * field)
         self.block = nn.PointTransformerBlock(O3, fields, field, heads=2, radii=radii)
         self.lengths = nn.GroupPool(fields * field, "norm", dimension=0)

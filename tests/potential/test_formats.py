@@ -63,23 +63,66 @@ def test_committee_and_repulsion_of_format_2():
     assert read_header(DATA / "format_2_committee.safetensors").metadata["note"]
 
 
+def everything() -> Potential:
+    """Every part that a file can have beside a dipole: conditions, polarizability, charges that reach far, nuclear repulsion."""
+    config = ModelConfig(
+        channels=4,
+        l_density=2,
+        l_features=2,
+        body_order=3,
+        n_basis=4,
+        n_hidden=4,
+        cutoff=4.0,
+        heads=("polarizability",),
+        conditions=("charge", "spin", "method"),
+        methods=("xtb", "pbe"),
+        long_range="coulomb",
+        repulsion="zbl",
+    )
+    closest = {"C-C": 1.2, "C-H": 1.0, "C-O": 1.1, "H-H": 0.7, "H-O": 0.9, "O-O": 1.2}
+    return Potential(config, Statistics(reference_energies=ENERGIES, neighbours=7.0, min_distance=closest))
+
+
+def of_an_ion(potential: Potential) -> dict[str, list[float]]:
+    ion = structures()[0]
+    ion.info.update(charge=-1, spin=2, method="pbe")
+    (row,) = potential.predict([ion])
+    return {name: np.ravel(value).tolist() for name, value in row.items()}
+
+
+def test_every_part_of_format_3():
+    pytest.importorskip("torchpme")
+    expected = json.loads((DATA / "format_3_everything.json").read_text())
+    found = of_an_ion(load(DATA / "format_3_everything.safetensors"))
+    assert set(found) == set(expected) >= {"polarizability", "charges"}
+    for name, values in expected.items():
+        assert np.allclose(found[name], values, rtol=1e-9, atol=1e-9), name
+
+
+ENERGIES = {"H": -13.5, "C": -1027.5, "O": -2041.5}
+
+
+def filled(potential: Potential) -> Potential:
+    """Weights from a formula: no library's random numbers."""
+    with torch.no_grad():
+        for k, weight in enumerate(potential.parameters()):
+            phase = torch.arange(weight.numel(), dtype=torch.float64)
+            size = weight.double().std() if weight.numel() > 1 and weight.any() else 1.0
+            weight.copy_((size * torch.sin(1.3 * phase + k)).view_as(weight))
+    return potential.double().eval()
+
+
 def write() -> None:
     config = ModelConfig(
         channels=4, l_density=3, l_features=2, body_order=4, n_basis=4, n_hidden=4, cutoff=4.0, heads=("dipole",)
     )
-    energies = {"H": -13.5, "C": -1027.5, "O": -2041.5}
-    constants = Statistics(reference_energies=energies, scale=0.8, shift={"C": -3.0}, neighbours=9.0, spacing=1.1)
-    potential = Potential(config, constants)
-    with torch.no_grad():
-        for k, weight in enumerate(potential.parameters()):
-            phase = torch.arange(weight.numel(), dtype=torch.float64)
-            weight.copy_(
-                (weight.double().std() if weight.numel() > 1 else 1.0) * torch.sin(1.3 * phase + k).view_as(weight)
-            )
+    constants = Statistics(reference_energies=ENERGIES, scale=0.8, shift={"C": -3.0}, neighbours=9.0, spacing=1.1)
+    potential, other = filled(Potential(config, constants)), filled(everything())
     DATA.mkdir(exist_ok=True)
-    potential = potential.double().eval()
     save(potential, DATA / f"format_{FORMAT}.safetensors")
     (DATA / f"format_{FORMAT}.json").write_text(json.dumps(numbers(potential), indent=1) + "\n")
+    save(other, DATA / f"format_{FORMAT}_everything.safetensors")
+    (DATA / f"format_{FORMAT}_everything.json").write_text(json.dumps(of_an_ion(other), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openmm
 from ase import Atoms, units
-from openmmml.mlpotential import MLPotentialImpl, MLPotentialImplFactory
 
 from equishare.errors import EquishareError
 from equishare.simulate.ase_calculator import EquishareCalculator
+
+if TYPE_CHECKING:
+    from equishare.simulate.openmm_systems import EquishareImpl
 
 KJ_MOL = units.kJ / units.mol  # in eV
 
@@ -59,10 +61,13 @@ class _Compute:
         return float(energy / KJ_MOL), np.asarray(forces / KJ_MOL * 10)
 
 
-class EquishareFactory(MLPotentialImplFactory):
-    """What `openmmml` finds by its entry point: ``MLPotential("equishare", modelPath="model.safetensors")``."""
+class EquishareFactory:
+    """What `openmmml` finds by its entry point: ``MLPotential("equishare", modelPath="model.safetensors")``.
 
-    def createImpl(self, name: str, modelPath: str | os.PathLike[str] | None = None, **options: Any) -> MLPotentialImpl:  # noqa: N802 (openmmml's)
+    It has the methods of ``MLPotentialImplFactory`` and is no subclass: `openmmml` reads its entry points while it is being imported.
+    """
+
+    def createImpl(self, name: str, modelPath: str | os.PathLike[str] | None = None, **options: Any) -> "EquishareImpl":  # noqa: N802 (openmmml's)
         """Load a model file.
 
         Raises:
@@ -70,43 +75,6 @@ class EquishareFactory(MLPotentialImplFactory):
         """
         if modelPath is None:
             raise OpenMMError('name the model file: MLPotential("equishare", modelPath="model.safetensors")')
+        from equishare.simulate.openmm_systems import EquishareImpl
+
         return EquishareImpl(EquishareCalculator(modelPath, dtype=options.get("dtype")))
-
-
-class EquishareImpl(MLPotentialImpl):
-    """Adds the force to systems that `openmmml` builds, whole ones and mixed ones."""
-
-    def __init__(self, calculator: EquishareCalculator) -> None:
-        self.calculator = calculator
-
-    def addForces(  # noqa: N802 (openmmml's)
-        self,
-        topology: "openmm.app.Topology",
-        system: "openmm.System",
-        atoms: Iterable[int] | None,
-        forceGroup: int,
-        **options: Any,
-    ) -> None:
-        """Add the force on these atoms; None: on all.
-
-        Raises:
-            OpenMMError: for an atom without an element.
-        """
-        found = list(topology.atoms())
-        chosen = found if atoms is None else [found[index] for index in atoms]
-        if any(atom.element is None for atom in chosen):
-            raise OpenMMError("every atom of the potential needs an element in the topology")
-        periodic = topology.getPeriodicBoxVectors() is not None or system.usesPeriodicBoundaryConditions()
-        force = openmm_force(
-            self.calculator,
-            [atom.element.atomic_number for atom in chosen],
-            particles=atoms,
-            periodic=periodic,
-            info=options.get("info"),
-        )
-        force.setForceGroup(forceGroup)
-        system.addForce(force)
-
-    def getMLLongRange(self) -> bool:  # noqa: N802 (openmmml's)
-        """Whether the potential reaches beyond its cutoff: it does not."""
-        return False

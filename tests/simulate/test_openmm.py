@@ -1,6 +1,8 @@
 """OpenMM: ASE's numbers, whole systems and mixed ones."""
 
 import importlib
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -31,6 +33,13 @@ def test_the_entry_point():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["openmmml.potentials"]["equishare"].partition(":")
     assert getattr(importlib.import_module(module), name) is EquishareFactory
+
+
+@pytest.mark.parametrize("first", ["equishare.simulate.openmm", "equishare.simulate.openmm_systems", "openmmml"])
+def test_whichever_is_imported_first(first):
+    """`openmmml` reads its entry points while it is being imported."""
+    code = f"import {first}, openmmml; from equishare.simulate.openmm import EquishareFactory"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.fixture(scope="module")

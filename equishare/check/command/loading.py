@@ -104,15 +104,16 @@ def build(target: Any) -> Any:
 
 
 def load_calculator(text: str) -> BaseCalculator:
-    """Return the ASE calculator typed: a saved potential (.safetensors), `module:name` or a factory of one.
+    """Return the ASE calculator typed: a saved potential (.safetensors, or one of the package), `module:name` or a factory of one.
 
     Raises:
         TargetError: it is no calculator.
     """
-    if text.endswith(".safetensors"):
-        if not Path(text).is_file():
+    # by name at call time: the checker stands beside the potential and is not built on it
+    ours = text.isidentifier() and text in importlib.import_module("equishare.potential.bundled").bundled()
+    if ours or text.endswith(".safetensors"):
+        if not (ours or Path(text).is_file()):
             raise TargetError(f"there is no file {text}")
-        # by name at call time: the checker stands beside the potential and is not built on it
         made = importlib.import_module("equishare.potential").load(text).calculator()
     else:
         made = build(load_target(text))

@@ -86,7 +86,8 @@ GIVEN = {
             "first=30": "first=10",
             "max_labels=60": "max_labels=12",
             "training_steps=200": "training_steps=2",
-            'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=12, training_steps=2, first=10,',
+            "console=Console()": "report=False",  # dynamics of 10 ps stand in the report
+            'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=12, training_steps=2, first=10, report=False,',
         },
         left_out={"equishare.learn(\n    bulk": "needs CHGNet, which no extra installs"},
         slow=True,

@@ -40,8 +40,8 @@ KNOWN = {
 
 
 @pytest.fixture
-def workshop(example_files, tmp_path, monkeypatch):
-    """A copy of the files, as the working folder."""
+def workshop(example_files, tmp_path, monkeypatch, unchecked):
+    """A copy of the files, as the working folder; blocks run as a user's, without the check of signatures."""
     shutil.copytree(example_files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")

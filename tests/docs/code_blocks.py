@@ -86,6 +86,7 @@ GIVEN = {
             "first=30": "first=10",
             "max_labels=60": "max_labels=12",
             "training_steps=200": "training_steps=2",
+            "campaign.number == 5": "campaign.number == 1",
             "console=Console()": "report=False",  # dynamics of 10 ps stand in the report
             'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=12, training_steps=2, first=10, report=False,',
         },

@@ -89,7 +89,24 @@ def check_batch(x: Tensor, batch: Tensor, batch_size: int | None) -> int:
 
 def check_channels(x: Tensor, channels: int, order: int, who: str, name: str = "x") -> None:
     """Raise unless the features are [..., n (order times), channels]."""
-    fits = x.ndim > order and x.shape[-1] == channels and (order < 2 or x.shape[-2] == x.shape[-3])
+    fits = x.ndim > order and x.shape[-1] == channels and len(set(x.shape[-1 - order : -1])) <= 1
     if not fits:
         points = "".join(["n, "] * order)
         raise LayerError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")
+
+
+def sets_of(
+    x: Tensor, mask: Tensor | None, size: int | None, orders: tuple[int, int], channels: int, who: str
+) -> tuple[torch.Size, int]:
+    """(batch, points a set) of the input of a layer from one order to another; raise where they do not fit or are not known."""
+    order_in, order_out = orders
+    check_channels(x, channels, order_in, who)
+    batch = x.shape[: x.ndim - 1 - order_in]
+    if order_in > 0:
+        size = x.shape[-2]
+    elif mask is not None:
+        size = mask.shape[-1]
+    elif size is None and order_out > 0:
+        raise LayerError("from order 0 the number of points is needed: give a mask or a size")
+    check_mask(mask, (*batch, size or 0))
+    return batch, size or 0

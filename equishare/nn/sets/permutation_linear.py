@@ -21,7 +21,7 @@ from equishare.nn.sets.levels import (
     contract,
     fill_padding,
 )
-from equishare.nn.sets.padding import check_channels, check_mask
+from equishare.nn.sets.padding import sets_of
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -164,16 +164,9 @@ class PermutationLinear(Layer):
             mask: ``[..., n]``, true at points; what stands at padding does not matter, and y is zero there.
             size: n, for order 0 without a mask.
         """
-        check_channels(x, self.in_channels, self.order_in, type(self).__name__)
-        batch = x.shape[: x.ndim - 1 - self.order_in]
-        if self.order_in > 0:
-            size = x.shape[-2]
-        elif mask is not None:
-            size = mask.shape[-1]
-        elif size is None and self.order_out > 0:
-            raise LayerError("from order 0 the number of points is needed: give a mask or a size")
-        check_mask(mask, (*batch, size or 0))
-        return self._map(x, mask, size or 0, None)
+        orders = self.order_in, self.order_out
+        _, points = sets_of(x, mask, size, orders, self.in_channels, type(self).__name__)
+        return self._map(x, mask, points, None)
 
     def _map(self, x: Tensor, mask: Tensor | None, size: int, weight: Tensor | None) -> Tensor:
         levels = contract(fill_padding(x, self.order_in, mask), self.order_in, mask, self.undirected)

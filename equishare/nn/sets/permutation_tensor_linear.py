@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from equishare.groups.on_cpu import on_cpu
 from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.features import SetFeatures, points_of
-from equishare.nn.sets.padding import check_channels, check_mask
+from equishare.nn.sets.padding import sets_of
 from equishare.nn.sets.tensor_maps import Piece, partitions, pieces
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -114,18 +114,11 @@ class PermutationTensorLinear(TensorMaps):
             mask: ``[..., n]``, true at points; what stands at padding does not matter, and y is zero there.
             size: n, for order 0 without a mask.
         """
-        check_channels(x, self.in_channels, self.order_in, type(self).__name__)
-        batch = x.shape[: x.ndim - 1 - self.order_in]
-        if self.order_in > 0:
-            size = x.shape[-2]
-        elif mask is not None:
-            size = mask.shape[-1]
-        elif size is None and self.order_out > 0:
-            raise LayerError("from order 0 the number of points is needed: give a mask or a size")
-        check_mask(mask, (*batch, size or 0))
+        orders = self.order_in, self.order_out
+        batch, points = sets_of(x, mask, size, orders, self.in_channels, type(self).__name__)
         flat = x.reshape(math.prod(batch), *x.shape[len(batch) :])
-        there = None if mask is None else mask.reshape(math.prod(batch), size or 0)
-        out = self._map(_without_padding(flat, self.order_in, there), there, size or 0, self.weight, self.bias)
+        there = None if mask is None else mask.reshape(math.prod(batch), points)
+        out = self._map(_without_padding(flat, self.order_in, there), there, points, self.weight, self.bias)
         return out.reshape(*batch, *out.shape[1:])
 
     def _map(self, x: Tensor, mask: Tensor | None, size: int, weight: Tensor, bias: Tensor | None) -> Tensor:

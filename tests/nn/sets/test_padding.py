@@ -32,3 +32,9 @@ def test_errors(unchecked):
         nn.from_padded(x[None], torch.ones(1, 3))
     with pytest.raises(ValueError, match=r"\[1, 3\] expected"):
         nn.from_padded(x[None], torch.ones(1, 4, dtype=torch.bool))
+
+
+def test_every_axis_of_points_has_the_same_size():
+    layer = nn.PermutationTensorLinear(3, 1, 2, 2)
+    with pytest.raises(nn.LayerError, match=r"\[..., n, n, n, 2\] expected, got \[4, 3, 3, 2\]"):
+        layer(torch.zeros(4, 3, 3, 2))

@@ -5,12 +5,13 @@ from typing import Any
 from equishare.nn.e3.channel_product import ChannelProduct
 from equishare.nn.e3.channel_tensor_product import ChannelTensorProduct
 from equishare.nn.e3.density_conv import DensityConv, natural_irreps
+from equishare.nn.e3.full_tensor_product import FullTensorProduct, FullyConnectedTensorProduct
 from equishare.nn.e3.gate import Gate
 from equishare.nn.e3.irreps_linear import IrrepsLinear
 from equishare.nn.e3.radial_basis import RadialBasis
 from equishare.nn.e3.readout import Readout
 from equishare.nn.e3.spherical_harmonics import SphericalHarmonics
-from equishare.nn.e3.tensor_product import FullTensorProduct, FullyConnectedTensorProduct, TensorProduct
+from equishare.nn.e3.tensor_product import TensorProduct
 from equishare.nn.emlp import EMLP, emlp
 from equishare.nn.export import to_torch
 from equishare.nn.fields.activation import NormActivation, PointwiseActivation

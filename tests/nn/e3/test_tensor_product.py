@@ -136,6 +136,10 @@ def test_what_cannot_be_is_refused():
             lambda: nn.FullTensorProduct("1o", "1o")(torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(1)),
             "weight='given'",
         ),
+        (
+            lambda: nn.TensorProduct("1o", "1o", "0e", weight="given")(torch.zeros(2, 3), torch.zeros(2, 3)),
+            "weights expected, got none",
+        ),
         (lambda: nn.IrrepsLinear("8x0e+4x1o", "8x0e"), "SharedLinear"),
     ):
         with pytest.raises(nn.LayerError, match=message):

@@ -150,8 +150,13 @@ class Convolution:
             device=weight.device,
             dtype=weight.dtype,
         )
-        with torch.no_grad():
-            plain.weight.copy_(weight)  # type: ignore[operator]
-            if bias is not None:
-                plain.bias.copy_(bias)  # type: ignore[operator]
-        return plain
+        return holding(plain, weight, bias)
+
+
+def holding(plain: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """A module of torch with these numbers as its own."""
+    with torch.no_grad():
+        plain.weight.copy_(weight)  # type: ignore[operator]
+        if bias is not None:
+            plain.bias.copy_(bias)  # type: ignore[operator]
+    return plain

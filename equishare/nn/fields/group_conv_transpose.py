@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
+from equishare.nn.fields.convolution import holding
 from equishare.nn.fields.group_conv import _GroupConv
 from equishare.nn.layer import EquivarianceError
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -81,11 +81,7 @@ class _GroupConvTranspose(_GroupConv):
             device=weight.device,
             dtype=weight.dtype,
         )
-        with torch.no_grad():
-            plain.weight.copy_(weight)  # type: ignore[operator]
-            if bias is not None:
-                plain.bias.copy_(bias)  # type: ignore[operator]
-        return plain.train(self.training)
+        return holding(plain, weight, bias).train(self.training)
 
 
 class GroupConvTranspose1d(_GroupConvTranspose):

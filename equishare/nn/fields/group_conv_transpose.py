@@ -89,6 +89,7 @@ class GroupConvTranspose1d(_GroupConvTranspose):
 
     Law and arguments as :class:`GroupConvTranspose2d`.
 
+    >>> import torch
     >>> from equishare import groups, nn
     >>> nn.GroupConvTranspose1d(groups.cyclic(2), 2, 3, 4, stride=2, padding=1)(torch.zeros(1, 4, 10)).shape
     torch.Size([1, 6, 20])
@@ -117,6 +118,7 @@ class GroupConvTranspose2d(_GroupConvTranspose):
     Raises:
         EquivarianceError: as there, or a padding that is not of zeros.
 
+    >>> import torch
     >>> from equishare import groups, nn
     >>> layer = nn.GroupConvTranspose2d(groups.cyclic(4), 2, 3, 4, stride=2, padding=1)
     >>> layer(torch.zeros(1, 8, 5, 5)).shape, layer.to_torch()
@@ -131,6 +133,7 @@ class GroupConvTranspose3d(_GroupConvTranspose):
 
     Law and arguments as :class:`GroupConvTranspose2d`.
 
+    >>> import torch
     >>> from equishare import groups, nn
     >>> layer = nn.GroupConvTranspose3d(groups.octahedral(), 1, 1, 2, stride=2, padding=0, field_out=groups.octahedral().trivial())
     >>> layer(torch.zeros(1, 24, 2, 2, 2)).shape

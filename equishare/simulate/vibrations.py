@@ -119,11 +119,12 @@ def phonons(atoms: Atoms, supercell: tuple[int, int, int], points: int = 60, mes
     except ImportError as error:
         raise VibrationError("phonon bands need phonopy: pip install 'equishare[phonons]'") from error
     cell = PhonopyAtoms(symbols=atoms.get_chemical_symbols(), cell=atoms.cell.array, positions=atoms.positions)
-    phonon: Any = Phonopy(cell, np.diag(supercell), log_level=0)
+    # the path is that of this cell: phonopy 4 would reduce it to a primitive one, whose points are others
+    phonon: Any = Phonopy(cell, np.diag(supercell), primitive_matrix="P", log_level=0)
     phonon.generate_displacements(distance=0.01)
     forces = []
     for displaced in phonon.supercells_with_displacements:
-        frame = Atoms(displaced.symbols, positions=displaced.positions, cell=displaced.cell, pbc=True)
+        frame = Atoms(displaced.symbols, positions=displaced.positions, cell=displaced.cell, pbc=True, info=atoms.info)
         forces.append(atoms.calc.get_property("forces", frame))
     phonon.forces = np.array(forces)
     phonon.produce_force_constants()

@@ -110,6 +110,23 @@ def test_units_of_arrays(tmp_path, said):
     assert any("multiplied by 0.0433641" in remark.text for remark in frames[0].remarks)
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 3])
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("each", [False, True])
+def test_cells_in_arrays(tmp_path, n_frames, flat, each):
+    """One cell is that of all frames, also where there are as many frames as it has vectors."""
+    cells = np.random.default_rng(0).normal(size=(n_frames, 3, 3)) + 5 * np.eye(3)
+    cells = cells if each else cells[:1]
+    given = cells if each else cells[0]
+    given = given.reshape(*given.shape[:-2], 9) if flat else given
+    np.savez(tmp_path / "a.npz", z=[3, 3], R=np.zeros((n_frames, 2, 3)), cell=given, E=np.zeros(n_frames))
+    frames = read_frames(tmp_path / "a.npz")
+    for frame, cell in zip(frames, np.broadcast_to(cells, (n_frames, 3, 3)), strict=True):
+        np.testing.assert_array_equal(frame.atoms.cell, cell)
+        assert frame.atoms.pbc.all()
+        assert "cell" not in frame.atoms.info
+
+
 def test_frames_of_several_sizes_in_one_array(tmp_path):
     numbers, positions = np.array([[8, 1, 1], [1, 1, 0]]), np.arange(18.0).reshape(2, 3, 3)
     np.savez(tmp_path / "a.npz", Z=numbers, R=positions, forces=positions, energy=[1.0, 2.0])
@@ -126,6 +143,7 @@ def test_frames_of_several_sizes_in_one_array(tmp_path):
         ({"z": np.array(["H"] * 3), "R": np.zeros((2, 3, 3))}, "as numbers, got"),
         ({"z": np.array([None]), "R": np.zeros((1, 1, 3))}, "pickles, and refused"),
         ({"z": np.ones(3), "R": np.zeros((2, 3, 3)), "E": np.zeros(2), "e_unit": "foot"}, "unit 'foot' is not known"),
+        ({"z": np.ones(3), "R": np.zeros((2, 3, 3)), "box": np.ones((2, 3))}, r"box to hold one cell .*\(2, 3\)"),
     ],
 )
 def test_broken_arrays(tmp_path, arrays, message):

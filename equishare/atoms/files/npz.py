@@ -52,19 +52,23 @@ def read_npz(file: str, stop: int | None = None) -> Iterator[Atoms]:
         raise FrameReadError(
             f"{file}: expected atomic numbers and positions as numbers, got {numbers.dtype} and {positions.dtype}"
         )
+    cell = _cells(arrays, n_frames, file)
     each = {
         name: array
         for name, array in arrays.items()
-        if array.ndim and len(array) == n_frames and array is not numbers and array is not positions
+        if array.ndim
+        and len(array) == n_frames
+        and array is not numbers
+        and array is not positions
+        and name.lower() not in _CELL
     }
     energy_unit, length_unit = _units(arrays, each, numbers, file)
-    cell = next((each.pop(name) for name in list(each) if name.lower() in _CELL), None)
     for n in islice(range(n_frames), stop):
         z = np.asarray(numbers if numbers.ndim == 1 else numbers[n], dtype=int)
         there = z > 0  # frames of fewer atoms are filled up with zeros
         atoms = Atoms(z[there], positions[n][there] * length_unit)
         if cell is not None:
-            atoms.set_cell(np.asarray(cell[n], dtype=float) * length_unit)
+            atoms.set_cell(cell[n] * length_unit)
             atoms.pbc = True
         for name, array in each.items():
             value = array[n]
@@ -84,6 +88,20 @@ def _array(arrays: Mapping[str, np.ndarray], names: tuple[str, ...], file: str, 
     raise FrameReadError(
         f"{file}: expected {what} under one of the names {', '.join(names)}, got the arrays {', '.join(arrays) or 'none'}"
     )
+
+
+def _cells(arrays: Mapping[str, np.ndarray], n_frames: int, file: str) -> np.ndarray | None:
+    """A cell for each frame, ``[frames, 3, 3]``; one cell is that of all frames. None where there is none."""
+    name = next((name for name in arrays if name.lower() in _CELL), None)
+    if name is None:
+        return None
+    cell = arrays[name]
+    if cell.dtype.kind not in "iuf" or cell.shape not in {(3, 3), (9,), (n_frames, 3, 3), (n_frames, 9)}:
+        raise FrameReadError(
+            f"{file}: expected the array {name} to hold one cell (3, 3), or one a frame ({n_frames}, 3, 3), got {cell.dtype} of shape "
+            f"{cell.shape}"
+        )
+    return np.broadcast_to(cell.reshape(-1, 3, 3).astype(float), (n_frames, 3, 3))
 
 
 def _label(name: str) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from ase import Atoms
 
 from equishare.atoms.checks.findings import Remark
-from equishare.atoms.properties import PROPERTIES, LabelError, Property
+from equishare.atoms.properties import PROPERTIES, LabelError, Property, conditions
 
-__all__ = ["READER", "LabelReader", "read_labels"]
+__all__ = ["READER", "LabelReader", "read_conditions", "read_labels"]
 
 READER = "equishare_reader"  # key of info under which a reader of files leaves a remark
 _PREFIXES = ("", "ref_", "dft_", "qm_", "xtb_")
@@ -42,6 +42,16 @@ def read_labels(images: Sequence[Atoms], names: Sequence[str], keys: Mapping[str
     said = reader.read(images, names)
     reader.finish()
     return said
+
+
+def read_conditions(images: Sequence[Atoms], names: Sequence[str]) -> list[dict[str, int | str]]:
+    """What each image says of charge, spin and the other conditions of the table; labels are not looked at.
+
+    >>> read_conditions([Atoms("H", info={"total_charge": 1})], ["proton"])
+    [{'charge': 1}]
+    """
+    search = _Search({})
+    return [search.find(_Image(atoms, name), conditions())[0] for atoms, name in zip(images, names, strict=True)]
 
 
 class LabelReader:
@@ -141,10 +151,18 @@ class _Search:
         self.found: dict[tuple[Any, str], list[str]] = {}
 
     def labels(self, image: _Image) -> dict[str, Any]:
+        values, keys, remarks = self.find(image, PROPERTIES.values())
+        if READER in image.whole:
+            said = image.atoms.info.pop(READER)
+            remarks.append(Remark("warning" if "left out" in said or "not converge" in said else "info", said))
+        return {**values, "keys": keys, "remarks": tuple(remarks), "weight": _weight(image)}
+
+    def find(self, image: _Image, rows: Iterable[Property]) -> tuple[dict[str, Any], dict[str, str], list[Remark]]:
+        """Values of these properties, the keys that they stand under, and what was decided."""
         values: dict[str, Any] = {}
         keys: dict[str, str] = {}
         remarks: list[Remark] = []
-        for row in PROPERTIES.values():
+        for row in rows:
             try:
                 key = self._key(row, image, remarks)
                 value = None if key is None else image.value(row, key)
@@ -156,10 +174,7 @@ class _Search:
                 continue
             if key is not None and value is not None:
                 values[row.name], keys[row.name] = value, key
-        if READER in image.whole:
-            said = image.atoms.info.pop(READER)
-            remarks.append(Remark("warning" if "left out" in said or "not converge" in said else "info", said))
-        return {**values, "keys": keys, "remarks": tuple(remarks), "weight": _weight(image)}
+        return values, keys, remarks
 
     def _key(self, row: Property, image: _Image, remarks: list[Remark]) -> str | None:
         given = self.given.get(row.name)

@@ -20,7 +20,7 @@ from equishare.atoms.files.molecules import read_gaussian, read_orca
 from equishare.atoms.files.npz import read_npz
 from equishare.atoms.files.vasp import read_outcar, read_vasprun
 from equishare.atoms.frame import Frame
-from equishare.atoms.labels import read_labels
+from equishare.atoms.labels import read_conditions, read_labels
 from equishare.atoms.source import FrameReadError, Source
 
 __all__ = ["frames_of", "read_frames", "read_structures", "read_unlabelled"]
@@ -86,12 +86,17 @@ def read_structures(source: Path) -> list[Atoms]:
 
 
 def read_unlabelled(sources: Sequence[Path]) -> list[Frame]:
-    """The frames of sources, as `read_frames` reads them, without a look at their labels.
+    """The frames of sources, as `read_frames` reads them, with their conditions, without a look at their labels.
 
     Raises:
         FrameReadError: as `read_frames`.
     """
-    return [Frame(atoms, file=file, index=index) for source in sources for file, index, atoms in _read_source(source)]
+    read = [item for source in sources for item in _read_source(source)]
+    said = read_conditions([atoms for _, _, atoms in read], [f"{file}@{index}" for file, index, _ in read])
+    return [
+        Frame(atoms, conditions=found, file=file, index=index)
+        for (file, index, atoms), found in zip(read, said, strict=True)
+    ]
 
 
 # what ASE has no reader for, or one that says less or more than the file does

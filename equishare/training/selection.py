@@ -14,7 +14,8 @@ from ase.io import write
 from equishare.atoms.frame import Frame
 from equishare.errors import EquishareError
 from equishare.files import replacing
-from equishare.potential import AtomGraph, Potential, collate, from_atoms
+from equishare.potential import AtomGraph, Potential, collate
+from equishare.potential.given import conditioned_graph
 from equishare.training.data.batches import batches_by_size
 from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH
 
@@ -44,13 +45,14 @@ def select(
 
     Args:
         potential: One with a committee.
-        frames: The pool; labels are not looked at.
+        frames: The pool, with the conditions that the potential takes in ``info``; labels are not looked at.
         count: How many to choose.
         progress: Told the number of frames predicted.
 
     Raises:
         SelectionError: for a potential without a committee, or more frames than there are.
         GraphError: for a frame that has no graph.
+        ConditionError: for a condition that is not one that the potential takes.
         UnknownSpeciesError: for an element that the potential does not know.
 
     Zaverkin, Holzmüller, Steinwart and Kästner, "Exploring chemical and conformational spaces by batch mode deep active
@@ -62,14 +64,14 @@ def select(
         )
     if not 1 <= count <= len(frames):
         raise SelectionError(f"expected a count from 1 to {len(frames)}, the frames of the pool, got {count}")
-    graphs = [from_atoms(atoms, potential.cutoff) for atoms in frames]
+    graphs = [conditioned_graph(atoms, potential.config) for atoms in frames]
     return largest_determinant(_deviations(potential, graphs, progress), count)
 
 
 def write_selection(
     path: str | os.PathLike[str], frames: Sequence[Frame], predictions: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write geometries without labels, so that nobody trains on what they came with, and how uncertain each is.
+    """Write geometries without labels, so that nobody trains on what they came with, their conditions, and how uncertain each is.
 
     ``source`` is the frame's name, ``energy_uncertainty`` in eV, ``forces_uncertainty`` of each atom in eV/Å. Written beside its
     place, then renamed.
@@ -80,7 +82,7 @@ def write_selection(
     images = []
     for frame, predicted in zip(frames, predictions, strict=True):
         atoms = Atoms(frame.atoms.symbols, positions=frame.atoms.positions, cell=frame.atoms.cell, pbc=frame.atoms.pbc)
-        atoms.info.update(source=frame.name, energy_uncertainty=predicted["energy_uncertainty"])
+        atoms.info.update(frame.conditions, source=frame.name, energy_uncertainty=predicted["energy_uncertainty"])
         atoms.arrays["forces_uncertainty"] = predicted["forces_uncertainty"].astype(np.float64)
         images.append(atoms)
     with replacing(path) as beside:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from ase.build import molecule
+from ase.io import write
 
-from equishare.potential import Committee
-from equishare.training.selection import SelectionError, largest_determinant, select
+from equishare.atoms import read_unlabelled
+from equishare.potential import Committee, Potential
+from equishare.training.selection import SelectionError, largest_determinant, select, write_selection
 
 
 def test_greedy_choice_is_the_largest_determinant_at_every_step():
@@ -59,6 +61,35 @@ def test_the_first_choice_is_the_most_uncertain_frame(uncertain):
     chosen = select(uncertain, pool, 4)
     assert spread[chosen[0]] == pytest.approx(max(spread))
     assert len({index // 2 for index in chosen}) == 4
+
+
+def test_the_charge_of_a_frame_counts(small_potential):
+    config = small_potential.config.model_copy(update={"conditions": ("charge",)})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        charged = Potential(config, small_potential.statistics).double().eval()
+    charged.committee = Committee(charged.energy.n_inputs, 2).double()
+    charged.committee.set_precision(torch.eye(charged.energy.n_inputs), torch.Generator().manual_seed(0))
+    pool = [molecule("H2O") for _ in range(3)]
+    for charge, atoms in enumerate(pool, start=-1):
+        atoms.info["charge"] = charge
+    spread = [row["energy_uncertainty"] for row in charged.predict(pool)]
+    order = np.argsort(spread)
+    assert select(charged, [pool[k] for k in order], 1) == [2]
+    assert np.ptp(spread) > 0
+
+
+def test_what_is_written_keeps_the_charge(tmp_path):
+    cation = molecule("H2O")
+    cation.info.update(total_charge=1, energy=-3.0)
+    write(tmp_path / "pool.xyz", cation, format="extxyz")
+    pool = read_unlabelled([tmp_path / "pool.xyz"])
+    write_selection(
+        tmp_path / "chosen.xyz", pool, [{"energy_uncertainty": 0.1, "forces_uncertainty": np.zeros(3, np.float32)}]
+    )
+    (chosen,) = read_unlabelled([tmp_path / "chosen.xyz"])
+    assert chosen.conditions == {"charge": 1}
+    assert "energy" not in chosen.atoms.info
 
 
 def test_what_cannot_be_chosen(uncertain):

@@ -121,12 +121,14 @@ def test_what_is_replayed_trains_along_and_is_judged(first, tmp_path):
     others = [molecule(["H2O", "CH3OH", "CH4", "HCOOH"][k % 4]) for k in range(20)]
     for k, atoms in enumerate(others):
         atoms.rattle(0.05, seed=k)
+        atoms.info["total_charge"] = k % 2
     ase.io.write(tmp_path / "known.xyz", others)
     run = equishare.train(
         frames,
         valid=0.2,
         test=0.0,
         pretraining={"weights": str(first), "replay": [str(tmp_path / "known.xyz")]},
+        frame_weights={"replay": 0.5},
         epochs=4,
         batch_size=8,
         out=str(tmp_path / "run"),
@@ -135,7 +137,8 @@ def test_what_is_replayed_trains_along_and_is_judged(first, tmp_path):
     )
     replayed = [frame for frame in run.data.split.train if frame.config_type == "replay"]
     assert (len(replayed), len(run.data.kept), run.evaluations["kept"].n_frames) == (18, 2, 2)
-    assert all(np.isfinite(frame.forces).all() for frame in replayed)
+    assert all(np.isfinite(frame.forces).all() and frame.weight == 0.5 for frame in replayed)
+    assert {frame.conditions["charge"] for frame in replayed} == {0, 1}
     assert run.evaluations["start"].errors["forces"].rmse > run.evaluations["valid"].errors["forces"].rmse
 
 

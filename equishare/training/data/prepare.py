@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,8 @@ from equishare.training.data.levels import Levels, methods_of, references
 
 IN_MEMORY = "(frames given in Python)"
 """What a configuration says of frames that no file holds."""
+REPLAYED = "replay"
+"""The ``config_type`` of frames that are trained on along with the new ones, so that they are not forgotten."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ def prepare(config: TrainConfig, given: Parts | None = None, tell: Tell | None =
     Raises:
         EquishareError: where frames cannot be read, divided or trained on; the message says what to do.
     """
-    parts, cutoff = _weighed(given or _read_parts(config, tell), config.data.frame_weights), config.model.cutoff
+    parts, cutoff = _weighed(given or _read_parts(config, tell), config), config.model.cutoff
     generator = np.random.default_rng(config.run.seed)
     split = split_frames(parts.train, parts.valid, parts.test, generator=generator, cutoff=cutoff)
     held_out = [part for part in (parts.valid, parts.test) if not isinstance(part, float)]
@@ -96,12 +98,14 @@ def _read_parts(config: TrainConfig, tell: Tell | None) -> Parts:
     return Parts(read(data.train), valid, test)
 
 
-def _weighed(parts: Parts, weights: Mapping[str, float]) -> Parts:
+def _weighed(parts: Parts, config: TrainConfig) -> Parts:
     """Frames with the weights of their kinds."""
+    weights = config.data.frame_weights
     if not weights:
         return parts
     given = [part for part in (parts.train, parts.valid, parts.test) if not isinstance(part, float)]
     kinds = {frame.config_type for part in given for frame in part}
+    kinds |= {REPLAYED} if config.pretraining.replay else set()
     unknown = [name for name in weights if name not in kinds]
     if unknown:
         known = ", ".join(sorted(kinds - {""})) or "none"

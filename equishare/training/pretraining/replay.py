@@ -12,11 +12,9 @@ from equishare.atoms.reading import read_unlabelled
 from equishare.potential import load
 from equishare.training.config import TrainConfig
 from equishare.training.data.graph_parts import GraphParts
-from equishare.training.data.prepare import PreparedData
+from equishare.training.data.prepare import REPLAYED, PreparedData
 from equishare.training.initial import initial_potential
 
-KIND = "replay"
-"""The ``config_type`` of such frames, by which `--weights replay=0.5` weighs them."""
 _HELD = 10
 
 
@@ -26,16 +24,16 @@ def replayed(
     """The data with the structures of ``pretraining.replay`` among the training frames; every tenth is held out and shows what was forgotten.
 
     Their labels are what the weights say, moved to the level of the new frames: so they may be of another method than those, and need none of their
-    own. Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (1995).
+    own. `--weights replay=0.5` weighs them. Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (1995).
 
     Raises:
         FrameReadError: if the files cannot be read.
         UnknownSpeciesError: if there is an element that the weights do not know.
     """
     found = read_unlabelled(config.pretraining.replay)
-    bare = [Atoms(f.atoms, info={**f.conditions, "config_type": KIND}) for f in found]
+    bare = [Atoms(f.atoms, info={**f.conditions, "config_type": REPLAYED}) for f in found]
     potential = initial_potential(config, data, graphs.train, load(start))
-    weight = config.data.frame_weights.get(KIND, 1.0)
+    weight = config.data.frame_weights.get(REPLAYED, 1.0)
     frames = [
         Frame(
             atoms,

@@ -6,7 +6,7 @@ import json
 import ase.io
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.calculators.lj import LennardJones
 
@@ -15,6 +15,7 @@ from equishare.potential.domain import Domain
 from equishare.simulate import MDError, MDSettings
 from equishare.simulate.md import run as module
 from equishare.simulate.md.files import CHECKPOINT, Checkpoint
+from equishare.simulate.md.rows import MDRow
 from tests.simulate.md_runs import run_md
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0, "Li-Li": 0.0}, max_nearest={})
@@ -74,6 +75,39 @@ def test_a_run_is_made_longer(tmp_path):
     run_md(potential, water, 30, tmp_path / "parts", MDSettings(), restart=True, domain=WIDE)
     whole, parts = ((tmp_path / name / "trajectory.xyz").read_text() for name in ("whole", "parts"))
     assert whole == parts
+
+
+def test_a_linear_molecule_keeps_its_temperature(tmp_path):
+    """It has four degrees of freedom without shift and turning, and keeps them when it goes on bent."""
+    potential = weak({"H": -13.6, "O": -2041.0})
+    linear = Atoms("OHH", [[0, 0, 0], [0.96, 0, 0], [-0.96, 0, 0]])
+    settings = MDSettings(ensemble="nve", interval=5)
+    whole = run_md(potential, linear, 20, tmp_path / "whole", settings, domain=WIDE)
+    run_md(potential, linear, 10, tmp_path / "parts", settings, domain=WIDE)
+    parts = run_md(potential, linear, 20, tmp_path / "parts", settings, restart=True, domain=WIDE)
+    assert whole.rows[0].temperature == pytest.approx(300)
+    assert whole.rows[0].kinetic_energy == pytest.approx(4 / 2 * units.kB * 300)
+    assert [row.temperature for row in parts.rows[-2:]] == [row.temperature for row in whole.rows[-2:]]
+
+
+def test_long_times_are_written_in_full(tmp_path):
+    row = MDRow(step=2_000_001, time=1_000_000.5, temperature=300.0, potential_energy=-1.0, kinetic_energy=0.1,
+                max_force=1.0, steps_per_second=1.0)  # fmt: skip
+    assert row.line("nve")[1] == "1000000.5"
+
+
+@pytest.mark.parametrize("name", ["trajectory.xyz", "md.csv", "trajectory.traj"])
+def test_a_file_that_lost_its_end(tmp_path, name):
+    potential, water = weak({"H": -13.6, "O": -2041.0}), molecule("H2O")
+    settings = MDSettings(trajectory="traj" if name.endswith("traj") else "xyz")
+    run_md(potential, water, 20, tmp_path / "run", settings, domain=WIDE)
+    path = tmp_path / "run" / name
+    if name.endswith("traj"):
+        ase.io.write(path, ase.io.read(path, ":1"))
+    else:
+        path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(MDError, match=rf"{name} holds less than restart.npz beside it says"):
+        run_md(potential, water, 30, tmp_path / "run", settings, restart=True, domain=WIDE)
 
 
 def test_what_cannot_go_on(tmp_path):

@@ -33,6 +33,8 @@ class Checkpoint:
         settings: Those of the run, by name.
         integrator: Its state.
         written: How much of each file was written at that time: bytes, of ``.traj`` frames.
+        degrees: Degrees of freedom that hold kinetic energy: what a bent molecule has of them does not say how it began. None in files of
+            before.
     """
 
     numbers: np.ndarray
@@ -44,11 +46,14 @@ class Checkpoint:
     settings: dict[str, Any]
     integrator: dict[str, Any]
     written: dict[str, int]
+    degrees: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write it beside the one that is there, then put it in its place."""
         arrays = {name: getattr(self, name) for name in ("numbers", "positions", "momenta", "cell")}
-        rest = {name: getattr(self, name) for name in ("step", "energy", "settings", "integrator", "written")}
+        rest = {
+            name: getattr(self, name) for name in ("step", "energy", "settings", "integrator", "written", "degrees")
+        }
         with replacing(folder / CHECKPOINT) as beside, open(beside, "wb") as file:
             np.savez(file, rest=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
 
@@ -99,7 +104,7 @@ class Writer:
         csv.writer(self.table).writerow(row.line(self.settings.ensemble))
         self.table.flush()
 
-    def checkpoint(self, atoms: Atoms, step: int, state: dict[str, Any]) -> None:
+    def checkpoint(self, atoms: Atoms, step: int, state: dict[str, Any], degrees: int) -> None:
         """Note where the run is."""
         frames = len(self.trajectory) if self.settings.trajectory == "traj" else self.trajectory.tell()
         Checkpoint(
@@ -112,6 +117,7 @@ class Writer:
             settings=asdict(self.settings),
             integrator=state,
             written={"trajectory": frames, "table": self.table.tell()},
+            degrees=degrees,
         ).save(self.folder)
 
 
@@ -120,7 +126,7 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
     """The files of a run, new ones or cut back to where the checkpoint was.
 
     Raises:
-        MDError: if the folder holds a run already and it is not to go on.
+        MDError: if the folder holds a run already and it is not to go on, or a file of it holds less than the checkpoint says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trajectory, table = folder / f"trajectory.{settings.trajectory}", folder / "md.csv"
@@ -131,7 +137,7 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
                     f"{each} exists: the folder holds a run already; choose another, go on with it by --restart, or remove it"
                 )
     else:
-        os.truncate(table, resumed.written["table"])
+        _cut(table, resumed.written["table"])
         _cut(trajectory, resumed.written["trajectory"])
     with ExitStack() as stack:
         lines = stack.enter_context(open(table, "w" if resumed is None else "a", newline="", encoding="utf-8"))
@@ -144,18 +150,27 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
         yield Writer(folder, settings, stack.enter_context(frames), lines)
 
 
-def _cut(trajectory: Path, written: int) -> None:
+def _cut(path: Path, written: int) -> None:
     """Leave out what was written after the checkpoint."""
-    if trajectory.suffix == ".xyz":
-        os.truncate(trajectory, written)
+    if path.suffix != ".traj":
+        _check_length(path, path.stat().st_size, written)
+        os.truncate(path, written)
         return
-    with Trajectory(trajectory) as frames:
+    with Trajectory(path) as frames:
+        _check_length(path, len(frames), written)
         if len(frames) == written:
             return
         kept = [frames[k] for k in range(written)]
-    with replacing(trajectory) as beside, Trajectory(beside, "w") as shorter:
+    with replacing(path) as beside, Trajectory(beside, "w") as shorter:
         for frame in kept:
             shorter.write(frame)
+
+
+def _check_length(path: Path, there: int, written: int) -> None:
+    if there < written:
+        raise MDError(
+            f"{path} holds less than {CHECKPOINT} beside it says: was it changed? start the run again in another folder"
+        )
 
 
 Report = Callable[[MDRow], None]

@@ -14,7 +14,7 @@ from equishare.simulate.md.settings import Ensemble, MDSettings
 # columns of ``md.csv``: which attribute stands there, and how it is written
 _COLUMNS = {
     "step": ("step", "d"),
-    "time_fs": ("time", "g"),
+    "time_fs": ("time", ".12g"),
     "temperature_K": ("temperature", ".8g"),
     "potential_eV": ("potential_energy", ".8g"),
     "kinetic_eV": ("kinetic_energy", ".8g"),

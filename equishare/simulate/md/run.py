@@ -77,7 +77,8 @@ def run_md(
     if resumed is None:
         free, start = start_velocities(atoms, settings.temperature, rng, settings.new_velocities)
     else:
-        free, start = free_degrees(atoms), f"went on after step {resumed.step}"
+        free = free_degrees(atoms) if resumed.degrees is None else resumed.degrees
+        start = f"went on after step {resumed.step}"
     degrees = max(free if settings.ensemble == "nve" else atoms.get_number_of_degrees_of_freedom(), 1)
     forces = atoms.get_forces(md=True)  # an unusable structure fails here, before anything is written
     dynamics = integrator(atoms, settings, settings.timestep or math.nan, rng)
@@ -90,7 +91,7 @@ def run_md(
         if resumed is not None:
             result.rows += MDRow.read(result.folder / "md.csv")
         run = _Run(atoms, dynamics, watch, write, result)
-        run(forces, resumed.step if resumed else 0, steps, report, degrees)
+        run(forces, resumed.step if resumed else 0, steps, report)
     plot_md(result, result.folder / "md.png")
     return result
 
@@ -110,8 +111,8 @@ class _Run:
     def __init__(self, atoms: Atoms, dynamics: Integrator, watch: Watch, write: Writer, result: MDResult) -> None:
         self.atoms, self.dynamics, self.watch, self.write, self.result = atoms, dynamics, watch, write, result
 
-    def __call__(self, forces: np.ndarray, step: int, steps: int, report: Report | None, degrees: int) -> None:
-        result, settings = self.result, self.result.settings
+    def __call__(self, forces: np.ndarray, step: int, steps: int, report: Report | None) -> None:
+        result, settings, degrees = self.result, self.result.settings, self.watch.degrees
         clock, last_step = time.perf_counter(), step
         noted = clock
         first = step
@@ -142,7 +143,7 @@ class _Run:
         self._note(step)
 
     def _note(self, step: int) -> None:
-        self.write.checkpoint(self.atoms, step, self.dynamics.state())
+        self.write.checkpoint(self.atoms, step, self.dynamics.state(), self.watch.degrees)
 
 
 def _resumed(folder: Path, settings: MDSettings, atoms: Atoms, steps: int) -> Checkpoint:

@@ -83,16 +83,14 @@ class Change:
         R: it was turned by this orthogonal matrix.
         order: its atoms are these of the old ones.
         copies: there are so many of it now.
-        moved: it was translated as a whole by this vector, in Å.
     """
 
     R: Float[ndarray, "3 3"] | None = None
     order: ndarray | None = None
     copies: int = 1
-    moved: Float[ndarray, "3"] | None = None
 
     def apply(self, value: Float[ndarray, "..."], kind: Kind) -> Float[ndarray, "..."]:
-        """Return what a property must be after the change, but for a dipole's shift (see `translated_dipole`)."""
+        """Return what a property must be after the change, but for a dipole's shift (see `conservation`)."""
         if self.R is not None and kind.rank:
             for axis in range(value.ndim - kind.rank, value.ndim):
                 value = np.moveaxis(np.tensordot(value, self.R, axes=(axis, 1)), -1, axis)

@@ -23,15 +23,21 @@ def smoothness_tests(evaluate: Evaluator, noise: NoiseLevel, seed: int) -> list[
     """Scan a ray, a bond, an angle and a torsion for jumps of the energy and of the force along the path.
 
     A potential whose energy jumps where a neighbour crosses the cutoff does not conserve energy; where the
-    force jumps, integrators lose their order.
+    force jumps, integrators lose their order. A path that the calculator refuses is noted.
+
+    Raises:
+        Exception: the calculator's own, where it refuses every path: nothing was tested then.
     """
     rows: list[PhysicsTest] = []
+    refusal: Exception | None = None
     for path in paths_of(evaluate.atoms, seed):
         try:
             rows += _scanned(path, evaluate, noise)
         except Exception as error:
-            first_line = (str(error).splitlines() or [""])[0]
+            refusal, first_line = error, (str(error).splitlines() or [""])[0]
             evaluate.notes.append(f"smoothness along {path.name} not tested: {type(error).__name__}: {first_line}")
+    if refusal is not None and not rows:
+        raise refusal
     return rows
 
 

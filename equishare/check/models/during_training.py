@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from equishare.check.errors import CheckError
+from equishare.check.models.arguments import style_of
 from equishare.check.models.equivariance import equivariance
+from equishare.check.models.precision import isolated_rng
 from equishare.check.models.symmetry.symmetry import Symmetry
 from equishare.check.reports.symmetry_report import EquivarianceReport
 from equishare.check.reports.verdict import Verdict
@@ -127,10 +129,13 @@ class TrainingCheck:
         return report
 
     def _one_pass(self) -> float:
+        style = style_of(self.model, self.inputs)
         began = time.perf_counter()
-        with evaluating(self.model), torch.no_grad():
-            if isinstance(self.inputs, tuple):
+        with evaluating(self.model), torch.no_grad(), isolated_rng():
+            if style == "positional":
                 self.model(*self.inputs)
+            elif style == "keyword":
+                self.model(**self.inputs)
             else:
                 self.model(self.inputs)
         return time.perf_counter() - began

@@ -64,11 +64,14 @@ def known_options(given: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """Return the options that are set, or refuse a name that is none.
 
     Raises:
-        CheckError: there is no such option.
+        CheckError: there is no such option, or fewer than one sample is asked for.
     """
     for name in given:
         if name not in names:
             close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
             raise CheckError(f"there is no option {name!r}; {hint}")
+    samples = given.get("samples")
+    if samples is not None and samples < 1:
+        raise CheckError(f"samples should be 1 or more, got {samples}: what tries nothing proves nothing")
     return {name: value for name, value in given.items() if not (name == "progress" and value is None)}

@@ -1,5 +1,6 @@
 """What a check of a calculator found."""
 
+import math
 import traceback
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -155,6 +156,8 @@ def judged(
     """Judge a violation: up to 3 noise floors, or below the tolerance, passes; above both, 10 floors fail."""
     ratio = error / floor if floor > 0 else (0.0 if error == 0 else float("inf"))
     verdict = judge(ratio, error <= tolerance)
+    if not note and math.isnan(error):
+        note = "NaN or infinity"
     if not note and verdict is Verdict.PASS and ratio > 10:
         note = f"{ratio:.0f} times the noise, too small to matter"
     return PhysicsTest(name, quantity, verdict, error, floor, tolerance, unit, note)

@@ -102,6 +102,19 @@ def test_nothing_of_the_model_changes():
     assert all(p.grad is None for p in model.parameters())
 
 
+def test_inputs_by_name_and_random_numbers_of_the_model():
+    class Noisy(nn.Module):
+        def forward(self, *, scale, v):
+            torch.rand(1)
+            return scale * v
+
+    rng = torch.random.get_rng_state()
+    inputs = {"scale": torch.ones(()), "v": X}
+    watch = TrainingCheck(Noisy(), inputs, geometric({"scale": "invariant", "v": "forces"}, "forces"), share=1e9)
+    assert watch().passed
+    assert torch.equal(rng, torch.random.get_rng_state())
+
+
 def test_wrong_options_are_explained():
     with pytest.raises(ValueError, match="every should be 1 or more"):
         TrainingCheck(Model(), X, CLAIM, every=0)

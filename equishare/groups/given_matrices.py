@@ -32,7 +32,8 @@ class GivenMatrices(Representation):
     def of(group: FiniteGroup, matrices: Sequence[Tensor], name: str = "given") -> GivenMatrices:
         """The representation with these matrices of ``group.generators``."""
         rows = [as_real(m) for m in matrices]
-        if len(rows) != len(group.generators) or len({tuple(m.shape) for m in rows}) != 1 or rows[0].ndim != 2:
+        square = bool(rows) and rows[0].ndim == 2 and rows[0].shape[0] == rows[0].shape[1]
+        if len(rows) != len(group.generators) or len({tuple(m.shape) for m in rows}) != 1 or not square:
             raise GroupError(
                 f"{len(group.generators)} square matrices of one size are needed, one for each generator; "
                 f"got shapes {[tuple(m.shape) for m in rows]}"
@@ -74,7 +75,7 @@ class GivenMatrices(Representation):
         for k, s in enumerate(self.group.generators):
             target = self.group.indices(elements[:, np.asarray(s)])
             error = float((table @ self._generator_matrices[k] - table[torch.as_tensor(target)]).abs().max())
-            if error > 1e-9 * scale:
+            if not error <= 1e-9 * scale:  # nor for a NaN
                 raise GroupError(
                     f"the matrices are no representation of {self.group}: rho(g s) = rho(g) rho(s) fails by {error:.1e}"
                 )

@@ -53,7 +53,7 @@ class Group(ABC):
     def classes(self) -> list[tuple[Element, float]]:
         """Pairs (element, weight): sum(weight * f(element)) is the mean of a class function f.
 
-        Exact for finite groups; for the compact ones exact for products of characters up to total degree 60.
+        Exact for finite groups; for the compact ones exact for products of characters up to total degree 250.
         """
 
     @abstractmethod

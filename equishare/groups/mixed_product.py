@@ -51,6 +51,7 @@ class MixedProduct(Group):
 
     def embed(self, position: int, g: Element) -> tuple[Any, ...]:
         """The element that is g in one factor and the identity in the others."""
+        check_position(self, position)
         return tuple(g if k == position else factor.identity for k, factor in enumerate(self.factors))
 
     def of_factor(self, position: int, rep: Representation) -> Representation:
@@ -102,6 +103,12 @@ class MixedProduct(Group):
         raise GroupError(f"the factors of {self} act on spaces of their own: of_factor(position, factor.defining())")
 
 
+def check_position(group: Any, position: int) -> None:
+    """Raise GroupError unless a product has a factor at this position."""
+    if not 0 <= position < len(group.factors):
+        raise GroupError(f"{group} has the factors 0 to {len(group.factors) - 1}, got {position}")
+
+
 @dataclass(frozen=True, repr=False)
 class OfFactor(Representation):
     """The representation of a product by which one factor acts."""
@@ -111,6 +118,7 @@ class OfFactor(Representation):
     inner: Representation
 
     def __post_init__(self) -> None:
+        check_position(self.group, self.position)
         if self.inner.group != self.group.factors[self.position]:
             raise GroupError(f"factor {self.position} of {self.group} is not the group of {self.inner}")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from e3nn.o3 import Irreps
 
 _ANGLE = math.pi * (3 - math.sqrt(5))  # the golden angle: its multiples are dense, and evenly so
-_NODES = 64
+_NODES = 256
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,7 @@ class OrthogonalGroup(Group):
         return q
 
     def classes(self) -> list[tuple[Tensor, float]]:
-        """Turns by the angles 2 pi k / 64 with the weights of Weyl's integration formula."""
+        """Turns by the angles 2 pi k / 256 with the weights of Weyl's integration formula."""
         angles = [2 * math.pi * k / _NODES for k in range(_NODES)]
         if self.dimension == 2:
             turns = [(_rotation(2, 0, 1, a), 1 / _NODES) for a in angles]

@@ -13,7 +13,7 @@ import torch
 
 from equishare.groups.finite import LARGEST_LISTED, FiniteGroup
 from equishare.groups.group import Group, GroupError
-from equishare.groups.mixed_product import MixedProduct, mixed_product
+from equishare.groups.mixed_product import MixedProduct, check_position, mixed_product
 from equishare.groups.permutation import Permutation, is_permutation, side_by_side
 
 
@@ -37,6 +37,7 @@ class DirectProduct(FiniteGroup):
 
     def embed(self, position: int, g: Permutation) -> Permutation:
         """The element that is g in one factor and the identity in the others."""
+        check_position(self, position)
         image: list[int] = []
         for k, factor in enumerate(self.factors):
             start = len(image)

@@ -16,7 +16,7 @@ class BasisPattern(SharingPattern):
     """The basis form: W = sum_i w_i B_i, with the flattened B_i as columns of a matrix, dense or sparse.
 
     Args:
-        matrix: independent columns; kept in double precision, and cast to the base weights' precision at use.
+        matrix: columns, independent but for those of a torus smaller than its kernel; kept in double precision, and cast to the base weights' precision at use.
         shape: shape of the weight.
 
     Raises:
@@ -63,7 +63,7 @@ class BasisPattern(SharingPattern):
         return self._near(self.entry, x), self._near(self.column, x), self._near(self.value, x)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:
-        """The least-squares solution of B w = W, through the basis's Gram matrix."""
+        """The least-squares solution of B w = W, through the basis's Gram matrix; the shortest one where columns depend on each other."""
         batch = self._check_weight(weight)
         rows = weight.reshape(math.prod(batch), self.numel).double()
         if self.matrix is None:
@@ -75,5 +75,10 @@ class BasisPattern(SharingPattern):
             gram = torch.from_numpy((columns.T @ columns).toarray()).to(weight.device)
         else:
             overlap, gram = self.matrix.mT @ rows.mT, self.matrix.mT @ self.matrix
-        base = torch.linalg.solve(gram, overlap).mT
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        pivots = factor.diagonal()
+        if int(failed) or (len(pivots) and float(pivots.min()) < 1e-7 * float(pivots.max())):
+            base = (torch.linalg.pinv(gram, hermitian=True) @ overlap).mT  # some columns are combinations of others
+        else:
+            base = torch.cholesky_solve(overlap, factor).mT
         return base.reshape(*batch, self.n_free).to(weight.dtype)

@@ -80,17 +80,17 @@ class IndexPattern(SharingPattern):
         return full.reshape(*base.shape[:-1], *self.shape)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:
-        """The mean over the uses of each base weight (0 for one that is never used)."""
+        """The mean over the uses of each base weight (0 for one that is never used), added up in double precision."""
         batch = self._check_weight(weight)
-        flat = weight.reshape(*batch, self.numel)
-        uses = torch.ones_like(self.gather, dtype=weight.dtype)
+        flat = weight.reshape(*batch, self.numel).double()
+        uses = torch.ones_like(self.gather, dtype=flat.dtype)
         if self.factor is not None:
-            flat, uses = flat * self.factor.to(flat.dtype), self.factor.abs().to(weight.dtype)
+            flat, uses = flat * self.factor, self.factor.abs().double()
         if self.n_free == 0:
-            return flat.new_zeros(*batch, 0)
+            return weight.new_zeros(*batch, 0)
         sums = flat.new_zeros(*batch, self.n_free).index_add(-1, self.gather, flat)
         counts = uses.new_zeros(self.n_free).index_add(0, self.gather, uses)
-        return sums / counts.clamp(min=1)
+        return (sums / counts.clamp(min=1)).to(weight.dtype)
 
 
 def orbits(actions: list[SignedPermutation], shape: tuple[int, ...]) -> IndexPattern:

@@ -24,7 +24,7 @@ class ParameterMap:
         shared: names whose value is the same in all of them.
 
     Raises:
-        SharingError: a name is unknown or given twice, there is no experiment, or an array has another shape.
+        SharingError: a name is unknown, given twice or another one's with its number, there is no experiment, or an array has another shape.
 
     >>> two_decays = ParameterMap(["amplitude", "lifetime"], 2, shared=["lifetime"])
     >>> two_decays.free_names
@@ -35,7 +35,7 @@ class ParameterMap:
     """
 
     def __init__(self, names: Sequence[str], experiments: int, *, shared: Sequence[str] = ()) -> None:
-        self.names, self.experiments, self.shared = tuple(names), experiments, tuple(shared)
+        self.names, self.experiments, self.shared = tuple(names), experiments, tuple(dict.fromkeys(shared))
         unknown = sorted(set(shared) - set(names))
         if unknown or len(set(names)) != len(self.names) or experiments < 1:
             raise SharingError(
@@ -44,6 +44,12 @@ class ParameterMap:
             )
         uses = [[name if name in self.shared else f"{name}_{e}" for name in self.names] for e in range(experiments)]
         self.free_names = tuple(dict.fromkeys(name for row in uses for name in row))
+        free = len(self.shared) + (len(self.names) - len(self.shared)) * experiments
+        if len(self.free_names) != free:
+            raise SharingError(
+                f"the numbered names of {experiments} experiments meet others among {self.names}, such as a shared a_0 beside an own a: "
+                "rename them"
+            )
         index = [[self.free_names.index(name) for name in row] for row in uses]
         self.pattern = IndexPattern(
             torch.tensor(index).reshape(experiments, len(self.names)), None, len(self.free_names)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from equishare.sharing.pattern import SharingPattern
+from equishare.sharing.pattern import SharingError, SharingPattern
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +16,9 @@ LARGEST_PICTURE = 250_000  # entries
 
 def picture(patterns: SharingPattern | Mapping[str, SharingPattern]) -> Figure:
     """Pattern matrices by base weight: equal colours are equal weights (up to sign), white is zero.
+
+    Raises:
+        SharingError: there is no pattern.
 
     >>> from equishare import groups, sharing
     >>> points = groups.symmetric(4).permutation()
@@ -27,6 +30,8 @@ def picture(patterns: SharingPattern | Mapping[str, SharingPattern]) -> Figure:
 
     if isinstance(patterns, SharingPattern):
         patterns = {"": patterns}
+    if not patterns:
+        raise SharingError("one pattern or more is needed for a picture, got none")
     columns = min(4, len(patterns))
     lines = math.ceil(len(patterns) / columns)
     figure = Figure(figsize=(4.5 * columns, 3.2 * lines), layout="constrained")

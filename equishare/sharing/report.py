@@ -116,7 +116,7 @@ def _observe(module: nn.Module, example: Any) -> dict[nn.Module, list[Call]]:
     training = {m: m.training for m in module.modules()}
     try:
         module.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             module(*example) if isinstance(example, tuple) else module(example)
     finally:
         for handle in handles:
@@ -138,20 +138,17 @@ def _declared(module: nn.Module, call: Call | None) -> dict[str, SharedWeight]:
     elif isinstance(module, _CONVOLUTIONS) and call is not None:
         for name, parameter in module.named_parameters(recurse=False):
             pattern = _toeplitz_of(module, call.inputs[0]) if name == "weight" else None
-            found[name] = SharedWeight(parameter.numel() * math.prod(call.output[2:]), ("translations",), pattern)
+            positions = math.prod(call.output[-len(module.kernel_size) :])  # a batch there may be or not
+            found[name] = SharedWeight(parameter.numel() * positions, ("translations",), pattern)
     return found
 
 
 def _toeplitz_of(module: nn.Module, shape: tuple[int, ...]) -> SharingPattern | None:
     """The pattern of one channel pair of a plain convolution, where it is small enough to draw."""
-    grid = shape[2:]
-    if (
-        not isinstance(module, _CONVOLUTIONS)
-        or isinstance(module.padding, str)
-        or math.prod(grid) ** 2 > LARGEST_PICTURE
-    ):
+    if not isinstance(module, _CONVOLUTIONS) or isinstance(module.padding, str):
         return None
-    if module.padding_mode not in PADDING_MODES:
+    grid = shape[-len(module.kernel_size) :]
+    if math.prod(grid) ** 2 > LARGEST_PICTURE or module.padding_mode not in PADDING_MODES:
         return None
     return toeplitz(
         module.kernel_size,

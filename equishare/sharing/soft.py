@@ -56,8 +56,7 @@ def pattern_penalty(pattern: IndexPattern, weight: Float[Tensor, "*shape"]) -> F
     """
     rest = (weight - pattern.expand(pattern.project(weight))).reshape(-1)
     index = pattern.index.reshape(-1)
-    uses = torch.zeros(pattern.n_free + 1, dtype=weight.dtype, device=weight.device)
-    uses = uses.index_add(0, index + 1, torch.ones_like(rest))
+    uses = torch.bincount(index + 1, minlength=pattern.n_free + 1).to(weight.dtype)
     uses[0] = 1.0
     return (uses[index + 1] * rest.square()).sum()
 
@@ -111,11 +110,13 @@ class SoftSharing:
         return getattr(holder, leaf)
 
     def penalty(self, step: int) -> Float[Tensor, ""]:
-        """The term to add to the loss."""
+        """The term to add to the loss; zero once the sharing is hard."""
         terms = [pairwise_penalty([self._value(name) for name in names]) for names in self.ties]
         for name, pattern in self.patterns.items():
             weight = self._value(name)
             terms.append(pattern_penalty(pattern.to(weight.device), weight))
+        if not terms:
+            return next(self.module.parameters()).new_zeros(())
         return self.schedule(step) * torch.stack(terms).sum()
 
     def harden(self) -> None:

@@ -75,11 +75,14 @@ def _solve_block(rep_in: Representation, rep_out: Representation) -> SharingPatt
     """An orthonormal basis of the null space of one block."""
     unknowns = rep_in.size * rep_out.size
     if unknowns <= LARGEST_DENSE:
+        (of_in, scale_in), (of_out, scale_out) = _balanced(rep_in), _balanced(rep_out)
         matrix = torch.zeros(unknowns, unknowns, dtype=torch.float64)
-        for constraint in _constraints(rep_in, rep_out):
+        for constraint in _constraints(of_in, of_out):
             matrix += constraint.mT @ constraint
         values, vectors = torch.linalg.eigh(matrix)
         basis = vectors[:, values < 1e-9 * max(1.0, float(values[-1]))]
+        scale = (scale_out[:, None] / scale_in).reshape(-1, 1)
+        basis = basis if bool((scale == 1).all()) else torch.linalg.qr(scale * basis)[0]
     elif isinstance(rep_in.group, FiniteGroup):
         basis = _project_random(rep_in, rep_out)
     else:
@@ -90,18 +93,34 @@ def _solve_block(rep_in: Representation, rep_out: Representation) -> SharingPatt
     return BasisPattern(basis, (rep_out.size, rep_in.size))
 
 
-def _constraints(rep_in: Representation, rep_out: Representation) -> list[Tensor]:
-    """For each generator, or element of the Lie algebra, the matrix of W -> rho_out W - W rho_in on row-major W."""
+def _actions(rep: Representation) -> list[Tensor]:
+    """How the elements of the Lie algebra act, and the discrete ones; of other groups, how the generators do."""
+    group = rep.group
+    discrete = group.components if group.algebra else group.generators
+    return [*map(rep.derivative, group.algebra), *map(rep.matrix, discrete)]
+
+
+def _balanced(rep: Representation) -> tuple[list[Tensor], Tensor]:
+    """The actions D^-1 m D in coordinates in which no row of theirs is much longer than its column, and the diagonal of D.
+
+    Parlett & Reinsch 1969, "Balancing a matrix for calculation of eigenvalues and eigenvectors". Orthogonal matrices are balanced.
+    """
+    actions = _actions(rep)
+    scale = torch.ones(rep.size, dtype=torch.float64)
+    if actions and not rep.orthogonal:
+        from scipy.linalg import matrix_balance
+
+        whole = torch.stack(actions).abs().sum(0).numpy()
+        scale = torch.from_numpy(matrix_balance(whole, permute=False, separate=True)[1][0])
+    return [m * scale / scale[:, None] for m in actions], scale
+
+
+def _constraints(of_in: list[Tensor], of_out: list[Tensor]) -> list[Tensor]:
+    """For each pair of actions the matrix of W -> b W - W a on row-major W."""
     found = []
-    eye_in = torch.eye(rep_in.size, dtype=torch.float64)
-    eye_out = torch.eye(rep_out.size, dtype=torch.float64)
-    group = rep_in.group
-    for element in group.algebra:  # the same at the identity: db W - W da
-        a, b = rep_in.derivative(element).contiguous(), rep_out.derivative(element).contiguous()
-        found.append(torch.kron(b, eye_in) - torch.kron(eye_out, a.mT.contiguous()))
-    for g in group.components if group.algebra else group.generators:
-        a, b = rep_in.matrix(g).contiguous(), rep_out.matrix(g).contiguous()
-        found.append(torch.kron(b, eye_in) - torch.kron(eye_out, a.mT.contiguous()))
+    for a, b in zip(of_in, of_out, strict=True):
+        eye_in, eye_out = (torch.eye(len(m), dtype=torch.float64) for m in (a, b))
+        found.append(torch.kron(b.contiguous(), eye_in) - torch.kron(eye_out, a.mT.contiguous()))
     return found
 
 
@@ -131,6 +150,6 @@ def null_space(rep_in: Representation, rep_out: Representation) -> Float[Tensor,
     >>> null_space(points, points).shape
     torch.Size([16, 2])
     """
-    stacked = torch.cat(_constraints(rep_in, rep_out))
+    stacked = torch.cat(_constraints(_actions(rep_in), _actions(rep_out)))
     _, values, right = torch.linalg.svd(stacked, full_matrices=False)
     return right[values < 1e-9 * max(1.0, float(values[0]))].mT.contiguous()

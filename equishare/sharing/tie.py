@@ -56,7 +56,7 @@ def tie(module: nn.Module, target: str, source: str, *, transpose: bool = False)
     ``tie(model, "decoder.weight", "encoder.weight", transpose=True)``.
 
     Raises:
-        SharingError: a name is unknown, or the shapes differ.
+        SharingError: a name is unknown or no parameter's, or the shapes differ.
 
     >>> import torch
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 3))
@@ -68,6 +68,8 @@ def tie(module: nn.Module, target: str, source: str, *, transpose: bool = False)
     source_holder, source_leaf = owner(module, source)
     kept = getattr(source_holder, source_leaf)
     replaced = getattr(holder, leaf)
+    if not isinstance(replaced, nn.Parameter):
+        raise SharingError(f"{target!r} is computed, or a buffer, and not a parameter: it cannot become another one")
     if not isinstance(kept, nn.Parameter):
         raise SharingError(f"{source!r} is computed, not a parameter; tie to the parameter it is computed from")
     if transpose and kept.ndim != 2:
@@ -89,7 +91,7 @@ def share(module: nn.Module, name: str, pattern: SharingPattern) -> None:
     rest.
 
     Raises:
-        SharingError: the name is unknown, or the pattern has another shape.
+        SharingError: the name is unknown or no parameter's, or the pattern has another shape.
 
     >>> import torch
     >>> from equishare import sharing
@@ -99,7 +101,10 @@ def share(module: nn.Module, name: str, pattern: SharingPattern) -> None:
     (torch.Size([5]), torch.Size([4]))
     """
     holder, leaf = owner(module, name)
-    shape = tuple(getattr(holder, leaf).shape)
+    weight = getattr(holder, leaf)
+    if not isinstance(weight, nn.Parameter):
+        raise SharingError(f"{name!r} is computed, or a buffer, and not a parameter: it follows something already")
+    shape = tuple(weight.shape)
     if shape != pattern.shape:
         raise SharingError(f"{name!r} has shape {shape}, the pattern {pattern.shape}")
-    parametrize.register_parametrization(holder, leaf, Expanded(pattern))
+    parametrize.register_parametrization(holder, leaf, Expanded(pattern.to(weight.device)))

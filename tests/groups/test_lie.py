@@ -195,3 +195,30 @@ def test_wrong_arguments():
         groups.intertwiner_count(groups.so(4).defining(), groups.so(4).defining())
     with pytest.raises(groups.GroupError, match="subgroup"):
         groups.induce(groups.cyclic(5).trivial(), groups.dihedral(4))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 2 * math.pi / 0.7390851, 1e6])
+def test_only_the_span_of_an_algebra_counts(scale):
+    turn, boost = torch.tensor([[0.0, -1.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    V, W = (groups.from_lie_algebra([scale * m]).defining() for m in (turn, boost))
+    assert (V.kind, V.orthogonal, W.orthogonal) == ("matrix", True, False)
+    assert sharing.solve(V, V).n_free == sharing.null_space(V, V).shape[1] == 2
+    assert sharing.solve(W * W, W.group.trivial()).n_free == 2  # the metric and the area
+    x, y, _ = groups.so(3).algebra
+    space = groups.from_lie_algebra([x, scale * y]).defining()
+    assert sharing.solve(space, space).n_free == 1
+
+
+def test_an_algebra_of_zeros_is_that_of_the_identity():
+    G = groups.from_lie_algebra([torch.zeros(2, 2)])
+    assert sharing.solve(G.defining(), G.defining()).n_free == 4
+    with pytest.raises(groups.GroupError, match="finite"):
+        groups.from_lie_algebra([torch.full((2, 2), torch.nan)])
+
+
+def test_random_elements_reach_every_component():
+    quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    G = groups.from_lie_algebra([torch.eye(2)], [quarter])  # stretches, and four turns
+    rng = torch.Generator().manual_seed(0)
+    turns = {round(math.degrees(math.atan2(g[1, 0], g[0, 0]))) % 360 for g in (G.random(rng) for _ in range(200))}
+    assert turns == {0, 90, 180, 270}

@@ -174,3 +174,29 @@ def test_irreps_of_large_symmetric_groups_are_counted_by_hooks():
     for n in range(1, 8):
         assert sum(irrep.size**2 for irrep in groups.symmetric(n).irreps()) == groups.symmetric(n).order
     assert groups.symmetric(50).irrep((48, 2)).size == 1175
+
+
+def test_given_matrices_are_square_and_finite():
+    for matrix in (torch.ones(1, 4), torch.ones(2, 3), torch.ones(4), torch.tensor([[torch.nan]])):
+        with pytest.raises(groups.GroupError, match=r"square|no representation"):
+            groups.cyclic(1).representation([matrix])
+
+
+@pytest.mark.parametrize("m", [31, 60, 100])
+def test_characters_of_high_frequencies_do_not_meet(m):
+    G = groups.so2()
+    assert groups.intertwiner_count(G.irrep(m), G.irrep(64 - m if m < 64 else m - 64)) == 0
+    assert groups.intertwiner_count(G.irrep(m), G.irrep(m)) == 2
+
+
+def test_factors_of_products_are_counted_from_zero():
+    finite = groups.direct(groups.cyclic(2), groups.cyclic(3))
+    mixed = groups.direct(groups.so2(), groups.cyclic(3))
+    for position in (-1, 2):
+        for make in (
+            lambda k: finite.embed(k, (1, 2, 0)),
+            lambda k: mixed.embed(k, (1, 2, 0)),
+            lambda k: mixed.of_factor(k, groups.cyclic(3).regular()),
+        ):
+            with pytest.raises(groups.GroupError, match=f"factors 0 to 1, got {position}"):
+                make(position)

@@ -88,3 +88,9 @@ def test_errors_of_shapes():
     ):
         with pytest.raises(SharingError, match="expected"):
             call(wrong)
+
+
+def test_numbered_names_may_not_meet_others():
+    with pytest.raises(SharingError, match="rename"):
+        ParameterMap(["k", "k_0"], 1, shared=["k_0"])
+    assert ParameterMap(["k", "k_0"], 2, shared=["k"]).free_names == ("k", "k_0_0", "k_0_1")

@@ -120,3 +120,25 @@ def test_an_entry_that_meets_its_own_negative_is_zero():
 def test_errors_say_what_is_wrong(build, message):
     with pytest.raises(sharing.SharingError, match=message):
         build()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_means_of_many_uses_are_right_in_half_precision(dtype):
+    pattern = sharing.IndexPattern(torch.zeros(1001, dtype=torch.long))
+    weight = (100 * (torch.arange(1001) % 2)).to(dtype)
+    assert pattern.project(weight).item() == torch.tensor(500 * 100 / 1001).to(dtype).item()
+    assert sharing.pattern_penalty(pattern, (torch.arange(1001) == 0).to(dtype)).isfinite()
+
+
+@pytest.mark.parametrize("mode", ["circular", "replicate"])
+def test_taps_that_always_read_one_input_share_what_they_are_projected_to(mode):
+    pattern = sharing.toeplitz(3, 2 if mode == "circular" else 1, padding=1, padding_mode=mode)
+    weight = pattern.expand(torch.tensor([1.0, 2.0, 5.0]))
+    base = pattern.project(weight)
+    assert torch.allclose(pattern.expand(base), weight)
+    assert base.tolist() == pytest.approx([3.0, 2.0, 3.0] if mode == "circular" else [8 / 3] * 3)
+
+
+def test_a_picture_needs_a_pattern():
+    with pytest.raises(sharing.SharingError, match="got none"):
+        sharing.picture({})

@@ -166,3 +166,20 @@ def test_equals_the_layer_of_e3nn():
     assert pattern.n_free == linear.weight_numel
     W = linear(torch.eye(linear.irreps_in.dim)).T.detach().double()
     assert torch.allclose(pattern.expand(pattern.project(W)), W, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1e-5, 1e-3, 1.0, 1e3, 1e5])
+def test_units_of_the_coordinates_make_no_difference(length):
+    G = groups.symmetric(3)
+    irrep, units = G.irrep((2, 1)), torch.tensor([1.0, length], dtype=torch.float64)
+    rep = G.representation([irrep.matrix(g) * units[:, None] / units for g in G.generators])
+    for left, right in ((rep, rep), (rep * rep, rep), (rep, G.trivial()), (rep * rep, G.trivial())):
+        pattern = sharing.solve(left, right)
+        assert pattern.n_free == groups.intertwiner_count(left, right)
+        basis = pattern.as_matrix().reshape(right.size, left.size, -1)
+        for g in G.generators:
+            moved = torch.einsum("ab,bcf->acf", right.matrix(g), basis)
+            other = torch.einsum("abf,bc->acf", basis, left.matrix(g))
+            assert torch.allclose(
+                moved, other, atol=1e-9 * float(right.matrix(g).abs().max() * left.matrix(g).abs().max())
+            )

@@ -237,3 +237,34 @@ def test_ties_are_drawn_as_rows_of_equal_colours():
 def test_a_report_needs_a_module():
     with pytest.raises(sharing.SharingError, match=r"torch\.nn\.Module"):
         sharing.report("weights")
+
+
+def test_a_report_takes_inputs_without_a_batch_and_keeps_the_random_numbers():
+    model, x = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Dropout(), Noise()), torch.zeros(1, 1, 9, 9)
+    state = torch.get_rng_state()
+    with_batch, without = sharing.report(model, x), sharing.report(model, x[0])
+    assert without.untied == with_batch.untied == 49 * 20
+    assert with_batch.rows[0].pattern.shape == without.rows[0].pattern.shape == (49, 81)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+class Noise(nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+def test_only_parameters_are_tied_or_follow_a_pattern():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.BatchNorm1d(3))
+    sharing.share(model, "1.weight", sharing.hashed((3, 3), 4))
+    for target in ("1.weight", "2.running_mean"):
+        with pytest.raises(sharing.SharingError, match=f"'{target}' is computed, or a buffer"):
+            sharing.tie(model, target, "0.weight")
+        with pytest.raises(sharing.SharingError, match=f"'{target}' is computed, or a buffer"):
+            sharing.share(model, target, sharing.hashed((3, 3), 4))
+
+
+def test_the_penalty_of_hard_sharing_is_zero():
+    model = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    soft = sharing.SoftSharing(model, lambda _: 1.0, ties=[["0.weight", "1.weight"]])
+    soft.harden()
+    assert soft.penalty(0).item() == 0

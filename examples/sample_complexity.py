@@ -6,7 +6,7 @@ A 5 x 5 filter on three channels, with a bias, has k = 76 weights; on 32 x 32 im
 are given, filters are fitted by least squares. A filter of its own at each position sees one patch an image, k / (n - k - 1) of the noise
 is its excess error; the shared one sees P patches. Last panel: empirical Rademacher complexity (Bartlett & Mendelson 2002) of x -> P^(-1/2)
 sum_p w_p . x_p with |w_p| <= 1, in closed form. Beside it the VC dimension itself (Vapnik 1998) of sign(w . x), for a small case: every labelling of
-every set of 0-1 points is put to a linear programme.
+every set of 0-1 points is tried. By Gordan's theorem one is possible where no sum of the signed points with weights >= 0 is zero.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from scipy.optimize import linprog
+from scipy.optimize import nnls
 from torch.nn import functional
 
 K = 5 * 5 * 3 + 1
@@ -63,7 +63,7 @@ def vc_dimension(index):
     points = np.array(list(product((0, 1), repeat=len(index)))[1:]) @ np.eye(max(index) + 1)[list(index)]
 
     def possible(signed):
-        return linprog(0 * signed[0], A_ub=-signed, b_ub=-np.ones(len(signed)), bounds=(None, None)).status == 0
+        return nnls(np.vstack([signed.T, np.ones(len(signed))]), np.eye(signed.shape[1] + 1)[-1])[1] > 1e-9
 
     def shattered(some):
         return all(possible(np.array(signs)[:, None] * some) for signs in product((-1, 1), repeat=len(some)))

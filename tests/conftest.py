@@ -9,12 +9,14 @@ import torch
 from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "equishare"
+# the tape makes functions as it goes, and each would be given checks of its own: a third of the time of dynamics, for no shape that they name
+MAKES_FUNCTIONS = {PACKAGE / "potential" / "arrays" / name for name in ("tape.py", "operations.py", "layer.py")}
 # before anything imports them: every annotated call of the tests is checked, shapes included; no compiler can compile the checks
 CHECKED = [
     ".".join(("equishare", *path.relative_to(PACKAGE).with_suffix("").parts))
     for floor in ("ops", "nn", "gallery", "potential")
     for path in sorted((PACKAGE / floor).rglob("*.py"))
-    if path.stem != "__init__" and path.stem not in ("numba", "triton", "jit", "ahead")
+    if path.stem not in ("__init__", "numba", "triton", "jit", "ahead") and path not in MAKES_FUNCTIONS
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 

@@ -38,6 +38,14 @@ def test_what_is_tested_is_what_is_allowed():
     assert PROJECT["requires-python"] == f">={MATRIX['python'][0]}"
 
 
+def test_pages_install_a_torch_that_is_allowed():
+    """The newest torch of an index may be too new: pip would then fetch another one, with CUDA, over the CPU's."""
+    (allowed,) = re.findall(r"<[\d.]+", next(line for line in PROJECT["dependencies"] if line.startswith("torch>")))
+    for page in PAGES:
+        for wanted in re.findall(r"pip install \"?torch(?![\w-])([^\s\"]*)", page.read_text()):
+            assert wanted == allowed, page
+
+
 def test_each_extra_of_the_documentation_is_there():
     extras = set(PROJECT["optional-dependencies"])
     for page in PAGES:

@@ -21,6 +21,7 @@ def patterns():
     yield sharing.ReshapedPattern(basis, (2, 6))
     yield sharing.steerable_convolution(groups.cyclic(8), 3)
     yield sharing.IndexPattern(torch.tensor([[-1, 0], [-1, 1]]))
+    yield sharing.BlockPattern([(2, 3), (1, 2)], [(3, 4)], [[basis], [sharing.hashed((2, 4), 3)]])
 
 
 PATTERNS = list(patterns())
@@ -34,9 +35,10 @@ def test_expand_is_the_matrix_and_project_its_least_squares_inverse(pattern):
     expected = (base @ matrix.mT).reshape(3, 2, *pattern.shape)
     assert torch.allclose(pattern.expand(base), expected, atol=1e-12)
     assert torch.equal(pattern(base), pattern.expand(base))
-    weight = torch.randn(*pattern.shape, dtype=torch.float64)
-    solution = torch.linalg.lstsq(matrix, weight.reshape(-1, 1)).solution[:, 0]
-    assert torch.allclose(pattern.project(weight), solution, atol=1e-9)
+    weights = torch.randn(3, 2, *pattern.shape, dtype=torch.float64)
+    solutions = torch.linalg.lstsq(matrix, weights.reshape(6, -1).mT).solution.mT.reshape(3, 2, -1)
+    assert torch.allclose(pattern.project(weights), solutions, atol=1e-9)
+    assert torch.allclose(pattern.project(weights[0, 0]), solutions[0, 0], atol=1e-9)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=repr)

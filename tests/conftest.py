@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from jaxtyping import config, install_import_hook
 
 PACKAGE = Path(__file__).parent.parent / "equishare"
@@ -19,6 +20,10 @@ CHECKED = [
     if path.stem not in ("__init__", "numba", "triton", "jit", "ahead") and path not in MAKES_FUNCTIONS
 ]
 install_import_hook(CHECKED, "beartype.beartype")
+
+# the same examples in every run, and none that fails because the machine is busy
+settings.register_profile("equishare", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("equishare")
 
 # a job in the background may have SIGINT ignored, one under nohup SIGHUP: tests of signals need them as a terminal has them
 for number, handler in (

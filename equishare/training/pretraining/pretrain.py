@@ -8,6 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import ase.io
+from ase import Atoms
 from rich.console import Console
 
 from equishare.errors import EquishareError
@@ -90,7 +91,7 @@ def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: C
 
     options, whole = config.pretraining, config.budget.max_time
     frames = sample(
-        [frame.atoms for frame in data.split.train],
+        [Atoms(frame.atoms, info=dict(frame.conditions)) for frame in data.split.train],
         options.frames,
         options.temperatures,
         seed=config.run.seed,
@@ -111,7 +112,9 @@ def _inner_config(
     config: TrainConfig, source: str, data: PreparedData, inner: RunFolder, seconds: float
 ) -> TrainConfig:
     """The configuration of the run within the run: other frames, and its share of the budget."""
-    options, whole = config.pretraining, config.budget
+    options, whole, model = config.pretraining, config.budget, config.model
+    if options.source == "xtb":  # which labels energies and forces; what else the heads read out starts from noise
+        model = model.model_copy(update={"heads": ()})
     if whole.max_time is not None:
         # the time that drawing took is its own; a floor, for the file may be long to read
         budget = BudgetConfig(
@@ -123,6 +126,7 @@ def _inner_config(
     return config.model_copy(
         update={
             "data": DataConfig(train=[source], valid=0.05, test=0.0),
+            "model": model,
             "pretraining": PretrainingConfig(weights=NOISE),
             "budget": budget,
             "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),

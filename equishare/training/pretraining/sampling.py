@@ -20,6 +20,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from rich.console import Console
 from rich.progress import Progress
 
+from equishare.atoms.labels import read_conditions
 from equishare.datasets.langevin import Schedule, langevin
 from equishare.errors import EquishareError
 
@@ -48,7 +49,7 @@ def sample(
     Trajectory k depends on the seed and k alone: without a limit in time the same call gives the same frames.
 
     Args:
-        starts: Structures to start from, in turn of a random order.
+        starts: Structures to start from, in turn of a random order; charge and spin in their ``info`` are those of the dynamics.
         count: Number of frames.
         temperatures: In K, in turn.
         seed: Of the order and the dynamics.
@@ -106,8 +107,10 @@ def trajectory(start: Atoms, temperature: float, seed: int, number: int) -> list
     from tblite.ase import TBLite
 
     rng = np.random.default_rng([seed, number])
+    (said,) = read_conditions([start], ["a start"])
+    state = {name: said[name] for name in ("charge", "spin") if name in said}
     atoms = Atoms(start.numbers, start.positions, cell=start.cell, pbc=start.pbc)
-    atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
+    atoms.calc = TBLite(method="GFN2-xTB", charge=state.get("charge", 0), multiplicity=state.get("spin"), verbosity=0)
     frames: list[Atoms] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -118,7 +121,7 @@ def trajectory(start: Atoms, temperature: float, seed: int, number: int) -> list
                     break
                 frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
                 frame.calc = SinglePointCalculator(frame, **labels)
-                frame.info = {"config_type": f"xtb_{temperature:g}K"}
+                frame.info = {"config_type": f"xtb_{temperature:g}K", **state}
                 frames.append(frame)
         except (CalculatorError, RuntimeError, ValueError):
             pass  # no convergence, or an element without parameters: other trajectories count

@@ -9,8 +9,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from equishare import datasets
+from equishare.atoms import Frame, read_frames
 from equishare.potential import load, read_header
 from equishare.training.config.config_file import validate
+from equishare.training.data.prepare import IN_MEMORY, Parts
 from equishare.training.fit import fit
 from equishare.training.pretraining import pretrain as pretraining
 from equishare.training.pretraining.pretrain import PretrainingError
@@ -71,6 +73,28 @@ def test_it_learns_from_the_cheap_frames(tmp_path, tiny, cheap):
     assert not plain.folder.pretraining.path.exists()
     first = [run.folder.read_metrics()[0]["valid_forces_rmse"] for run in (plain, pretrained)]
     assert first[1] < 0.9 * first[0]
+
+
+def test_what_xtb_does_not_label_is_learnt_afterwards(tmp_path, tiny, monkeypatch):
+    """The frames that it draws have no dipole; the frames that count have one, and a charge of their own."""
+    frames = read_frames("ethanol@3:23")
+    drawn = []
+
+    def sample(starts, *given, **options):
+        drawn.extend(starts)
+        found = [atoms.copy() for atoms in datasets.load("ethanol")[43:68]]
+        for atoms, other in zip(found, datasets.load("ethanol")[43:68], strict=True):
+            atoms.calc = SinglePointCalculator(atoms, energy=other.get_potential_energy(), forces=other.get_forces())
+        return found
+
+    monkeypatch.setattr(pretraining, "sample", sample)
+    ions = [Frame(f.atoms, f.labels, charge=1) for f in frames]
+    sections = {"model": {"heads": ["dipole"]}, "pretraining": {"source": "xtb"}, "budget": {"epochs": 1}}
+    config = tiny(**sections, run={"out": str(tmp_path / "run")}, data={"train": [IN_MEMORY]})
+    run = fit(config, given=Parts(ions, 0.2, 0.0))
+    assert load(run.folder.pretraining.model).config.heads == ()
+    assert load(run.folder.model).config.heads == ("dipole",)
+    assert all(atoms.info == {"charge": 1} for atoms in drawn)
 
 
 @pytest.mark.parametrize("stopped_in", ["pretraining", "training"])

@@ -31,6 +31,19 @@ def test_frames_are_labelled_by_the_method_and_repeat():
 
 
 @xtb
+def test_the_charge_and_spin_of_the_start_are_those_of_the_frames():
+    from tblite.ase import TBLite
+
+    cation = molecule("H2O")
+    cation.info |= {"total_charge": 1, "multiplicity": 2, "remark": "wet"}
+    frames = trajectory(cation, 300.0, seed=0, number=0)
+    assert frames[0].info == {"config_type": "xtb_300K", "charge": 1, "spin": 2}
+    again = frames[0].copy()
+    again.calc = TBLite(method="GFN2-xTB", charge=1, multiplicity=2, verbosity=0)
+    assert again.get_potential_energy() == pytest.approx(frames[0].get_potential_energy(), abs=1e-5)
+
+
+@xtb
 @pytest.mark.slow
 def test_processes_give_what_one_gives():
     starts = [molecule("H2O"), molecule("CH4")]

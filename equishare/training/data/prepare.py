@@ -132,13 +132,14 @@ def data_name(config: TrainConfig) -> str:
 
 
 def fingerprint(frames: Sequence[Frame]) -> str:
-    """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only."""
+    """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only, in memory or on disk."""
     digest = hashlib.sha256()
     for frame in frames:
         if isinstance(frame, StoredFrame):
-            digest.update(f"{frame.store.header.digest} {frame.row} {frame.weight!r}".encode())
-            continue
-        arrays = [frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array, frame.weight]
+            numbers, positions, cell = frame.store.geometry(frame.row)
+        else:
+            numbers, positions, cell = frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array
+        arrays = [numbers.astype(np.int64), positions, cell, frame.weight]
         for array in (*arrays, *(frame.labels[name] for name in sorted(frame.labels))):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(repr((sorted(frame.labels), sorted(frame.conditions.items()))).encode())

@@ -30,7 +30,7 @@ def statistics(
     atom; never zero. Spacing is the mean of the
     atoms that have a neighbour.
 
-    The shift solves :math:`\\min_\\mu \\sum_f (E_f - \\sum_s n_{fs} E^0_s - \\sum_s n_{fs} \\mu_s)^2`, with the least norm where the
+    The shift solves :math:`\min_\mu \sum_f (E_f - \sum_s n_{fs} E^0_s - \sum_s n_{fs} \mu_s)^2`, with the least norm where the
     compositions leave it open, with energies on the level of the first method.
 
     Raises:

@@ -9,6 +9,7 @@ from equishare.atoms.store import FrameStore, convert
 from equishare.potential import ModelConfig, collate
 from equishare.training.data.batches import BatchLoader, ahead, atoms_in, batches_by_size
 from equishare.training.data.labelled_graphs import labelled_graphs
+from equishare.training.data.prepare import fingerprint
 from equishare.training.data.statistics import statistics
 from equishare.training.data.streamed_graphs import StreamedGraphs, graphs_of
 
@@ -46,6 +47,14 @@ def test_batches_are_those_of_memory_to_the_bit(both, dtype):
     assert list(batches_by_size(memory, 50)) == list(batches_by_size(disk, 50))
     species = {symbol: -1.0 for frame in both[0] for symbol in frame.atoms.symbols}
     assert statistics(both[0], memory, species) == statistics(both[1], disk, species)
+
+
+def test_a_checkpoint_fits_the_same_frames_in_memory_and_on_disk(both):
+    """A run goes on where there is more memory, or less."""
+    memory, disk = both
+    assert fingerprint(memory) == fingerprint(disk)
+    assert fingerprint(memory[:5]) != fingerprint(disk[:6])
+    assert fingerprint([disk[0].weighing(0.5)]) == fingerprint([memory[0].weighing(0.5)]) != fingerprint(disk[:1])
 
 
 def test_weights_of_frames_are_kept_or_replaced(both):

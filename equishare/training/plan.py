@@ -69,7 +69,7 @@ def make_plan(
         config = _with_start(config, folder)
         data = prepare(config, given, tell)
         check_labels(config, data)
-        config, took = with_speed(with_methods(config, data), data.split.train)
+        config, took = with_speed(with_methods(config, data), data.split.train, processes)
         config, start = settled(config, data.reference.values)
         check_members(config.uncertainty.committee, config.model.architecture)
         graphs = GraphParts.of(data, config)

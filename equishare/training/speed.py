@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,6 +16,7 @@ from equishare.errors import EquishareError
 from equishare.potential import PRESETS, Potential
 from equishare.potential.arrays import ArrayPotential, Structure
 from equishare.training.config import ModelChoice, TrainConfig
+from equishare.training.processes import ALONE, Processes
 from equishare.training.threads import threads_for
 
 TIMED_ATOMS = 200
@@ -59,11 +62,13 @@ def repeated(atoms: Atoms, n_atoms: int = TIMED_ATOMS) -> Atoms:
     return Atoms(numbers, positions)
 
 
-def with_speed(config: TrainConfig, frames: Sequence[Frame]) -> tuple[TrainConfig, float | None]:
+def with_speed(
+    config: TrainConfig, frames: Sequence[Frame], processes: Processes = ALONE
+) -> tuple[TrainConfig, float | None]:
     """The configuration with the most accurate preset that keeps to ``model.speed``, and the microseconds an atom that it takes here.
 
     Timed with random weights on a frame of median size; what else the configuration says of the model, such as its cutoff, holds for
-    every preset. Where no speed is asked for nothing changes.
+    every preset. Where no speed is asked for nothing changes. Of processes that train together the first one chooses for all.
 
     Raises:
         SpeedError: if no preset keeps to it.
@@ -71,6 +76,13 @@ def with_speed(config: TrainConfig, frames: Sequence[Frame]) -> tuple[TrainConfi
     wish = config.model.speed
     if wish is None:
         return config, None
+    own = json.dumps(_choose(config, frames, wish)) if processes.first else ""
+    found = json.loads(processes.text_of_first(own))
+    return config.model_copy(update={"model": ModelChoice(**found["model"])}), found["took"]
+
+
+def _choose(config: TrainConfig, frames: Sequence[Frame], wish: float) -> dict[str, Any]:
+    """Settings of the model, and the microseconds that it takes."""
     atoms = repeated(sorted((frame.atoms for frame in frames), key=len)[len(frames) // 2])
     own = {name: getattr(config.model, name) for name in config.model.model_fields_set - {"preset_name", "speed"}}
     found: list[str] = []
@@ -79,7 +91,7 @@ def with_speed(config: TrainConfig, frames: Sequence[Frame]) -> tuple[TrainConfi
         potential = Potential(choice.architecture, dict.fromkeys(sorted(set(atoms.symbols)), 0.0))
         took = microseconds_per_atom(potential, atoms)
         if took <= wish:
-            return config.model_copy(update={"model": choice}), took
+            return {"model": choice.model_dump(mode="json", by_alias=True, exclude_unset=True), "took": took}
         found.append(f"{name} {took:.0f}")
     raise SpeedError(
         f"no preset takes at most {wish:g} µs an atom on this machine ({', '.join(found)}); ask for a larger --speed, or for a smaller --cutoff"

@@ -10,6 +10,7 @@ from equishare.atoms.frame import Frame
 from equishare.potential import PRESETS, ModelConfig, Potential
 from equishare.training import speed
 from equishare.training.config.config_file import ConfigError, validate
+from equishare.training.processes import Processes
 from equishare.training.speed import SpeedError, microseconds_per_atom, repeated, with_speed
 
 FRAMES = [Frame(molecule("CH3OH"))]
@@ -34,6 +35,27 @@ def test_the_most_accurate_preset_that_keeps_to_it(costs, wish, preset):
     config, took = with_speed(validate({"model": {"speed": wish, "cutoff": 4.0, "conditions": ["charge"]}}), FRAMES)
     assert config.model == validate({"model": {"preset": preset, "cutoff": 4.0, "conditions": ["charge"]}}).model
     assert took == COSTS[preset]
+
+
+def test_processes_take_what_the_first_one_chose(costs, monkeypatch):
+    """Another one may find the same network slower, and would train another."""
+    said = []
+
+    class Together(Processes):
+        def __init__(self, rank):
+            self.rank, self.size = rank, 2
+
+        def text_of_first(self, text):
+            said.extend([text] if self.first else [])
+            return said[0]
+
+    config = validate({"model": {"speed": "45us", "cutoff": 4.0, "conditions": ["charge"]}})
+    first, took = with_speed(config, FRAMES, Together(0))
+    monkeypatch.setitem(COSTS, "default", 50.0)
+    second, also = with_speed(config, FRAMES, Together(1))
+    assert first == second
+    assert first.model == validate({"model": {"preset": "default", "cutoff": 4.0, "conditions": ["charge"]}}).model
+    assert took == also == 40.0
 
 
 def test_a_wish_that_no_preset_keeps(costs):

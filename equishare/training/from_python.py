@@ -43,7 +43,8 @@ def train(
             labels in their calculators, ``info`` and ``arrays``.
         valid: Frames to choose the best weights by, or the fraction of `frames` for that.
         test: Frames to judge by, or the fraction; 0: none.
-        resume: Folder of a run of these frames to go on with; settings are then its own, but for the budget and the device.
+        resume: Folder of a run of these frames to go on with; settings, fractions among them, are then its own, but for the budget and the
+            device.
         report: Check the potential and write ``report.html`` into the run folder.
         console: Where to say what happens; None: nowhere.
         settings: Anything that ``config.yaml`` of a run folder holds, by its name (``max_time="30m"``, ``preset="small"``,
@@ -68,16 +69,22 @@ def train(
     """
     started = time.monotonic()
     parts = {"train": frames, "valid": valid, "test": test}
-    given = sections_of(settings)
+    sections = sections_of(settings)
     if resume is None:
         folder: RunFolder | None = None
         sources = {name: _sources(part) for name, part in parts.items()}
-        config = validate(merge({"data": sources}, given), "settings")
+        config = validate(merge({"data": sources}, sections), "settings")
     else:
-        config, folder = resumed(resume, given)
+        config, folder = resumed(resume, sections)
     held = any(_sources(part) == IN_MEMORY for part in parts.values())
     keys = config.data.keys
-    memory = Parts(_load_frames(frames, keys), _load(valid, keys), _load(test, keys)) if held else None
+    memory = None
+    if held:
+        own = (config.data.valid, valid), (config.data.test, test)
+        memory = Parts(
+            _load_frames(frames, keys),
+            *(part if isinstance(part, float) else _load(given, keys) for part, given in own),
+        )
     run = fit(config, given=memory, resume=folder, console=console, started=started, report=report)
     if report:
         write_report(run)

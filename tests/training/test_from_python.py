@@ -66,7 +66,7 @@ def test_parts_may_be_frames_and_files(tmp_path):
 def test_a_run_goes_on_with_the_same_frames_only(tmp_path):
     frames, out = datasets.load("ethanol")[:43], str(tmp_path / "run")
     equishare.train(frames, valid=0.1, test=0.1, out=out, report=False, **TINY)
-    longer = equishare.train(frames, valid=0.1, test=0.1, resume=out, epochs=3, report=False)
+    longer = equishare.train(frames, resume=out, epochs=3, report=False)  # with its own fractions
     assert [row["epoch"] for row in longer.folder.read_metrics()] == [1, 2, 3]
     with pytest.raises(EquishareError, match="came from Python"):
         fit(longer.config, resume=longer.folder)

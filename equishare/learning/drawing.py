@@ -122,7 +122,7 @@ def trajectory(
 ) -> None:
     """Add the configurations of one trajectory to what was drawn."""
     settings = campaign.settings
-    atoms.info = {}
+    atoms.info = dict(_like(campaign.starts, atoms).info)  # a potential that is told charge and spin needs them
     timestep = default_timestep(atoms)
     pressure = settings.pressure if atoms.pbc.all() else None
     chosen = MDSettings(

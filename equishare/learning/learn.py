@@ -6,13 +6,15 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import ase.io
+from ase import Atoms
 from rich.console import Console
 
+from equishare.atoms.labels import read_conditions
 from equishare.files import replacing, write_text
 from equishare.learning.campaign import Campaign, Learnt
 from equishare.learning.dynamics import survive
@@ -72,12 +74,14 @@ def learn(
     """
     console = console or Console(quiet=True)
     steps = steps or Steps()
-    campaign = _resumed(out, calculator, settings) if resume else _begun(start, calculator, out, settings)
-    campaign.console = console
-    folder = campaign.folder
-    with folder.held(), campaign.labels, Interruption(console) as interruption:
+    asked = _resumed(out, calculator, settings) if resume else _begun(start, calculator, out, settings)
+    folder = asked.folder
+    folder.path.mkdir(parents=True, exist_ok=True)
+    # what is in the folder is touched by one process only: another one may be at work there
+    with folder.held(), asked.pool() as labels, Interruption(console) as interruption:
+        asked.write()
+        campaign = Campaign(asked.settings, folder, read_all(folder.start), labels, Ledger(folder), console=console)
         campaign.stopping = lambda: interruption.requested
-        campaign.ledger = Ledger(folder)
         campaign.catch_up()
         table = Table(console, campaign)
         reason: str | None = None
@@ -111,7 +115,38 @@ def _learnt(campaign: Campaign, reason: str) -> Learnt:
     )
 
 
-def _begun(start: Start | None, calculator: Any, out: Any, given: dict[str, Any]) -> Campaign:
+@dataclass(frozen=True)
+class _Asked:
+    """What a campaign begins or goes on with.
+
+    Attributes:
+        settings: How to learn.
+        folder: Of the campaign.
+        starts: Structures to start from.
+        make: Makes the calculator.
+        label: The name of the method; None for one that came from Python.
+    """
+
+    settings: LearnSettings
+    folder: LearnFolder
+    starts: list[Atoms]
+    make: Callable[[], Any]
+    label: str | None
+
+    def pool(self) -> LabelPool:
+        """The processes that label."""
+        return LabelPool(self.make, self.settings.workers, self.settings.label_limit)
+
+    def write(self) -> None:
+        """Write it down, so that the campaign can go on."""
+        if not self.folder.start.exists():
+            with replacing(self.folder.start) as beside:
+                ase.io.write(beside, self.starts, format="extxyz")
+        content = {"label": self.label, "settings": self.settings.to_dict()}
+        write_text(self.folder.settings, json.dumps(content, indent=1))
+
+
+def _begun(start: Start | None, calculator: Any, out: Any, given: dict[str, Any]) -> _Asked:
     """A campaign in a new folder."""
     if start is None or calculator is None:
         raise LearnError("expected a structure to start from and a method that labels")
@@ -123,19 +158,14 @@ def _begun(start: Start | None, calculator: Any, out: Any, given: dict[str, Any]
         raise LearnError(
             f"{folder.path} holds a campaign already; go on with it by resume (--resume), or choose another folder"
         )
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with replacing(folder.start) as beside:
-        ase.io.write(beside, starts, format="extxyz")
-    named = calculator if isinstance(calculator, str) else None
-    write_text(folder.settings, json.dumps({"label": named, "settings": settings.to_dict()}, indent=1))
-    return _campaign(settings, folder, make)
+    return _Asked(settings, folder, starts, make, calculator if isinstance(calculator, str) else None)
 
 
 FREE = ("accuracy", "max_labels", "max_time", "label_limit", "workers")
 """Settings that may be new when a campaign goes on."""
 
 
-def _resumed(out: Any, calculator: Any, given: dict[str, Any]) -> Campaign:
+def _resumed(out: Any, calculator: Any, given: dict[str, Any]) -> _Asked:
     """A campaign that goes on."""
     folder = LearnFolder(Path(out or ""))
     if out is None or not folder.settings.exists():
@@ -149,13 +179,7 @@ def _resumed(out: Any, calculator: Any, given: dict[str, Any]) -> Campaign:
     method = calculator if calculator is not None else stored["label"]
     if method is None:
         raise LearnError("the method that labels came from Python: give it again to go on")
-    write_text(folder.settings, json.dumps({**stored, "settings": settings.to_dict()}, indent=1))
-    return _campaign(settings, folder, _make(method, starts))
-
-
-def _campaign(settings: LearnSettings, folder: LearnFolder, make: Callable[[], Any]) -> Campaign:
-    labels = LabelPool(make, settings.workers, settings.label_limit)
-    return Campaign(settings, folder, read_all(folder.start), labels, Ledger(folder))
+    return _Asked(settings, folder, starts, _make(method, starts), stored["label"])
 
 
 def _settings(given: dict[str, Any]) -> LearnSettings:
@@ -166,9 +190,20 @@ def _settings(given: dict[str, Any]) -> LearnSettings:
     return LearnSettings(**given)
 
 
-def _make(calculator: Any, starts: list[Any]) -> Callable[[], Any]:
+def _check_alike(starts: list[Atoms]) -> None:
+    said = read_conditions(starts, [f"structure {k}" for k in range(len(starts))])
+    states = sorted({(each.get("charge", 0), each.get("spin", 1)) for each in said})
+    if len(states) > 1:
+        raise LearnError(
+            "a method that is named computes all structures with one charge and one spin multiplicity, and those to start from have "
+            f"{', '.join(map(str, states))}; learn each on its own, or give a function whose calculator reads atoms.info"
+        )
+
+
+def _make(calculator: Any, starts: list[Atoms]) -> Callable[[], Any]:
     """What makes the calculator in another process."""
     if isinstance(calculator, str):
+        _check_alike(starts)
         return labeller(calculator, starts[0])
     make = (
         calculator if callable(calculator) and not hasattr(calculator, "get_potential_energy") else _Given(calculator)

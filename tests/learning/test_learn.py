@@ -1,15 +1,18 @@
 """The loop: what it makes, that it goes on, and that a labeller that misbehaves does not stop it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from ase.build import molecule
 from ase.io import read
 from labellers import cannot_be_made, dies, good, hangs, never, not_finite, raises, unconverged
 
 import equishare
 from equishare.learning import LearnError, Steps
 from equishare.learning.choosing import choose
+from equishare.learning.folder import LearnFolder
 from equishare.learning.labelling.pool import LabellerError
 from equishare.potential import load
 
@@ -109,6 +112,28 @@ def test_steps_may_be_replaced(tmp_path, copper, quick):
     steps = Steps(choose=two, stop=lambda campaign: "reached: enough" if campaign.number == 1 else None)
     found = equishare.learn(copper, good, out=tmp_path / "campaign", steps=steps, report=False, **quick)
     assert (len(found.records), len(seen), found.reached) == (1, 1, True)
+
+
+def test_a_folder_where_another_process_learns_is_left_alone(tmp_path, learnt):
+    folder = LearnFolder(tmp_path / "campaign")
+    folder.path.mkdir()
+    shutil.copy(learnt.folder.settings, folder.settings)
+    shutil.copy(learnt.folder.start, folder.start)
+    half = learnt.folder.labels.read_text()[:-20]  # the other one is writing
+    folder.labels.write_text(half)
+    before = folder.settings.read_text()
+    with folder.held(), pytest.raises(LearnError, match="another process learns in"):
+        equishare.learn(out=folder.path, calculator=good, resume=True, max_labels=200)
+    assert folder.labels.read_text() == half
+    assert folder.settings.read_text() == before
+
+
+def test_starts_of_several_charges(tmp_path):
+    starts = [molecule("H2O"), molecule("H2O")]
+    starts[1].info["charge"] = 1
+    with pytest.raises(LearnError, match=r"have \(0, 1\), \(1, 1\); learn each on its own"):
+        equishare.learn(starts, "xtb", out=tmp_path / "campaign")
+    assert not (tmp_path / "campaign").exists()
 
 
 def test_wrong_use(tmp_path, copper, quick, learnt):

@@ -44,6 +44,7 @@ def _lines(header: Any) -> list[tuple[str, str]]:
         "Methods": ", ".join(config.methods),
         "Repulsion": config.repulsion,
         "Long range": config.long_range,
+        "Adds to": config.base and "GFN2-xTB (tblite)",
         "Committee": header.committee and f"{header.committee.members} members",
         "Trained on": ", ".join(about.get("files", [])),
         "Before that": about.get("started_from") or about.get("pretraining"),

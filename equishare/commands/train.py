@@ -53,6 +53,12 @@ class Repulsion(StrEnum):
     zbl = "zbl"
 
 
+class Base(StrEnum):
+    """A cheap method that the potential adds to."""
+
+    xtb = "xtb"
+
+
 class LongRange(StrEnum):
     """What acts beyond the cutoff."""
 
@@ -130,6 +136,10 @@ def train(
         LongRange | None,
         typer.Option(help="Let charges that the network predicts interact beyond the cutoff; needs torch-pme."),
     ] = None,
+    base: Annotated[
+        Base | None,
+        typer.Option(help="Learn what GFN2-xTB misses, and add to it: more accurate with few frames; needs tblite."),
+    ] = None,
     committee: Annotated[
         int | None, typer.Option(help="Members of a committee that tells how uncertain predictions are; 0: none.")
     ] = None,
@@ -180,6 +190,7 @@ def train(
             "conditions": condition and condition.split(","),
             "repulsion": repulsion and repulsion.value,
             "long_range": long_range and long_range.value,
+            "base": base and base.value,
         },
         "optimisation": {"weights": _weights(weights)[0]},
         "uncertainty": {"committee": committee},

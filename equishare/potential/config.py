@@ -35,6 +35,19 @@ class ModelConfig(BaseModel):
         None, description="coulomb: charges that the network predicts interact beyond the cutoff too"
     )
 
+    base: Literal["xtb"] | None = Field(
+        None, description="xtb: the network learns what GFN2-xTB misses, and that is added to it"
+    )
+
+    @property
+    def beyond_edges(self) -> bool:
+        """Whether the energy depends on more than the pairs within the cutoff.
+
+        >>> ModelConfig().beyond_edges, ModelConfig(base="xtb").beyond_edges
+        (False, True)
+        """
+        return self.long_range is not None or self.base is not None
+
     @field_validator("heads")
     @classmethod
     def _heads_in_the_table(cls, names: tuple[str, ...]) -> tuple[str, ...]:

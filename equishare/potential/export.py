@@ -39,7 +39,7 @@ class ExportedPotential(nn.Module):
     else the model reads out. An element that it does not know makes the energy NaN.
 
     Args:
-        potential: Any but one with interactions beyond the cutoff; it is used as it is.
+        potential: Any but one with interactions beyond the cutoff or a base; it is used as it is.
 
     Raises:
         ExportError: for interactions beyond the cutoff.
@@ -47,9 +47,10 @@ class ExportedPotential(nn.Module):
 
     def __init__(self, potential: Potential) -> None:
         super().__init__()
-        if potential.config.long_range is not None:
+        if potential.config.beyond_edges:
             raise ExportError(
-                "a potential with interactions beyond the cutoff cannot be exported; run it by its calculator"
+                "a potential with interactions beyond the cutoff, or that adds to a cheap method, cannot be exported; run it by its "
+                "calculator"
             )
         self.potential = potential
 

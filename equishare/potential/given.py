@@ -50,7 +50,7 @@ def conditioned_graph(atoms: Atoms, config: ModelConfig) -> AtomGraph:
         ConditionError: if a condition is not one that the model takes.
     """
     graph = from_atoms(atoms, config.cutoff)
-    if config.long_range is not None:
+    if config.beyond_edges:
         graph["pbc"] = torch.from_numpy(atoms.pbc[None].copy())
     for name, value in conditions_of(atoms, config).items():
         graph[name] = torch.tensor([value])

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.potential.base import carrying, second_derivatives
 from equishare.potential.graph import AtomGraph, collate
 from equishare.potential.potential import Potential
 
@@ -16,7 +17,7 @@ def hessian(
     .. math:: H_{ia, jb} = \frac{\partial^2 E}{\partial r_{ia} \partial r_{jb}} = -\frac{\partial F_{ia}}{\partial r_{jb}}
 
     by automatic differentiation: exact to rounding, and symmetrised. A row costs about a training step; copies of a small structure
-    make up one batch, of which each copy gives another row. Coordinates count x, y, z of atom 0, then of atom 1, as in ASE.
+    make up one batch, of which each copy gives another row. What a cheap method adds (``config.base``) comes by central differences. Coordinates count x, y, z of atom 0, then of atom 1, as in ASE.
     Covariant under O(3) and permutations, invariant under translations: exact.
 
     Args:
@@ -32,7 +33,8 @@ def hessian(
     """
     n_atoms = len(graph.numbers)
     n_rows, at_once = 3 * n_atoms, max(1, atoms_at_once // n_atoms)
-    rows = []
+    rows, has_base = [], potential.config.base is not None
+    graph = carrying(graph) if has_base else graph
     for start in range(0, n_rows, at_once):
         chosen = torch.arange(start, min(start + at_once, n_rows), device=graph.positions.device)
         copies = collate([graph] * len(chosen))
@@ -40,8 +42,10 @@ def hessian(
         forces = potential(copies).forces.reshape(len(chosen), n_rows)
         total = forces.gather(1, chosen.unsqueeze(1)).sum()
         if not total.requires_grad:  # atoms without neighbours
-            return forces.new_zeros(n_rows, n_rows)
+            rows = [forces.new_zeros(n_rows, n_rows)]
+            break
         (gradient,) = torch.autograd.grad(total, copies.positions)
         rows.append(-gradient.reshape(len(chosen), n_rows))
     matrix = torch.cat(rows)
-    return (matrix + matrix.T) / 2
+    matrix = (matrix + matrix.T) / 2
+    return matrix + second_derivatives(graph).to(matrix) if has_base else matrix

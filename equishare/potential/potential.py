@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from torch import Tensor, nn
 
 from equishare.nn import Edges
+from equishare.potential import base
 from equishare.potential.committee import Committee
 from equishare.potential.config import ModelConfig
 from equishare.potential.density_net import DensityNet
@@ -56,7 +57,8 @@ class Potential(nn.Module):
               \mathrm{stress} = \frac{1}{V} \sum_{e} r_e \otimes \frac{\partial E}{\partial r_e}
 
     with e_i and the bonding factor γ_i from the network: isolated atoms have exactly their E0. With ``config.repulsion`` half of
-    every neighbour's repulsion (`ZBL`) comes on top, with ``config.long_range`` the Coulomb energy of charges (`LongRange`). Energy is invariant, forces, stress and dipole are equivariant under
+    every neighbour's repulsion (`ZBL`) comes on top, with ``config.long_range`` the Coulomb energy of charges (`LongRange`), with
+    ``config.base`` the interaction energy of a cheap method (`equishare.potential.base`). Energy is invariant, forces, stress and dipole are equivariant under
     O(3), translations and permutations: exact.
 
     Args:
@@ -66,12 +68,15 @@ class Potential(nn.Module):
 
     Raises:
         ValueError: for no elements, or unknown symbols.
+        BaseError: if what computes the cheap method is not installed.
     """
 
     species_of_number: Tensor
 
     def __init__(self, config: ModelConfig, statistics: Statistics | Mapping[str, float]) -> None:
         super().__init__()
+        if config.base is not None:
+            base.require()
         self.config = config
         self.statistics = found = Statistics.of(statistics)
         l_last = highest_degree(config.heads)
@@ -145,12 +150,14 @@ class Potential(nn.Module):
             )
             given = Given.of_graph(graph, self.config, self.dtype)
             prediction = self.evaluate(ops, given, forces, stress, forces_uncertainty)
+        if self.config.base is not None:
+            prediction = base.added(prediction, graph)
         return prediction if recorded else prediction.map(torch.Tensor.detach)
 
     def evaluate(
         self, ops: Operations, given: Given, forces: bool, stress: bool, forces_uncertainty: bool
     ) -> Prediction:
-        """The potential itself, on tensors or on arrays; see `forward`."""
+        """The network's part, on tensors or on arrays, which is all without a base; see `forward`."""
         atoms = self.energies(ops, given)
         interaction = ops.sum_atoms(atoms.interaction)
         found: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from equishare.atoms.neighbours import Neighbours
 from equishare.atoms.properties import outputs
 from equishare.nn.e3.folding import fold
-from equishare.potential import AtomGraph, Potential, hessian, load
+from equishare.potential import AtomGraph, Potential, base, hessian, load
 from equishare.potential.arrays import ArrayPotential, Structure
 from equishare.potential.given import conditions_of
 from equishare.potential.prediction import Prediction, as_array
@@ -48,6 +48,7 @@ class EquishareCalculator(Calculator):
         ModelFileError: if the path does not hold a model.
         UnknownSpeciesError: on calculation, for an element that the potential does not know.
         GraphError: on calculation, for a structure that has no graph (not finite, a cell without volume).
+        BaseError: on calculation, where the potential adds to a cheap method and that fails.
 
     >>> from ase.build import molecule
     >>> from equishare.potential import ModelConfig
@@ -121,7 +122,8 @@ class EquishareCalculator(Calculator):
             cell=atoms.cell.array if stress else None,
             conditions=conditions_of(atoms, config),
         )
-        return self._arrays(structure, stress=stress, forces_uncertainty=uncertainty)
+        found = self._arrays(structure, stress=stress, forces_uncertainty=uncertainty)
+        return found if config.base is None else _with_base(found, atoms, structure.conditions)
 
     def _of_tensors(self, atoms: Atoms, stress: bool, uncertainty: bool) -> Prediction:
         return self.potential(self._graph(atoms), stress=stress, forces_uncertainty=uncertainty)
@@ -178,7 +180,7 @@ class EquishareCalculator(Calculator):
         pairs = self._pairs(atoms)
         device = self.potential.device
         given = {name: torch.tensor([value]) for name, value in conditions_of(atoms, self.potential.config).items()}
-        if self.potential.long_range is not None:
+        if self.potential.config.beyond_edges:
             given["pbc"] = torch.from_numpy(atoms.pbc[None].copy())
         return AtomGraph(
             numbers=torch.from_numpy(atoms.numbers.astype(np.int64)).to(device),
@@ -188,6 +190,15 @@ class EquishareCalculator(Calculator):
             edge_shift=torch.from_numpy(pairs.shift).to(device),
             **{name: value.to(device) for name, value in given.items()},
         )
+
+
+def _with_base(prediction: Prediction, atoms: Atoms, conditions: Mapping[str, int]) -> Prediction:
+    """A prediction of arrays, and what the cheap method says of the structure, together."""
+    cell = base.periodic_cell(atoms.cell.array, atoms.pbc)
+    states = {name: conditions[name] for name in ("charge", "spin") if name in conditions}
+    found = base.xtb(atoms.numbers, atoms.positions, cell, **states)
+    stress = found.virial[None] / (1.0 if cell is None else atoms.get_volume())
+    return base.joined(prediction, found.energies.sum()[None], found.energies, found.forces, stress)
 
 
 def _exact(value: Any) -> Any:

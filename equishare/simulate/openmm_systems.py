@@ -49,4 +49,4 @@ class EquishareImpl(MLPotentialImpl):
 
     def getMLLongRange(self) -> bool:  # noqa: N802 (openmmml's)
         """Whether the potential reaches beyond its cutoff."""
-        return self.calculator.potential.config.long_range is not None
+        return self.calculator.potential.config.beyond_edges

@@ -10,7 +10,8 @@ import torch_sim
 from ase import Atoms
 from torch_sim.models.interface import ModelInterface
 
-from equishare.potential import Potential, collate, from_atoms, load
+from equishare.potential import Potential, collate, load
+from equishare.potential.given import conditioned_graph
 
 
 class EquishareModel(ModelInterface):
@@ -44,7 +45,7 @@ class EquishareModel(ModelInterface):
         """Predict every system of a state: ``energy [systems]``, ``forces [atoms, 3]``, ``stress [systems, 3, 3]``."""
         if isinstance(state, dict):
             state = torch_sim.SimState(**state, masses=torch.ones_like(state["positions"][:, 0]))
-        graphs = [from_atoms(atoms, self.potential.cutoff) for atoms in _structures(state)]
+        graphs = [conditioned_graph(atoms, self.potential.config) for atoms in _structures(state)]
         with torch.no_grad():
             found = self.potential(collate(graphs).to(self.device), stress=True)
         return {

@@ -20,6 +20,7 @@ from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.config.sections import NOISE
+from equishare.training.data.base_values import without_base
 from equishare.training.data.batches import atoms_in, frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
@@ -104,7 +105,7 @@ def initial_potential(
     the elements that it knows and the frames do not hold, but for weights of the package: those know their method's level of them.
     """
     architecture = config.model.architecture
-    found = statistics(data.split.train, graphs, data.reference.values, data.levels)
+    found = statistics(without_base(data.split.train, architecture), graphs, data.reference.values, data.levels)
     if pretrained is not None and (config.pretraining.replay or config.pretraining.weights not in bundled()):
         found = _with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):

@@ -64,6 +64,10 @@ class DomainPotential:
                 f"{path} has a Coulomb energy of all atoms, which pair_style equishare does not compute; train without --long-range, or run it "
                 "by ASE: equishare md"
             )
+        if potential.config.base is not None:
+            raise LAMMPSError(
+                f"{path} adds to GFN2-xTB, which pair_style equishare does not compute; train without --base, or run it by ASE: equishare md"
+            )
         fold(potential)
         self.potential, self.arrays = potential, ArrayPotential(potential)
         self.conditions = {

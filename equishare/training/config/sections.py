@@ -254,3 +254,11 @@ class TrainConfig(_Section):
                 "model.speed chooses a preset, but weights to start from have their own shape; give one of them"
             )
         return self
+
+    @model_validator(mode="after")
+    def _cheap_method_once(self) -> TrainConfig:
+        if self.model.base is not None and self.pretraining.source == self.model.base:
+            raise ValueError(
+                "model.base xtb adds the method whose frames pretraining.source xtb would learn from; give one of them"
+            )
+        return self

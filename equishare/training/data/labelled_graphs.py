@@ -12,7 +12,9 @@ from equishare.atoms.frame import Frame
 from equishare.atoms.neighbours import GraphError, Neighbours, check_apart
 from equishare.atoms.properties import PROPERTIES, outputs
 from equishare.potential import AtomGraph, ModelConfig, from_atoms
+from equishare.potential.base import carrying
 from equishare.potential.given import ConditionError, conditions_of
+from equishare.training.data.base_values import base_values
 
 
 def labelled_graphs(
@@ -32,6 +34,7 @@ def labelled_graphs(
     Raises:
         GraphError: if a frame has no graph; the message names it.
         ConditionError: if a condition is not one that the model takes; the message names the frame.
+        BaseError: if the cheap method that the model adds to fails; the message names the frame.
 
     >>> from equishare.atoms import read_frames
     >>> graphs = labelled_graphs(read_frames("ethanol@7:9"), ModelConfig(heads=("dipole",)))
@@ -64,10 +67,12 @@ def _any_has(frames: Sequence[Frame], name: str) -> bool:
 def _graph(frame: Frame, config: ModelConfig) -> AtomGraph:
     try:
         graph = from_atoms(frame.atoms, config.cutoff, frame.neighbours(config.cutoff))
-        if config.long_range is not None:
+        if config.beyond_edges:
             graph["pbc"] = torch.from_numpy(frame.atoms.pbc[None].copy())
     except GraphError as error:
         raise GraphError(f"{frame.name}: {error}") from error
+    if config.base is not None:
+        graph = carrying(graph, base_values(frame, config))
     for name, value in frame_conditions(frame, config).items():
         graph[name] = torch.tensor([value])
     return graph

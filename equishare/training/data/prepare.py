@@ -17,6 +17,7 @@ from equishare.atoms.store import StoredFrame, open_frames
 from equishare.atoms.store.opening import Tell
 from equishare.errors import EquishareError
 from equishare.training.config import TrainConfig
+from equishare.training.data.base_values import without_base
 from equishare.training.data.levels import Levels, methods_of, references
 
 IN_MEMORY = "(frames given in Python)"
@@ -79,7 +80,8 @@ def prepare(config: TrainConfig, given: Parts | None = None, tell: Tell | None =
     inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff, used=used)
     inspection.raise_if_errors()
     methods = methods_of(config, split.train)
-    reference, levels = references(split.train, isolated, config.data.reference_energies, methods)
+    bare, atoms = (without_base(part, config.model.architecture) for part in (split.train, isolated))
+    reference, levels = references(bare, atoms, config.data.reference_energies, methods)
     return PreparedData(split, reference, inspection, methods, levels)
 
 

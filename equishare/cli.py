@@ -1,4 +1,4 @@
-"""The prompt: ``equishare train | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card | export``."""
+"""The prompt: ``equishare train | learn | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card | export``."""
 
 import os
 import sys

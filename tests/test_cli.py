@@ -204,6 +204,7 @@ def test_check_is_passed_through(capsys):
         (["train", "--device", "cuda:99"], 1, "no device"),
         (["train", "--e0", "H"], 2, "H=-13.6"),
         (["train", "--e0", "Qq=1"], 1, "chemical symbols"),
+        (["train", "--weights", "5"], 2, "energy=3"),
         (["train", "--key", "energy=nothing"], 1, "nothing"),
         (["train", "--epochs", "0"], 1, "budget.epochs"),
         (["train", "dry_ice@:20", "--learn", "dipole"], 1, "no training frame has it"),

@@ -45,12 +45,15 @@ def relax(
     ]
     console, frames, left = Console(highlight=False), [], 0
     console.print(f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}")
-    for line, converged, frame in side_by_side(_relax, jobs):
-        console.print(line, markup=False, soft_wrap=True)
-        left += not converged
-        frames.append(frame)
-    with replacing(out / "relaxed.xyz") as beside:
-        ase.io.write(beside, frames, format="extxyz")
+    try:
+        for line, converged, frame in side_by_side(_relax, jobs):
+            console.print(line, markup=False, soft_wrap=True)
+            left += not converged
+            frames.append(frame)
+    finally:  # where one fails, those before it are kept
+        if frames:
+            with replacing(out / "relaxed.xyz") as beside:
+                ase.io.write(beside, frames, format="extxyz")
     console.print(f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png", markup=False)
     if left:
         console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")
@@ -67,6 +70,7 @@ def _relax(
     import ase.io
     import torch
 
+    from equishare.files import replacing
     from equishare.simulate import EquishareCalculator
     from equishare.simulate.pictures import plot_relaxation
     from equishare.simulate.relax import RelaxRow
@@ -75,8 +79,9 @@ def _relax(
     atoms.calc = EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion)
     found = run(atoms, **options)
     folder.mkdir(parents=True, exist_ok=True)
-    ase.io.write(folder / "path.xyz", found.path, format="extxyz")
-    with open(folder / "relax.csv", "w", newline="", encoding="utf-8") as file:
+    with replacing(folder / "path.xyz") as beside:
+        ase.io.write(beside, found.path, format="extxyz")
+    with replacing(folder / "relax.csv") as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow([field.name for field in fields(RelaxRow)])
         lines.writerows(["" if value is None else value for value in astuple(row)] for row in found.rows)

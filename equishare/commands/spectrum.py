@@ -48,8 +48,8 @@ def spectrum(
     check_model(model)
     frames = [frame.atoms for frame in read_unlabelled([trajectory])]
     interval = timestep or _interval(frames)
+    new_folder(out)  # before the long work
     found = compute(along(frames, EquishareCalculator(model)), interval, temperature, width)
-    new_folder(out)
     columns = {"wave_number_invcm": found.wave_numbers, "infrared_km_mol_cm": found.infrared, "raman": found.raman}
     there = {name: values for name, values in columns.items() if values is not None}
     rows = [",".join(f"{value:.6g}" for value in row) for row in np.stack(list(there.values()), axis=1)]

@@ -293,6 +293,9 @@ def _numbers(text: str | None, example: str) -> dict[str, float] | None:
         return None
     try:
         pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
-        return {name.strip(): float(value) for name, _, value in pairs}
+        numbers = {name.strip(): float(value) for name, _, value in pairs}
     except ValueError:
-        raise typer.BadParameter(f"expected values such as {example}, got {text!r}") from None
+        numbers = {}
+    if not numbers or "" in numbers:
+        raise typer.BadParameter(f"expected values such as {example}, got {text!r}")
+    return numbers

@@ -34,6 +34,7 @@ def vibrations(
         from rich.console import Console
 
         from equishare.commands.starts import check_model, new_folder, read_starts
+        from equishare.files import replacing
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
@@ -50,7 +51,8 @@ def vibrations(
     new_folder(out)
     console = Console(highlight=False)
     relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
-    ase.io.write(out / "relaxed.xyz", relaxed, format="extxyz")
+    with replacing(out / "relaxed.xyz") as beside:
+        ase.io.write(beside, relaxed, format="extxyz")
     if not crystal:
         _molecule(relaxed, out, console)
     if repeats:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ipi.pes._ase import ASEDriver
 
+from equishare.devices import choose_dtype
 from equishare.simulate.ase_calculator import EquishareCalculator
 
 __DRIVER_NAME__ = "equishare"
@@ -26,6 +27,7 @@ class EquishareDriver(ASEDriver):
 
     Raises:
         ModelFileError: if the path does not hold a model.
+        DeviceError: for another dtype.
     """
 
     def __init__(self, template: str, model: str, dtype: str | None = None, **options: Any) -> None:
@@ -34,10 +36,8 @@ class EquishareDriver(ASEDriver):
 
     def check_parameters(self) -> None:
         """Read structure and model."""
-        import torch
-
         super().check_parameters()
-        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        dtype = None if self.dtype is None else choose_dtype(self.dtype)
         self.ase_calculator = EquishareCalculator(self.model, dtype=dtype)
 
 

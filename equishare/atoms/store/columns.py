@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from equishare.atoms.store.tables import StoreError
+from equishare.atoms.store.tables import StoreError, again
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
@@ -36,7 +36,7 @@ class ColumnWriter:
         self._file: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
         size = start + rows * self.dtype.itemsize * int(np.prod(tail, dtype=int))
         if rows and os.fstat(self._file.fileno()).st_size < size:
-            raise StoreError(f"{path} is shorter than it should be")
+            raise StoreError(f"{path} is shorter than it should be; {again(path.parent)}")
         self._file.truncate(size)
         self._file.seek(0)
         self._file.write(_header(self.dtype, (rows, *tail)))

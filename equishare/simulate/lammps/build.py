@@ -60,7 +60,7 @@ def python_paths() -> str:
 
 def _quoted(text: str) -> str:
     """As a C string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%") + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _compile(folder: Path, sources: dict[str, str], wheels: Wheels) -> None:

@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equishare.files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -113,5 +115,5 @@ def to_png(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG on white."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(path, dpi=200)
+    with matplotlib.rc_context(_STYLE), replacing(path) as beside:
+        figure.savefig(beside, format="png", dpi=200)

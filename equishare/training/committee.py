@@ -98,21 +98,25 @@ def _precision(
     exact.committee = identity = Committee(potential.energy.n_inputs, 1).to(potential.device, torch.float64)
     identity.directions.copy_(torch.eye(potential.energy.n_inputs))
     chosen = _sample(graphs)
-    components = sum(3 * len(graph.numbers) for graph in chosen)
-    has_energy, has_forces = (
-        any(name in graph and not torch.isnan(graph[name]).all() for graph in chosen) for name in ("energy", "forces")
+    energies, components = (
+        sum(int((~torch.isnan(graph[name])).sum()) for graph in chosen if name in graph)
+        for name in ("energy", "forces")
     )
-    per_energy = weights.weight("energy") * (components / len(chosen) if has_forces else 1.0) if has_energy else 0.0
+    per_energy = weights.weight("energy") * (components / energies if components else 1.0) if energies else 0.0
     total = torch.zeros(potential.energy.n_inputs, potential.energy.n_inputs, dtype=torch.float64)
     for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
         batch = collate([_double(chosen[index]) for index in group])
         size = (batch.ptr[1:] - batch.ptr[:-1]).double() ** weights.size_exponent
+        share = batch["weight"].double() if "weight" in batch else torch.ones_like(size)
         moves = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
+        if components:
+            moves = moves.masked_fill(torch.isnan(batch["forces"]), 0.0)
         centre, plus, minus = (_features(exact, batch, step * moves) for step in (0.0, _STEP, -_STEP))
-        energy = centre / size.unsqueeze(1)
-        slope = (plus - minus) / (2 * _STEP)
-        total += per_energy * energy.T @ energy
-        if has_forces:
+        if energies:
+            energy = centre * (share.sqrt() * ~torch.isnan(batch["energy"]) / size).unsqueeze(1)
+            total += per_energy * energy.T @ energy
+        if components:
+            slope = (plus - minus) / (2 * _STEP) * share.sqrt().unsqueeze(1)
             total += weights.weight("forces") * slope.T @ slope
     return total
 

@@ -7,6 +7,7 @@ from ase import Atoms
 
 from equishare.errors import EquishareError
 from equishare.potential import ModelConfig, collate, load
+from equishare.training import committee
 from equishare.training.committee import _precision, add_committee, check_members
 from equishare.training.config import OptimisationConfig
 from equishare.training.data.labelled_graphs import labelled_graphs
@@ -22,24 +23,39 @@ def graphs(mixed_frames):
     return labelled_graphs([mixed_frames[index] for index in (0, 1, 5)], SMALL, torch.float64)
 
 
-def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small_potential, graphs):
-    """Along v the features change by J v, and over random v the mean of (J v)(J v)^T is J J^T: all force components."""
+@pytest.mark.parametrize("whole", [True, False])
+def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small_potential, graphs, whole, monkeypatch):
+    """Along v the features change by J v, and over random v the mean of (J v)(J v)^T is J J^T: all force components.
+
+    Frames weigh what they weigh in the loss, and labels that are not there count nothing.
+    """
+    monkeypatch.setattr(committee, "_STEP", 1e-5)  # so that what its square leaves out is less than the test sees
     potential = small_potential.double().eval()
+    if not whole:
+        for graph, weight in zip(graphs, (0.5, 2.0, 1.0), strict=True):
+            graph["weight"] = torch.tensor([weight])
+        graphs[0].energy = torch.full_like(graphs[0].energy, torch.nan)
+        graphs[1].forces[1:3] = torch.nan
     weights = OptimisationConfig(weights={"energy": 2.0, "forces": 3.0}, size_exponent=0.5)
     found = _precision(potential, graphs, weights, torch.Generator().manual_seed(0))
-    components = sum(3 * len(graph.numbers) for graph in graphs)
-    moves = torch.randn(components // 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    components = sum(int(graph.forces.isfinite().sum()) for graph in graphs)
+    energies = sum(int(graph.energy.isfinite().sum()) for graph in graphs)
+    n_atoms = sum(len(graph.numbers) for graph in graphs)
+    moves = torch.randn(n_atoms, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     last = [readout.last.weight for readout in potential.energy.readouts]
     expected = torch.zeros_like(found)
     for graph, move in zip(graphs, moves.split([len(graph.numbers) for graph in graphs]), strict=True):
+        move = move * graph.forces.isfinite()
         single = collate([graph])
         single.positions = single.positions.clone().requires_grad_()
         energy = potential(single, forces=False).interaction_energy.sum() / potential.statistics.scale
         phi = torch.cat([g.ravel() for g in torch.autograd.grad(energy, last, create_graph=True)])
         slope = [(torch.autograd.grad(p, single.positions, retain_graph=True)[0] * move).sum() for p in phi]
-        expected += 2.0 * components / len(graphs) / len(graph.numbers) * torch.outer(phi, phi).detach()
-        expected += 3.0 * torch.outer(torch.stack(slope), torch.stack(slope)).detach()
-    assert torch.allclose(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+        weight = float(graph.get("weight", torch.ones(1)))
+        if graph.energy.isfinite():
+            expected += weight * 2.0 * components / energies / len(graph.numbers) * torch.outer(phi, phi).detach()
+        expected += weight * 3.0 * torch.outer(torch.stack(slope), torch.stack(slope)).detach()
+    assert torch.allclose(found, expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_validation_frames_set_the_factors(small_potential, graphs):

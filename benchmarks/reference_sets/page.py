@@ -17,6 +17,10 @@ and versions of every run; do not edit it by hand. Every run starts from noise o
 time: start, training, validation, test and all. Test frames choose nothing.
 """
 
+NOT_HERE = (
+    "Not measured by it: errors over the number of frames, errors over time beside MACE's own training, runs on a GPU."
+)
+
 
 def table(results: Results, part: str) -> str:
     """Errors beside those published, and the score, by preset and budget."""
@@ -44,7 +48,7 @@ def page(results: Results, choices: Results) -> str:
     sections = [HEAD, _sets(), "## Errors", table(results, "test"), table(results, "valid"), _missing(results)]
     sections += ["## Error against speed", _pareto(results), "## By kind of frame", _kinds(results)]
     if choices:
-        sections += ["## What was tried", _choices(choices)]
+        sections += ["## What was tried", _choices(choices), _biases(choices)]
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
@@ -87,8 +91,11 @@ def _missing(results: Results) -> str:
     have = {(row["set"], row["minutes"], row["seed"]) for row in results.values() if row["preset"] == "default"}
     count = sum(each not in have for each in wanted)
     if not count:
-        return ""
-    return f"Of the {len(wanted)} runs of the default preset {count} are missing; the command above completes them."
+        return NOT_HERE
+    said = f"Of the {len(wanted)} runs of the default preset {count} are missing; the command above completes them."
+    unseen = [name for name in SETS if not any(row["set"] == name for row in results.values())]
+    none = [f"There is no run of any length of {', '.join(unseen)}."] if unseen else []
+    return "\n".join([said, *none, NOT_HERE])
 
 
 def _pareto(results: Results) -> str:
@@ -153,3 +160,16 @@ def _choices(choices: Results) -> str:
             )
             lines.append(f"| {row['change']} | {row['set']} | {energy} | {forces} |")
     return "\n".join(lines)
+
+
+def _biases(choices: Results) -> str:
+    """What is left on average of the energies of each kind of training frames, change by change."""
+    lines = []
+    for row in choices.values():
+        kinds = {name.removeprefix("Ebias "): value for name, value in row.get("train", {}).items() if "Ebias" in name}
+        if kinds:
+            values = ", ".join(f"{kind} {value:+.2f}" for kind, value in sorted(kinds.items()))
+            lines.append(f"| {row['change']} | {row['set']} | {values} |")
+    head = ["Bias of the energies of training frames by kind, in meV/atom:", ""]
+    head += ["| change | set | bias |", "| --- | --- | --- |"]
+    return "\n".join([*head, *lines]) if lines else ""

@@ -35,6 +35,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -91,6 +92,16 @@ class Invariants:
         return f"{self.channels} invariants"
 
 
+def wide(x: Tensor) -> Tensor:
+    """Numbers in single precision at least: squares of half-precision ones leave their range.
+
+    >>> import torch
+    >>> wide(torch.ones(1, dtype=torch.float16)).dtype, wide(torch.ones(1, dtype=torch.float64)).dtype
+    (torch.float32, torch.float64)
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def near(table: Tensor, x: Tensor) -> Tensor:
     """A table for a tensor that may have a shape only: tables never go to the meta device, which would forget them."""
     return table.to(x.device) if x.is_meta else table
@@ -143,13 +154,13 @@ class Layer(SharedWeights):
         return {}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """As usual; tables that no file holds keep their values in ``to_empty`` and on the meta device."""
+        """As usual; tables that no file holds keep their precision, and their values in ``to_empty`` and on the meta device."""
         tables = {name: self._buffers[name] for name in self._non_persistent_buffers_set}
         super()._apply(fn, recurse)
         for name, table in tables.items():
             new = self._buffers[name]
             if table is not None and new is not None and new is not table:
-                self._buffers[name] = table.to(table.device if new.is_meta else new.device, new.dtype)
+                self._buffers[name] = table.to(table.device if new.is_meta else new.device)
         return self
 
     def to_torch(self) -> nn.Module:

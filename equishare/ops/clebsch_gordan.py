@@ -37,7 +37,10 @@ def clebsch_gordan(l1: int, l2: int, l3: int) -> Float[Tensor, "d1 d2 d3"]:
     """
     if not abs(l1 - l2) <= l3 <= l1 + l2:
         raise LayerError(f"degrees must satisfy |l1 - l2| <= l3 <= l1 + l2, got l1={l1}, l2={l2}, l3={l3}")
-    with torch.device("cpu"):  # a table has numbers, whatever the default device is
+    with (
+        torch.device("cpu"),
+        torch.inference_mode(False),
+    ):  # kept for whoever comes next, on whatever device, in whatever mode
         coefficients = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
         coefficients = torch.where(coefficients.abs() < 1e-10, 0.0, coefficients)
         first = coefficients[coefficients != 0][0]

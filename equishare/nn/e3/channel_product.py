@@ -32,7 +32,7 @@ class ChannelProduct(Layer):
         or each of them e3nn's ``[atoms, irreps.dim]``.
 
     Raises:
-        LayerError: if the channels differ, or no path leads to one of the output irreps.
+        LayerError: if the channels differ, no path leads to one of the output irreps, or inputs do not fit each other.
 
     The repeated product of densities follows Drautz, "Atomic cluster expansion" (2019), and Batatia et al., "MACE" (2022).
 
@@ -91,6 +91,11 @@ class ChannelProduct(Layer):
             if self.weight.shape[0] != 1:
                 raise LayerError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
             kind = left.new_zeros(left.shape[0], dtype=torch.int64)
+        if kind.shape != left.shape[:1] or (right is not None and right.shape[0] != left.shape[0]):
+            raise LayerError(
+                f"expected a kind and features of each of {left.shape[0]} atoms, got kinds of shape {list(kind.shape)}"
+                + ("" if right is None else f" and right factors of {right.shape[0]} atoms")
+            )
         first = left.transpose(0, 1)
         second = first if right is None else right.transpose(0, 1)
         return channel_product(first, second, self.weight, kind, self.coupling).transpose(0, 1)

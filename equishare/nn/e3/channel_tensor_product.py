@@ -99,12 +99,14 @@ class ChannelTensorProduct(Layer):
         check_features(features, self.layout_in)
         if edge_index is None:
             # what a compiler traces is not a tensor to keep
-            each_row = _each_row.__wrapped__ if torch.compiler.is_compiling() else _each_row
+            each_row = _each_row if torch.compiler.is_compiling() else _each_row_kept
             edges = each_row(features.shape[0], features.device)
         else:
             edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
         n_edges = edges.edge_index.shape[1]
         expected = (n_edges, self.layout_harmonics.dim), (n_edges, self.n_paths, self.layout_in.channels)
+        if edges.n_atoms != features.shape[0]:
+            raise LayerError(f"expected features of the {edges.n_atoms} atoms of the edges, got {features.shape[0]}")
         if (harmonics.shape, weight.shape) != expected:
             raise LayerError(
                 f"expected harmonics of shape {list(expected[0])} and weight of shape {list(expected[1])}, "
@@ -122,8 +124,13 @@ class ChannelTensorProduct(Layer):
         return f"{self.layout_in.irreps} x {self.layout_harmonics.irreps} -> {self.layout_out.irreps}"
 
 
-@lru_cache(maxsize=8)
 def _each_row(n: int, device: torch.device) -> Edges:
     """An edge from each row to itself."""
     rows = torch.arange(n, device=device)
     return Edges(torch.stack([rows, rows]), n)
+
+
+@lru_cache(maxsize=8)
+def _each_row_kept(n: int, device: torch.device) -> Edges:
+    with torch.inference_mode(False):
+        return _each_row(n, device)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -16,7 +17,8 @@ class Foldable(nn.Module):
         if self._kept is None:
             return compute()
         if name not in self._kept:
-            self._kept[name] = compute().detach()
+            with torch.inference_mode(False):  # derivatives by other things go through it later
+                self._kept[name] = compute().detach()
         return self._kept[name]
 
     def train(self, mode: bool = True) -> "Foldable":

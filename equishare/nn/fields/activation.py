@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_orthogonal
+from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_orthogonal, wide
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
 ENTRYWISE = (
@@ -107,7 +107,7 @@ class NormActivation(FieldLayer):
         parts = x.split([count * size for count, size in self.fields], dim=1)
         for part, bias, (count, size) in zip(parts, biases, self.fields, strict=True):
             fields = part.reshape(part.shape[0], count, size, *part.shape[2:])
-            length = (fields.square().sum(2, keepdim=True) + 1e-12).sqrt()
+            length = (wide(fields).square().sum(2, keepdim=True) + 1e-12).sqrt()
             shift = bias.reshape(1, count, 1, *[1] * (part.ndim - 2))
-            out.append((fields * (self.function(length + shift) / length)).reshape(part.shape))
+            out.append((fields * (self.function(length + shift) / length)).to(x.dtype).reshape(part.shape))
         return torch.cat(out, dim=1)

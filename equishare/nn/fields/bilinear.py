@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from equishare.groups.representation import Representation
+from equishare.nn.fields.initialisation import product_scale
 from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -60,8 +61,7 @@ class Bilinear(Layer):
 
     def reset_parameters(self) -> None:
         """Draw weights that give outputs of second moment one for inputs of second moment one."""
-        out = self.pattern.shape[0]
-        nn.init.normal_(self.weight, std=(out / max(1, self.pattern.n_free)) ** 0.5)
+        nn.init.normal_(self.weight, std=product_scale(self.pattern))
 
     def forward(
         self, left: Float[Tensor, "*batch left"], right: Float[Tensor, "*batch right"]

@@ -97,7 +97,7 @@ class FieldMLP(FieldLayer):
         """The map of each position."""
         points = x.unsqueeze(-1).flatten(2).transpose(0, 1).flatten(1)  # [channels, batch * positions]
         out = self.narrow(self.gate(self.widen(points.mT)))
-        return out.mT.reshape(self.out_channels, x.shape[0], -1).transpose(0, 1).reshape(x.shape)
+        return out.mT.reshape(self.out_channels, x.shape[0], x.shape[2:].numel()).transpose(0, 1).reshape(x.shape)
 
 
 class FieldTransformerBlock(FieldLayer):
@@ -118,6 +118,7 @@ class FieldTransformerBlock(FieldLayer):
 
     Raises:
         EquivarianceError: as ``GroupConv2d`` and ``FieldAttention``.
+        LayerError: another dimension.
 
     Chu et al. 2021, "Conditional positional encodings for vision transformers"; Romero & Cordonnier 2021.
 
@@ -138,6 +139,8 @@ class FieldTransformerBlock(FieldLayer):
         kernel_size: int = 3,
         dimension: int = 2,
     ) -> None:
+        if dimension not in _CONVOLUTIONS:
+            raise LayerError(f"1 to 3 dimensions expected, got {dimension}")
         conv = _CONVOLUTIONS[dimension](group, fields, fields, kernel_size, field_in=field, field_out=field)
         rep = conv.rep_in
         super().__init__(rep, rep)

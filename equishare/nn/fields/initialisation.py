@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
+from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.pattern import SharingPattern
@@ -46,6 +47,19 @@ def convolution_scale(pattern: SharingPattern, in_fields: int, gain: float) -> f
 def _scale(variance: float, gain: float) -> float:
     """The deviation that turns this variance for unit weights into gain^2."""
     return gain / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def product_scale(pattern: BasisPattern) -> float:
+    """Standard deviation of base weights of a bilinear map for outputs of second moment one: sqrt(out / sum_i |B_i|^2); 0 for none.
+
+    >>> from equishare import groups, sharing
+    >>> C4 = groups.cyclic(4)
+    >>> product_scale(sharing.bilinear(C4.regular(), C4.regular(), C4.regular()))        # 16 maps of four ones each
+    0.25
+    """
+    numbers = pattern.value if pattern.matrix is None else pattern.matrix
+    total = 0.0 if numbers is None else float(numbers.square().sum())
+    return math.sqrt(pattern.shape[0] / total) if total > 0 else 0.0
 
 
 @on_cpu

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import FieldLayer, near, require_orthogonal
+from equishare.nn.layer import FieldLayer, near, require_orthogonal, wide
 
 
 class FieldLayerNorm(FieldLayer):
@@ -61,13 +61,14 @@ class FieldLayerNorm(FieldLayer):
         """The normalised features."""
         self._check_channels(x)
         along = (-1, *[1] * (x.ndim - 2))
-        there = near(self._permuted, x).to(x.dtype).reshape(along)
+        values = wide(x)
+        there = near(self._permuted, x).to(values.dtype).reshape(along)
         permuted, others = self._sizes
-        mean = (x * there).sum(1, keepdim=True) / max(1, permuted)
-        centred = x - mean * there
+        mean = (values * there).sum(1, keepdim=True) / max(1, permuted)
+        centred = values - mean * there
         square = centred.square()
         variance = (square * there).sum(1, keepdim=True) / max(1, permuted)
         length = (square * (1 - there)).sum(1, keepdim=True) / max(1, others)
         scale = torch.rsqrt(variance * there + length * (1 - there) + self.eps)
         shift = torch.nn.functional.pad(self.bias, (0, 1))[near(self._own_bias, x)].reshape(along)
-        return centred * scale * self.weight[near(self._field, x)].reshape(along) + shift
+        return (centred * scale * self.weight[near(self._field, x)].reshape(along) + shift).to(x.dtype)

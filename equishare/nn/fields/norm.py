@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import FieldLayer, near, require_orthogonal
+from equishare.nn.layer import FieldLayer, near, require_orthogonal, wide
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -87,11 +87,11 @@ class FieldBatchNorm(FieldLayer):
         """Fields [batch, count, size, *space] over the root of their mean square."""
         square = var
         if self.training:
-            square = fields.square().mean([0, *range(2, fields.ndim)])
+            square = wide(fields).square().mean([0, *range(2, fields.ndim)])
             with torch.no_grad():
                 var.lerp_(square.to(var), self.momentum)
         scale = (weight * torch.rsqrt(square + self.eps)).reshape(-1, *[1] * (fields.ndim - 2))
-        return fields * scale
+        return (fields * scale).to(fields.dtype)
 
     def to_torch(self) -> nn.Module:
         """The ``torch.nn.BatchNormNd`` with each field's numbers repeated for its channels; fields that turn have neither mean nor shift."""
@@ -140,4 +140,4 @@ class FieldRMSNorm(FieldLayer):
         """The normalised features."""
         self._check_channels(x)
         scale = self.weight[near(self.channel_field, self.weight)].reshape(-1, *[1] * (x.ndim - 2))
-        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps) * scale
+        return (x * torch.rsqrt(wide(x).square().mean(1, keepdim=True) + self.eps) * scale).to(x.dtype)

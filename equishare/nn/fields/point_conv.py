@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
-from equishare.nn.fields.initialisation import gain_after
+from equishare.nn.fields.initialisation import gain_after, product_scale
 from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.harmonics import Harmonics
@@ -34,8 +34,8 @@ class PointConv(FieldLayer):
         out_fields: number of fields of the output.
         field_in: representation of one input field.
         field_out: representation of one output field.
-        radii: r_n, in the unit of the positions.
-        width: s; the distance between radii by default.
+        radii: r_n, rising, in the unit of the positions.
+        width: s; the least distance between radii by default.
         degree: highest frequency or degree of the harmonics.
         neighbours: nu, the mean number of neighbours.
         bias: whether to add an invariant bias.
@@ -45,7 +45,7 @@ class PointConv(FieldLayer):
 
     Raises:
         EquivarianceError: the group turns no space of two or three dimensions.
-        LayerError: an input does not fit.
+        LayerError: an argument is out of range, or an input does not fit.
 
     Thomas et al. 2018, "Tensor field networks"; Weiler & Cesa 2019.
 
@@ -75,11 +75,15 @@ class PointConv(FieldLayer):
         dimension = group.defining().size
         if dimension not in (2, 3):
             raise EquivarianceError(f"a group of the plane or of space is needed, {group} turns {dimension} dimensions")
-        if not radii or degree < 0 or not neighbours > 0:
-            raise LayerError(f"radii, degree >= 0 and neighbours > 0 expected, got {radii}, {degree}, {neighbours}")
+        rising = len(radii) > 0 and min(radii) >= 0 and all(a < b for a, b in pairwise(radii))
+        if not rising or degree < 0 or not neighbours > 0 or (width is not None and not width > 0):
+            raise LayerError(
+                f"rising radii from 0 up, degree >= 0, neighbours > 0 and width > 0 expected, got {radii}, {degree}, {neighbours} "
+                f"and {width}"
+            )
         self.group, self.in_fields, self.out_fields = group, in_fields, out_fields
         self.neighbours = neighbours
-        spread = width or (min(b - a for a, b in pairwise(radii)) if len(radii) > 1 else 1.0)
+        spread = min((b - a for a, b in pairwise(radii)), default=1.0) if width is None else width
         # at the origin a direction is nobody's: there stand no harmonics
         shells = tuple((float(r), m) for r in radii for m in range(degree + 1) if r > 0 or m == 0)
         self.harmonics = Harmonics(dimension, shells, float(spread))
@@ -87,8 +91,7 @@ class PointConv(FieldLayer):
         self.bias_pattern = bilinear(group.trivial(), group.trivial(), field_out)
         self.weight = nn.Parameter(torch.empty(out_fields, in_fields, self.pattern.n_free))
         self.bias = nn.Parameter(torch.empty(out_fields, self.bias_pattern.n_free)) if bias else None
-        terms = in_fields * max(1, self.pattern.n_free) / field_out.size
-        self.scale = gain_after(field_out) / terms**0.5
+        self.scale = gain_after(field_out) * product_scale(self.pattern) / in_fields**0.5
         self.reset_parameters()
         self.to(torch.get_default_device())
 

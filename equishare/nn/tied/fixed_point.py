@@ -68,15 +68,20 @@ def fixed_point(
     far, so that both converge wherever f contracts.
 
     Raises:
-        LayerError: the method is unknown.
+        LayerError: the method is unknown, there is no iteration or no batch, or f changes the state's shape.
         ConvergenceError: f gives NaN or infinity.
 
     >>> z, convergence = fixed_point(torch.cos, torch.zeros(1, 1), tolerance=1e-6)
     >>> round(float(z), 4), convergence.converged, convergence.iterations < 10
     (0.7391, True, True)
     """
-    if method not in METHODS:
-        raise LayerError(f"method: one of {METHODS} expected, got {method!r}")
+    if method not in METHODS or max_iterations < 1 or start.ndim < 1:
+        raise LayerError(
+            f"method: one of {METHODS}, max_iterations from 1 up and a start [batch, ...] expected, got {method!r}, "
+            f"{max_iterations} and {list(start.shape)}"
+        )
+    if not len(start):
+        return start, Convergence(0, 0.0, True)
     z = start
     best = best_image = torch.empty(0)
     points: list[Tensor] = []
@@ -85,7 +90,7 @@ def fixed_point(
         image = f(z)
         if image.shape != z.shape:
             raise LayerError(f"a map from the state to itself expected, got {list(z.shape)} to {list(image.shape)}")
-        flat, flat_image = z.flatten(1), image.flatten(1)
+        flat, flat_image = z.unsqueeze(-1).flatten(1), image.unsqueeze(-1).flatten(1)
         rest = (flat_image - flat).norm(dim=1)
         if not bool(rest.isfinite().all()):
             raise ConvergenceError(f"the state is not finite after {k} steps: the map does not contract")

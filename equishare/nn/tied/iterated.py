@@ -37,8 +37,6 @@ class Iterated(Layer):
         super().__init__()
         if isinstance(block, Layer):
             self.rep_in, self.rep_out = block.rep_in, block.rep_out
-        if isinstance(block, Layer):
-            self.rep_in, self.rep_out = block.rep_in, block.rep_out
         if iterations < 1:
             raise LayerError(f"one iteration or more expected, got {iterations}")
         self.block, self.iterations, self.uses = block, iterations, iterations

@@ -84,13 +84,18 @@ class Coupling:
     def tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(path, out component, left, right, coefficient) of each entry, for plain torch."""
         found = self._made.get((dtype, device))
-        if found is None:
-            index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
-            coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
-            found = index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
-            if not (torch.compiler.is_compiling() or transformed()):  # what a compiler traces is not a tensor to keep
-                self._made[dtype, device] = found
+        if found is not None:
+            return found
+        if torch.compiler.is_compiling() or transformed():  # what a compiler traces is not a tensor to keep
+            return self._as_tensors(dtype, device)
+        with torch.inference_mode(False):  # nor is one that no derivative may go through
+            self._made[dtype, device] = found = self._as_tensors(dtype, device)
         return found
+
+    def _as_tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
+        coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
+        return index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
 
     @cached_property
     def _made(self) -> dict[Any, Any]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equishare.errors import LayerError
 from equishare.ops.backend import implementation
 from equishare.ops.channel_product import torch as formula
 from equishare.ops.channel_product.coupling import Coupling
@@ -27,6 +28,9 @@ def channel_product(
 
     Each atom n uses the path weights of its kind. Component-major layout. For a symmetric coupling give the same
     tensor twice.
+
+    Raises:
+        LayerError: a kind has no weights.
     """
     kernels = implementation(left)
     if kernels == "torch":
@@ -53,7 +57,10 @@ class ProductLoops:
 
         left = factors[0]
         out = left.new_empty(self.coupling.out.dim, *left.shape[1:])
-        ranges, arrays = self._ranges(left, 1), map(as_array, (*factors, self.kind))
+        ranges, arrays = self._ranges(left, 1), [*map(as_array, (*factors, self.kind))]
+        kind, kinds = arrays[-1], len(factors[-1])
+        if kind.size and not 0 <= kind.min() <= kind.max() < kinds:  # a loop would read whatever is there
+            raise LayerError(f"expected kinds from 0 to {kinds - 1}, got {kind.min()} to {kind.max()}")
         run_ranges(loops.forward, ranges, *arrays, self.coupling.table(left.dtype), out.numpy())
         return out
 

@@ -78,7 +78,8 @@ _COUPLINGS: dict[int, Tensor] = {}  # found once; a plain dictionary, which a co
 def harmonics_coupling(degree: int) -> Tensor:
     """The matrix from the outer product of Y_{l-1} and Y_1 to Y_l, in float64."""
     if degree not in _COUPLINGS:
-        _COUPLINGS[degree] = _find_coupling(degree)
+        with torch.inference_mode(False):
+            _COUPLINGS[degree] = _find_coupling(degree)
     return _COUPLINGS[degree]
 
 
@@ -99,4 +100,5 @@ def _coupling_like(degree: int, dtype: torch.dtype, device: torch.device) -> Ten
 
 @cache
 def _coupling_kept(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return harmonics_coupling(degree).to(device, dtype)
+    with torch.inference_mode(False):
+        return harmonics_coupling(degree).to(device, dtype)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equishare.errors import EquishareError
 from equishare.gallery.relative_positions import cell_centres, fourier_features
 from equishare.gallery.relative_readout import RelativeReadout
 from equishare.gallery.spatial_broadcast import SpatialBroadcastDecoder
@@ -69,7 +70,7 @@ class ObjectDiscovery(nn.Module):
         uniform: a slot paints in one colour, see ``SpatialBroadcastDecoder``.
 
     Raises:
-        ValueError: a size that is not positive.
+        EquishareError: a size that is not positive.
 
     Locatello et al., "Object-Centric Learning with Slot Attention" (2020), with cells and patches in place of single pixels, so that a picture
     costs some ten million multiplications, and the read-out of ``RelativeReadout``.
@@ -97,7 +98,7 @@ class ObjectDiscovery(nn.Module):
     ) -> None:
         super().__init__()
         if min(size, width, stride) < 1:
-            raise ValueError(f"positive size, width and stride expected, got {size}, {width} and {stride}")
+            raise EquishareError(f"positive size, width and stride expected, got {size}, {width} and {stride}")
         self.size, self.stride = size, stride
         line = fourier_features(cell_centres(size, stride), frequencies=2)
         cells = len(line)
@@ -140,10 +141,10 @@ class ObjectDiscovery(nn.Module):
         """Find the objects of pictures with colours in [0, 1]; slots and noise as in ``SlotAttention``.
 
         Raises:
-            ValueError: pictures of another size.
+            EquishareError: pictures of another size.
         """
         if images.ndim != 4 or images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(f"images [batch, 3, {self.size}, {self.size}] expected, got {list(images.shape)}")
+            raise EquishareError(f"images [batch, 3, {self.size}, {self.size}] expected, got {list(images.shape)}")
         framed = functional.pad(images.contiguous(memory_format=torch.channels_last), self.border)
         features = self.encoder(framed).permute(0, 2, 3, 1).flatten(1, 2)
         cells = self.mlp(features + self.position(self.positions)) + self.place(self.positions)

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
 from equishare.gallery.foreground_ari import ForegroundARI
 from equishare.gallery.object_discovery import ObjectDiscovery
 
@@ -32,7 +33,7 @@ class ObjectDiscoveryModule(LightningModule):
         clip: largest norm of the gradient.
 
     Raises:
-        ValueError: not one positive budget.
+        EquishareError: not one positive budget.
 
     Batches are dictionaries or tuples whose first entry is the images, as bytes or in [0, 1]; the second, in validation, the labels,
     0 for the background.
@@ -60,7 +61,9 @@ class ObjectDiscoveryModule(LightningModule):
         super().__init__()
         budgets = [budget for budget in (steps, seconds) if budget is not None]
         if len(budgets) != 1 or not budgets[0] > 0:
-            raise ValueError(f"a positive budget in steps or in seconds expected, got steps={steps}, seconds={seconds}")
+            raise EquishareError(
+                f"a positive budget in steps or in seconds expected, got steps={steps}, seconds={seconds}"
+            )
         self.model, self.steps, self.seconds = model, steps, seconds
         self.optimizer = optimizer or (lambda parameters: torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.0))
         self.warmup, self.compactness, self.clip = warmup, compactness, clip

@@ -220,7 +220,7 @@ class PairHMM(SharedWeights):
         i = torch.arange(n + 1, device=pairs.x.device)
         j = (torch.arange(n + m + 1, device=pairs.x.device)[:, None] - i).clamp(0, m)
         cell = (i * (m + 1) + j).reshape(-1)
-        pair = match_scores.reshape(count, -1).index_select(1, cell).reshape(count, n + m + 1, n + 1)
+        pair = match_scores.flatten(1).index_select(1, cell).reshape(count, n + m + 1, n + 1)
         gap_x = background[pairs.x]
         gap_y = background[pairs.y].index_select(1, j.reshape(-1)).reshape(pair.shape)
 

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from equishare.errors import EquishareError
+
 
 def adjusted_rand_index(
     prediction: Int[Tensor, "images pixels"], target: Int[Tensor, "images pixels"], ignore: int | None = None
@@ -25,7 +27,7 @@ def adjusted_rand_index(
         ignore: true group whose pixels do not count, as the background's.
 
     Raises:
-        ValueError: the shapes differ, or a group is negative.
+        EquishareError: the shapes differ, or a group is negative.
 
     Hubert and Arabie, "Comparing partitions" (1985).
 
@@ -33,13 +35,13 @@ def adjusted_rand_index(
     tensor([1.], dtype=torch.float64)
     """
     if prediction.shape != target.shape or prediction.ndim != 2:
-        raise ValueError(
+        raise EquishareError(
             f"prediction and target [images, pixels] expected, got {list(prediction.shape)} and {list(target.shape)}"
         )
     if prediction.numel() == 0:
         return torch.ones(len(prediction), dtype=torch.float64, device=prediction.device)
     if min(int(prediction.min()), int(target.min())) < 0:
-        raise ValueError("groups numbered from 0 on expected, got a negative one")
+        raise EquishareError("groups numbered from 0 on expected, got a negative one")
     truth = functional.one_hot(target.long()).double()
     if ignore is not None:
         truth = truth * (target != ignore).unsqueeze(2)

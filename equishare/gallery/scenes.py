@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equishare.errors import EquishareError
+
 SIZE = 35
 CELL = 5
 
@@ -53,14 +55,14 @@ def tetrominoes(count: int, seed: int, objects: int = 3) -> Scenes:
         objects: pieces in a scene.
 
     Raises:
-        ValueError: more than three pieces, for which there may be no room, or a negative count.
+        EquishareError: more than three pieces, for which there may be no room, or a negative count.
 
     >>> scenes = tetrominoes(8, seed=0)
     >>> scenes.images.shape, scenes.labels.amax((1, 2)).tolist()
     (torch.Size([8, 3, 35, 35]), [3, 3, 3, 3, 3, 3, 3, 3])
     """
     if count < 0 or not 1 <= objects <= 3:
-        raise ValueError(f"a count of scenes and 1 to 3 objects in each expected, got {count} and {objects}")
+        raise EquishareError(f"a count of scenes and 1 to 3 objects in each expected, got {count} and {objects}")
     rng = torch.Generator().manual_seed(seed)
     shapes = _orientations()
     found = [torch.empty(0, objects, 4, 2, dtype=torch.long)]
@@ -94,14 +96,14 @@ def sprites(count: int, seed: int, objects: int = 3) -> Scenes:
         objects: sprites in a scene.
 
     Raises:
-        ValueError: fewer than one sprite, or a negative count.
+        EquishareError: fewer than one sprite, or a negative count.
 
     >>> scenes = sprites(8, seed=0, objects=4)
     >>> scenes.images.dtype, int(scenes.labels.max())
     (torch.uint8, 4)
     """
     if count < 0 or objects < 1:
-        raise ValueError(f"a count of scenes and 1 or more objects in each expected, got {count} and {objects}")
+        raise EquishareError(f"a count of scenes and 1 or more objects in each expected, got {count} and {objects}")
     rng = torch.Generator().manual_seed(seed)
 
     def draw(low: float, high: float, *size: int) -> Tensor:

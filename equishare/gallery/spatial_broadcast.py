@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
 from equishare.gallery.relative_positions import RelativePositions
 
 
@@ -28,7 +29,7 @@ class SpatialBroadcastDecoder(nn.Module):
         uniform: one colour a slot: for objects without texture, that keeps a slot from painting two of them.
 
     Raises:
-        ValueError: a size that is not positive.
+        EquishareError: a size that is not positive.
 
     Watters et al., "Spatial Broadcast Decoder" (2019), as in Locatello et al., "Object-Centric Learning with Slot Attention" (2020);
     positions relative to the slot after Biza et al., "Invariant Slot Attention" (2023).
@@ -41,7 +42,7 @@ class SpatialBroadcastDecoder(nn.Module):
     def __init__(self, channels: int, size: int, *, patch: int = 3, hidden: int = 64, uniform: bool = False) -> None:
         super().__init__()
         if min(channels, size, patch, hidden) < 1:
-            raise ValueError(
+            raise EquishareError(
                 f"positive channels, size, patch and hidden expected, got {channels}, {size}, {patch} and {hidden}"
             )
         self.size, self.patch = size, patch

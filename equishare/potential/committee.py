@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
+
 
 class Committee(nn.Module):
     r"""Members drawn from the Gaussian posterior of the readouts' last, linear weights, all on one trunk.
@@ -31,7 +33,7 @@ class Committee(nn.Module):
         forces_factor: c_F.
 
     Raises:
-        ValueError: if there are more members than features, or none.
+        EquishareError: if there are more members than features, or none.
 
     Bigi, Chong, Ceriotti and Grasselli, "A prediction rigidity formalism for low-cost uncertainties in trained neural networks"
     (2024); last-layer committees of atoms: Kellner and Ceriotti, "Uncertainty quantification by direct propagation of shallow
@@ -46,7 +48,7 @@ class Committee(nn.Module):
     def __init__(self, n_features: int, members: int, energy_factor: float = 1.0, forces_factor: float = 1.0) -> None:
         super().__init__()
         if not 1 <= members <= n_features:
-            raise ValueError(
+            raise EquishareError(
                 f"expected 1 to {n_features} members, as many as the readouts read features, got {members}; "
                 "with all of them the forces' uncertainty has no noise left"
             )

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.atoms.neighbours import GraphError
 from equishare.potential.base import carrying, second_derivatives
 from equishare.potential.graph import AtomGraph, collate
 from equishare.potential.potential import Potential
@@ -25,12 +26,19 @@ def hessian(
         graph: One structure, on the potential's device and in its precision.
         atoms_at_once: Atoms of a batch, or of one structure that is larger.
 
+    Raises:
+        GraphError: for a batch of structures.
+
     >>> from ase.build import molecule
     >>> from equishare.potential import ModelConfig, from_atoms
     >>> potential = Potential(ModelConfig.preset("small"), {"H": -13.6, "O": -430.0}).eval()
     >>> hessian(potential, from_atoms(molecule("H2O"), potential.cutoff)).shape
     torch.Size([9, 9])
     """
+    if graph.n_graphs != 1:
+        raise GraphError(
+            f"expected the graph of one structure, got {graph.n_graphs} in a batch: take one after the other"
+        )
     n_atoms = len(graph.numbers)
     n_rows, at_once = 3 * n_atoms, max(1, atoms_at_once // n_atoms)
     rows, has_base = [], potential.config.base is not None
@@ -39,8 +47,9 @@ def hessian(
         chosen = torch.arange(start, min(start + at_once, n_rows), device=graph.positions.device)
         copies = collate([graph] * len(chosen))
         copies.positions = copies.positions.detach().requires_grad_()
-        forces = potential(copies).forces.reshape(len(chosen), n_rows)
-        total = forces.gather(1, chosen.unsqueeze(1)).sum()
+        with torch.enable_grad():
+            forces = potential(copies).forces.reshape(len(chosen), n_rows)
+            total = forces.gather(1, chosen.unsqueeze(1)).sum()
         if not total.requires_grad:  # atoms without neighbours
             rows = [forces.new_zeros(n_rows, n_rows)]
             break

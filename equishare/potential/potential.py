@@ -129,6 +129,9 @@ class Potential(nn.Module):
         Raises:
             UnknownSpeciesError: if there is an element that the potential does not know.
         """
+        if torch.is_inference_mode_enabled():  # which knows no derivatives, and forces are one
+            with torch.inference_mode(False), torch.no_grad():
+                return self(graph.clone(), forces, stress, forces_uncertainty)
         species = self.species_index(graph.numbers)
         derive = forces or stress or (forces_uncertainty and self.committee is not None)
         recorded = torch.is_grad_enabled()

@@ -9,6 +9,7 @@ from ase.units import Bohr, Hartree
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
 from equishare.nn import Edges
 from equishare.potential.domain import COVALENT_FACTOR, DISTANCE_FACTOR, pair_name
 
@@ -41,7 +42,7 @@ class ZBL(nn.Module):
             absent, r₂ is 0.7 times the sum of the covalent radii, below every bond.
 
     Raises:
-        ValueError: for a distance that is not positive.
+        EquishareError: for a distance that is not positive.
 
     Ziegler, Biersack, Littmark, "The Stopping and Range of Ions in Matter" (1985).
 
@@ -64,7 +65,7 @@ class ZBL(nn.Module):
         closest = dict(min_distance or {})
         wrong = {name: distance for name, distance in closest.items() if not distance > 0}
         if wrong:
-            raise ValueError(f"expected shortest distances in Å above zero, got {wrong}")
+            raise EquishareError(f"expected shortest distances in Å above zero, got {wrong}")
         numbers = [atomic_numbers[symbol] for symbol in species]
         radii = covalent_radii[numbers]
         outer = torch.tensor(

@@ -198,3 +198,8 @@ def test_errors_of_probabilities(unchecked):
         PairHMM.from_probabilities(torch.eye(2) / 2, half, gap_open=0.5, gap_extend=0.1, end=0.1)
     with pytest.raises(PairHMMError, match="at least one symbol"):
         PairHMM(0)
+
+
+def test_no_pairs_have_no_probabilities():
+    none = torch.zeros(0, 3, dtype=torch.long)
+    assert model()(none, none[:, :2]).shape == (0,)

@@ -217,3 +217,15 @@ def test_an_element_it_does_not_know(number):
     given = replace(structure(molecule("H2O")), numbers=np.array([1, 8, number]))
     with pytest.raises(UnknownSpeciesError, match="the potential knows H, C, O, Na, Cl"):
         ArrayPotential(potential())(given)
+
+
+def test_weights_are_those_of_the_start():
+    model = potential()
+    arrays, given = ArrayPotential(model), structure(molecule("CH3CH2OH"))
+    before = arrays(given)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1)
+    after = arrays(given)
+    assert np.array_equal(before.energy, after.energy)
+    assert np.array_equal(before.forces, after.forces)

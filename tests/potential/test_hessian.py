@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.build import molecule
 
-from equishare.potential import from_atoms, hessian
+from equishare.potential import GraphError, ModelConfig, Potential, collate, from_atoms, hessian
 
 
 def differences(potential, atoms, step=1e-4):
@@ -64,3 +65,27 @@ def test_nothing_is_left_behind(make_potential, ethanol):
     assert not graph.positions.requires_grad
     assert all(parameter.grad is None for parameter in potential.parameters())
     assert not potential(graph).forces.requires_grad
+
+
+def test_gradients_that_are_switched_off_make_no_difference():
+    potential = Potential(ModelConfig.preset("small"), {"H": -13.6, "O": -430.0}).double().eval()
+    graph = from_atoms(molecule("H2O"), potential.cutoff)
+    expected = hessian(potential, graph)
+    with torch.no_grad():
+        assert torch.equal(hessian(potential, graph), expected)
+    with pytest.raises(GraphError, match="one structure, got 2"):
+        hessian(potential, collate([graph, graph]))
+
+
+def test_forces_in_inference_mode():
+    potential, water = (
+        Potential(ModelConfig.preset("small"), {"H": -13.6, "O": -430.0}).double().eval(),
+        molecule("H2O"),
+    )
+    (expected,) = potential.predict([water], stress=True)
+    with torch.inference_mode():
+        (found,) = potential.predict([water], stress=True)
+        prediction = potential(from_atoms(water, potential.cutoff))
+    assert all(np.array_equal(found[name], value) for name, value in expected.items())
+    assert np.array_equal(prediction.forces.numpy(), expected["forces"])
+    assert not prediction.forces.is_inference()

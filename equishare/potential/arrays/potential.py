@@ -1,5 +1,6 @@
 """A potential on arrays: the same network, heads and energy as on tensors, at a fraction of their overhead."""
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,7 +65,7 @@ class ArrayPotential:
     """
 
     def __init__(self, potential: Potential, exchange: Exchange | None = None) -> None:
-        self.potential, self.exchange = potential, exchange
+        self.potential, self.exchange = copy.deepcopy(potential), exchange
         self.weights = Weights()
         self.dtype = np.dtype(str(potential.dtype).removeprefix("torch."))
         self._species_of_number = potential.species_of_number.numpy()

@@ -10,14 +10,11 @@ with all 12,000 training digits of rotated MNIST and 40 epochs: E2CNN's D16 net,
 """
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from digits import digits, mnist
-from torch.nn import functional
+from digits import Training, digits, mnist, told, wrong
 
 from equishare import groups, nn, sharing
 
@@ -68,28 +65,14 @@ def build(name, large):
     return symmetric_net(group, (8, 12, 16) if large else (12, 12, 12), 2 if large else 1)
 
 
-def train(net, images, labels, steps=None, minutes=None, rate=2e-2):
-    """AdamW for a number of steps or a processor time; the rate rises over a tenth of it and falls as a cosine. The steps made."""
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-2)
-    start, made, spent = time.process_time(), 0, 0.0
-    while spent < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, 10 * spent + 0.01) * 0.5 * (1 + math.cos(math.pi * spent))
-        batch = torch.randint(len(images), (64,))
-        loss = functional.cross_entropy(net(images[batch]), labels[batch], label_smoothing=0.05)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        made += 1
-        spent = made / steps if steps else (time.process_time() - start) / (60 * minutes)
-    return made
-
-
-def told(net, images):
-    """Which digit each image is."""
-    net.eval()
-    with torch.no_grad():
-        return torch.cat([net(some).argmax(1) for some in images.split(250)])
+def train(net, known, unknown, **amount):
+    """Train; on the way, an eighth after the other, the part spent and the percent of the others told wrong."""
+    training, curve = Training(net, **amount), []
+    while training.spent < 1:
+        training.step(*known)
+        if training.spent >= min(1.0, (len(curve) + 1) / 8):
+            curve.append((training.spent, wrong(net, *unknown)))
+    return training, curve
 
 
 def main(argv=None):
@@ -110,21 +93,21 @@ def main(argv=None):
     for name in arguments.nets:
         for seed in arguments.seeds:
             torch.manual_seed(seed)
-            start, net = time.process_time(), build(name, large)
+            net = build(name, large)
             amount = (
                 {"minutes": arguments.minutes}
                 if large and not arguments.quick
                 else {"steps": 3 if arguments.quick else 200}
             )
-            steps = train(net, images[known], labels[known], **amount)
-            guesses[name] = told(net, images[unknown])
-            wrong = 100 * float((guesses[name] != labels[unknown]).float().mean())
+            training, curve = train(net, (images[known], labels[known]), (images[unknown], labels[unknown]), **amount)
             weights = sum(p.numel() for p in net.parameters())
             print(
-                f"{name:6s} seed {seed}: {wrong:5.2f} % wrong, {weights:,} weights, {steps:,} steps, "
-                f"{time.process_time() - start:.0f} s of processor time",
+                f"{name:6s} seed {seed}: {curve[-1][1]:5.2f} % wrong, {weights:,} weights, {training.made:,} steps, "
+                f"{training.seconds:.0f} s of processor time",
                 flush=True,
             )
+            print("       on the way " + ", ".join(f"{part:.0%}: {error:.2f}" for part, error in curve), flush=True)
+        guesses[name] = told(net, images[unknown])
         if name != "plain":
             print(f"       shared {sharing.report(net).ratio:.0f} times; ", end="")
             difference = float((nn.to_torch(net)(images[:8]) - net(images[:8])).detach().abs().max())

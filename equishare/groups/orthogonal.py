@@ -120,9 +120,15 @@ class OrthogonalGroup(Group):
         return direct_sum(*terms)
 
     def irrep(self, frequency: int) -> Representation:
-        """The plane that SO(2) or O(2) turns by ``frequency`` times the angle."""
-        if self.dimension != 2:
-            raise GroupError(f"irreps of {self} are named by irreps('1o')")
+        """The plane that SO(2) or O(2) turns by ``frequency`` times the angle; of SO(3) the irrep of this degree.
+
+        >>> so2().irrep(3).size, so3().irrep(3).size
+        (2, 7)
+        """
+        if self.dimension == 3:
+            if self.improper or frequency < 0:
+                raise GroupError(f"irreps of {self} are named by irreps('1o')")
+            return self.irreps(f"{frequency}{'eo'[frequency % 2]}")
         return self.trivial() if frequency == 0 else RotationIrrep(self, (abs(frequency),))
 
 

@@ -101,8 +101,11 @@ class EMLP(FieldLayer):
         vector: Representation | None = None,
     ) -> None:
         super().__init__(rep_in, rep_out)
-        if layers < 1:
-            raise LayerError(f"one hidden layer or more expected, got {layers}")
+        if not all(isinstance(n, int) and n >= 1 for n in (width, layers)):
+            raise LayerError(
+                f"a width and hidden layers from 1 up expected, got {width!r} and {layers!r}; the group is that of the "
+                "representations and is not given"
+            )
         vector = rep_in.group.defining() if vector is None else vector
         hidden = tensors_up_to(vector, width, order)
         factors = PRODUCT_FIELDS * rep_in.group.trivial() + PRODUCT_FIELDS * vector

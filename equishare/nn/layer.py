@@ -126,6 +126,13 @@ def fits(given: FeatureTypes, taken: FeatureTypes) -> bool:
     return plain and given.invariants is not None and given.invariants == taken.invariants
 
 
+def _said(features: FeatureTypes) -> str:
+    """In a line; nothing for what has no law."""
+    if isinstance(features, tuple):
+        return ", ".join(said for said in map(_said, features) if said)
+    return "" if features is None else str(features)
+
+
 class Layer(SharedWeights):
     """A module that says what it takes and gives, and which weights it shares; see the head of this file.
 
@@ -152,6 +159,11 @@ class Layer(SharedWeights):
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """What each shared parameter fills, by its name; nothing where nothing is shared."""
         return {}
+
+    def extra_repr(self) -> str:
+        """What it takes and gives."""
+        taken, given = _said(self.rep_in), _said(self.rep_out)
+        return f"{taken} -> {given}" if taken and given != taken else given
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """As usual; tables that no file holds keep their precision, and their values in ``to_empty`` and on the meta device."""
@@ -186,6 +198,13 @@ class FieldLayer(Layer):
         require_representation(rep_in, rep_out)
         self.rep_in, self.rep_out = rep_in, rep_out
         self.in_channels, self.out_channels = rep_in.size, rep_out.size
+
+    def _check_last(self, x: Tensor) -> None:
+        """Raise LayerError unless x is [..., channels] with the channels of ``rep_in``."""
+        if x.ndim < 1 or x.shape[-1] != self.in_channels:
+            raise LayerError(
+                f"{type(self).__name__}: an input [..., {self.in_channels}] expected for {self.rep_in}, got {list(x.shape)}"
+            )
 
     def _check_channels(self, x: Tensor, dimension: int | None = None) -> None:
         """Raise LayerError unless x is [batch, channels, *space] with the channels of ``rep_in``."""

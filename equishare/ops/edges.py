@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from equishare.errors import LayerError
+from equishare.ops.backend import transformed
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Edges:
             raise LayerError(
                 f"expected edge_index of shape [2, edges] and dtype int64, got {list(index.shape)} of {index.dtype}"
             )
-        if type(index) is not Tensor:
+        if type(index) is not Tensor or transformed():
             return  # it only stands for one, while a program is traced: it has no numbers to look at
         if index.numel() and not torch.compiler.is_compiling() and index.device.type == "cpu":
             low, high = int(index.min()), int(index.max())

@@ -54,10 +54,13 @@ class Layout:
         if len(multiplicities) != 1 or twice or 0 in multiplicities:
             raise LayerError(
                 "expected distinct irreps that all have the same number of channels, such as '64x0e + 64x1o', "
-                f"got {str(parsed)!r}; for other multiplicities SharedLinear, TensorProduct and the layers of fields "
-                "take o3().irreps(...) in e3nn's flat layout"
+                f"got {str(parsed)!r}; other multiplicities, in e3nn's flat layout: TensorProduct for products, and on "
+                "groups.o3().irreps(...) SharedLinear, Bilinear, GatedActivation, FieldBatchNorm and PointConv"
             )
         return cls(parsed, multiplicities.pop())
+
+    def __str__(self) -> str:
+        return str(self.irreps)
 
     @property
     def kind(self) -> Literal["permutation", "signed", "matrix"]:

@@ -16,6 +16,7 @@ import torch
 from torch import nn as torch_nn
 
 from equishare import nn
+from equishare.errors import EquishareError
 
 _name = "equishare_torch_features"
 _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name("torch_features.py"))
@@ -110,6 +111,13 @@ def check_bfloat16(case, layer, inputs):
     found = layer.bfloat16()(*cast(inputs, torch.bfloat16))
     assert first(found).dtype == torch.bfloat16
     close(found, expected, 5e-2)
+
+
+def check_float16(case, layer, inputs):
+    expected = layer(*inputs)
+    found = layer.half()(*cast(inputs, torch.float16))
+    assert first(found).dtype == torch.float16
+    close(found, expected, 2e-2)
 
 
 def check_amp(case, layer, inputs):
@@ -255,6 +263,65 @@ def check_channels_last(case, layer, inputs):
     close(layer.to(memory_format=torch.channels_last)(*moved), expected)
 
 
+def check_replicas(case, layer, inputs):
+    """What ``torch.nn.parallel.replicate`` makes for each GPU: plain tensors, which depend on the parameters, in their places."""
+    copies = {module: module._replicate_for_data_parallel() for module in layer.modules()}
+    for module, replica in copies.items():
+        replica._former_parameters = {}
+        for name, child in module._modules.items():
+            replica._modules[name] = copies.get(child)
+        for name, parameter in module._parameters.items():
+            if parameter is None:
+                replica._parameters[name] = None
+            else:
+                setattr(replica, name, 2 * parameter)
+                replica._former_parameters[name] = getattr(replica, name)
+        for name, buffer in module._buffers.items():
+            replica._buffers[name] = buffer
+    replica = copies[layer]
+    found = replica(*inputs)
+    weights = [p for p in layer.parameters() if p.requires_grad]
+    if weights:
+        torch.autograd.grad(first(found).square().sum(), weights, allow_unused=True)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(2)
+    close(found, layer(*inputs), 1e-5)
+
+
+def check_empty(case, layer, inputs):
+    inputs = tuple(x.requires_grad_() if x.is_floating_point() else x for x in case.inputs(0))
+    found = flat(layer(*inputs))
+    assert found[0].shape[1:] == flat(layer(*case.inputs(2)))[0].shape[1:]
+    assert not found[0].numel()
+    if found[0].requires_grad:
+        sum(x.sum() for x in found).backward()
+        assert all(p.grad is None or not p.grad.any() for p in layer.parameters())
+
+
+def misshaped(x):
+    """The tensor with a number too many somewhere, an axis more or less, or numbers out of range."""
+    wrong = [x[0], x.unsqueeze(0), x.sum() if x.is_floating_point() else x.flatten()[0]]
+    for axis in range(1, x.ndim):
+        wrong.append(torch.cat([x, x.narrow(axis, 0, 1)], dim=axis))
+    return wrong if x.is_floating_point() else [*wrong, x + 1000, x - 1000, x.float()]
+
+
+def check_wrong_shapes(case, layer, inputs):
+    """What the layer does not take, it says; no error of torch's, and no tensor that fits nothing gets through."""
+    for k, x in enumerate(inputs):
+        refusals = []
+        for wrong in misshaped(x):
+            try:
+                layer(*inputs[:k], wrong, *inputs[k + 1 :])
+            except EquishareError as error:
+                refusals.append(error)
+        assert refusals or isinstance(layer, nn.PointwiseActivation)
+        for error in refusals:
+            told = "expected" in str(error) or "edge_index names" in str(error)
+            assert told or isinstance(error, nn.EquivarianceError), error
+
+
 def two_processes(rank, store, report):
     """Gradients of every layer, averaged by DistributedDataParallel over two processes, against those of both samples at once."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
@@ -317,6 +384,7 @@ CHECKS = {
     "deepcopy": check_deepcopy,
     "float64": check_float64,
     "bfloat16": check_bfloat16,
+    "float16": check_float16,
     "AMP": check_amp,
     "export": check_export,
     "ONNX": check_onnx,
@@ -326,6 +394,9 @@ CHECKS = {
     "per-sample gradients": check_per_sample,
     "double backward": check_double_backward,
     "channels_last": check_channels_last,
+    "replicas": check_replicas,
+    "empty batch": check_empty,
+    "wrong shapes": check_wrong_shapes,
 }
 
 CELLS = [
@@ -372,6 +443,7 @@ def test_every_layer_says_what_it_takes_and_shares(name):
     layer = layer.conv if isinstance(layer, table.Placed) else layer
     ends = [*(layer.rep_in if isinstance(layer.rep_in, tuple) else (layer.rep_in,)), layer.rep_out]
     assert all(end is None or isinstance(end, nn.FeatureType | tuple) for end in ends)
+    assert layer.extra_repr()
     names = {path for path, _ in layer.named_parameters()}
     assert set(layer.shared_weights()) <= names
 

@@ -244,6 +244,7 @@ FEATURES = (
     "deepcopy",
     "float64",
     "bfloat16",
+    "float16",
     "AMP",
     "compile",
     "export",
@@ -255,13 +256,19 @@ FEATURES = (
     "double backward",
     "channels_last",
     "DDP",
+    "replicas",
+    "empty batch",
+    "wrong shapes",
 )
 
 SLOW = {"compile", "export", "ONNX", "DDP"}
 
 # (layer, feature) -> why not
+OWN_BLOCK = "what shapes fit is the business of the module that it is given"
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("Equilibrium", "wrong shapes"): OWN_BLOCK,
+    ("Iterated", "wrong shapes"): OWN_BLOCK,
     ("Equilibrium", "compile"): UNTIL_CONVERGED,
     ("Equilibrium", "export"): UNTIL_CONVERGED,
     ("Equilibrium", "ONNX"): UNTIL_CONVERGED,
@@ -302,7 +309,8 @@ def page() -> str:
             "compile is `torch.compile(fullgraph=True)`, forward and backward; export is `torch.export` with a dynamic batch (and dynamic atoms and",
             "edges); ONNX is run by onnxruntime at other batch sizes; meta is construction and a forward pass on shapes alone, then",
             "`to_empty` and a strict load; per-sample gradients are `torch.vmap(torch.func.grad(...))`; AMP is bfloat16 autocast; DDP is two processes.",
-            "An empty cell is no question: the layer takes no images.",
+            "replicas are what `torch.nn.DataParallel` makes; wrong shapes: a number or an axis too many, or an index out of range, ends in an",
+            "`EquishareError` that tells what was expected. An empty cell is no question: the layer takes no images.",
             "",
         ]
     )

@@ -87,7 +87,7 @@ class DensityConv(Layer):
             features = from_e3nn(features, self.layout_in.irreps)
             return to_e3nn(self.forward(features, basis, harmonics, edge_index), self.layout_out.irreps)
         check_features(features, self.layout_in)
-        self._check_harmonics(harmonics)
+        self._check_edge_functions(basis, harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
         n_edges = edges.edge_index.shape[1]
         if (basis.shape[0], harmonics.shape[0], edges.n_atoms) != (n_edges, n_edges, features.shape[0]):
@@ -132,7 +132,7 @@ class DensityConv(Layer):
         >>> torch.allclose(conv.of_kinds(conv.kind_weight(table), kind, basis, harmonics, index), same, atol=1e-5)
         True
         """
-        self._check_harmonics(harmonics)
+        self._check_edge_functions(basis, harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, kind.shape[0])
         n_rows, components = weight.shape[1], harmonics.shape[1]
         n_kinds = n_rows // basis.shape[1]
@@ -161,11 +161,13 @@ class DensityConv(Layer):
         weight = (radial.unsqueeze(1) * table.unsqueeze(1)).flatten(1, 2).index_select(0, near(self._degree, radial))
         return weight if mix is None else mix(weight.transpose(0, 1)).transpose(0, 1)
 
-    def _check_harmonics(self, harmonics: Tensor) -> None:
-        if harmonics.shape[1] != self.layout_out.dim:
+    def _check_edge_functions(self, basis: Tensor, harmonics: Tensor) -> None:
+        if basis.ndim != 2 or basis.shape[1] != self.radial.in_features:
+            raise LayerError(f"expected a basis of shape [edges, {self.radial.in_features}], got {list(basis.shape)}")
+        if harmonics.ndim != 2 or harmonics.shape[1] != self.layout_out.dim:
             raise LayerError(
-                f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}), "
-                f"got {harmonics.shape[1]}"
+                f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}) of each edge, "
+                f"got {list(harmonics.shape)}"
             )
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

@@ -52,6 +52,8 @@ class RadialBasis(Layer):
 
     def forward(self, lengths: Float[Tensor, "edges"]) -> Float[Tensor, "edges n_basis"]:
         """Evaluate all functions."""
+        if lengths.ndim != 1:
+            raise LayerError(f"expected lengths of shape [edges], got {list(lengths.shape)}")
         return radial_functions(lengths, self.radial, self.envelope(lengths))
 
     def extra_repr(self) -> str:

@@ -237,7 +237,7 @@ class TensorProduct(Layer):
     def _weight(self, left: Tensor, right: Tensor, weight: Tensor | None) -> Tensor | None:
         """The weights in use, [weights] or [rows, weights], and inputs that fit."""
         dims = self._dims[:2]
-        if (left.shape[-1], right.shape[-1]) != dims or left.shape[:-1] != right.shape[:-1]:
+        if (*left.shape[-1:], *right.shape[-1:]) != dims or left.shape[:-1] != right.shape[:-1]:
             raise LayerError(
                 f"{type(self).__name__}: [..., {dims[0]}] and [..., {dims[1]}] expected, got {list(left.shape)} "
                 f"and {list(right.shape)}"

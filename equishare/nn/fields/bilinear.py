@@ -68,7 +68,7 @@ class Bilinear(Layer):
     ) -> Float[Tensor, "*batch out"]:
         """The product."""
         _, n_left, n_right = self.pattern.shape
-        if left.shape[-1] != n_left or right.shape[-1] != n_right or left.shape[:-1] != right.shape[:-1]:
+        if left.shape[-1:] != (n_left,) or right.shape[-1:] != (n_right,) or left.shape[:-1] != right.shape[:-1]:
             raise LayerError(
                 f"Bilinear: [..., {n_left}] and [..., {n_right}] expected, got {list(left.shape)} and {list(right.shape)}"
             )

@@ -95,9 +95,10 @@ class FieldMLP(FieldLayer):
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The map of each position."""
-        points = x.unsqueeze(-1).flatten(2).transpose(0, 1).flatten(1)  # [channels, batch * positions]
-        out = self.narrow(self.gate(self.widen(points.mT)))
-        return out.mT.reshape(self.out_channels, x.shape[0], x.shape[2:].numel()).transpose(0, 1).reshape(x.shape)
+        self._check_channels(x)
+        channels_first = x.unsqueeze(-1).flatten(2).transpose(0, 1)  # [channels, batch, positions]
+        out = self.narrow(self.gate(self.widen(channels_first.flatten(1).mT)))
+        return out.mT.reshape(channels_first.shape).transpose(0, 1).reshape(x.shape)
 
 
 class FieldTransformerBlock(FieldLayer):

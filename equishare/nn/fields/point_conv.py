@@ -14,6 +14,7 @@ from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import gain_after, product_scale
 from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
+from equishare.ops.edges import Edges
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.harmonics import Harmonics
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -126,7 +127,7 @@ class PointConv(FieldLayer):
             raise LayerError(
                 f"positions [{x.shape[0]}, {self.harmonics.dimension}] expected, got {list(positions.shape)}"
             )
-        sender, receiver = edge_index
+        sender, receiver = Edges(edge_index, x.shape[0]).edge_index
         return self.harmonics.values(positions[sender] - positions[receiver])
 
     def sum_up(

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import gain_after, spectral_scales
-from equishare.nn.layer import FieldLayer, LayerError
+from equishare.nn.layer import FieldLayer
 from equishare.sharing.block_pattern import BlockPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 from equishare.sharing.solver import solve
@@ -75,8 +75,7 @@ class SharedLinear(FieldLayer):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """The linear map."""
-        if x.shape[-1] != self.in_channels:
-            raise LayerError(f"SharedLinear: [..., {self.in_channels}] expected, got {list(x.shape)}")
+        self._check_last(x)
         if isinstance(self.pattern, BlockPattern) and self.pattern.pays:
             out, bias = self.pattern.multiply(self.weight, x), self.full_bias()
             return out if bias is None else out + bias

@@ -16,7 +16,7 @@ from equishare.nn.fields.activation import NormActivation, PointwiseActivation
 from equishare.nn.fields.antialiased_pool import AntialiasedPool
 from equishare.nn.fields.group_conv import GroupConv2d, GroupConv3d, fields_between
 from equishare.nn.fields.norm import FieldBatchNorm
-from equishare.nn.layer import FieldLayer, LayerError
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 from equishare.nn.sequential import Sequential
 
 _CONVOLUTIONS = {2: GroupConv2d, 3: GroupConv3d}
@@ -101,6 +101,10 @@ class UNet(FieldLayer):
         super().__init__(rep_in, rep_out)
         if not widths or dimension not in _CONVOLUTIONS:
             raise LayerError(f"one width or more and 2 or 3 dimensions expected, got {widths}, {dimension}")
+        if field is None and isinstance(group, OrthogonalGroup):
+            raise EquivarianceError(
+                f"{group} has no regular field of finite size: give field, such as group.trivial() + group.defining()"
+            )
         field, _ = fields_between(group, False, field, field)
         convolution = _CONVOLUTIONS[dimension]
 

@@ -89,7 +89,7 @@ def check_batch(x: Tensor, batch: Tensor, batch_size: int | None) -> int:
 
 def check_channels(x: Tensor, channels: int, order: int, who: str, name: str = "x") -> None:
     """Raise unless the features are [..., n (order times), channels]."""
-    fits = x.ndim > order and x.shape[-1] == channels and len(set(x.shape[-1 - order : -1])) <= 1
+    fits = x.ndim > order and x.shape[-1] == channels and all(n == x.shape[-2] for n in x.shape[-1 - order : -1])
     if not fits:
         points = "".join(["n, "] * order)
         raise LayerError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")

@@ -93,6 +93,8 @@ class SparseTensorLinear(TensorMaps):
         if out_tuples is None and self.order_out == 0:
             return tuples.new_empty(0, graphs)
         wanted = tuples if out_tuples is None else out_tuples
+        if tuples.dtype != torch.int64 or wanted.dtype != torch.int64:
+            raise LayerError(f"{type(self).__name__}: int64 tuples expected, got {tuples.dtype} and {wanted.dtype}")
         if wanted.ndim != 2 or wanted.shape[0] != self.order_out:
             raise LayerError(
                 f"{type(self).__name__}: out_tuples [{self.order_out}, p] expected, got {list(wanted.shape)}"

@@ -94,7 +94,12 @@ class Equilibrium(Layer):
         return point
 
     def _state(self) -> dict[str, Tensor]:
-        return {**dict(self.block.named_parameters()), **dict(self.block.named_buffers())}
+        """The block's tensors by name; in a replica of ``torch.nn.DataParallel`` parameters are plain attributes."""
+        state = {**dict(self.block.named_parameters()), **dict(self.block.named_buffers())}
+        for path, module in self.block.named_modules():
+            former: dict[str, Tensor | None] = getattr(module, "_former_parameters", {})
+            state |= {f"{path}.{name}".lstrip("."): tensor for name, tensor in former.items() if tensor is not None}
+        return state
 
     def forward(
         self, start: Float[Tensor, " batch *state"], *inputs: Any, **options: Any

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.nn.tied.tokens import check_tokens
 from equishare.ops.backend import transformed
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -72,14 +73,11 @@ class HashedEmbedding(Layer):
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch features"]:
         """The vector of each token."""
+        check_tokens(tokens, self.num_embeddings)
         if tokens.is_meta or torch.compiler.is_compiling() or transformed():
             # which tokens differ depends on their numbers, which are not known here
             return self.vectors(tokens.reshape(-1)).reshape(*tokens.shape, self.embedding_dim)
         different, inverse = tokens.unique(return_inverse=True)
-        if different.numel() and (int(different[0]) < 0 or int(different[-1]) >= self.num_embeddings):
-            raise LayerError(
-                f"tokens from 0 to {self.num_embeddings - 1} expected, got {int(different[0])} to {int(different[-1])}"
-            )
         return self.vectors(different)[inverse]
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

@@ -78,7 +78,7 @@ class HashedLinear(Layer):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """The linear map."""
-        if x.shape[-1] != self.in_features:
+        if x.shape[-1:] != (self.in_features,):
             raise LayerError(f"HashedLinear: [..., {self.in_features}] expected, got {list(x.shape)}")
         return functional.linear(x, self.full_weight(), self.bias)
 

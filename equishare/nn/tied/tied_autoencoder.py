@@ -80,7 +80,7 @@ class TiedAutoencoder(Layer):
         return [(weight, getattr(self, name) if self.bias else None) for weight, name in steps]
 
     def _run(self, x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
-        if x.shape[-1] != layers[0][0].shape[1]:
+        if x.shape[-1:] != layers[0][0].shape[1:]:
             raise LayerError(f"TiedAutoencoder: [..., {layers[0][0].shape[1]}] expected, got {list(x.shape)}")
         for k, (weight, bias) in enumerate(layers):
             x = functional.linear(self.activation(x) if k else x, weight, bias)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.nn.layer import Invariants, Layer
+from equishare.nn.tied.tokens import check_tokens
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -27,6 +28,9 @@ class TiedEmbedding(Layer):
         bias: whether each token's score has a bias.
         device: where the weights live.
         dtype: their precision.
+
+    Raises:
+        LayerError: a token is out of range.
 
     Press & Wolf (2017), "Using the output embedding to improve language models"; Inan et al. (2017).
 
@@ -60,6 +64,7 @@ class TiedEmbedding(Layer):
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch features"]:
         """The vector of each token."""
+        check_tokens(tokens, self.num_embeddings)
         return functional.embedding(tokens, self.weight)
 
     def scores(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch tokens"]:

@@ -20,12 +20,17 @@ def test_every_exception_of_these_floors_has_one_root():
         lambda: nn.SetLinear(3, 3)(torch.zeros(1, 4)),
         lambda: nn.SetAttention(4, 2)(torch.zeros(5, 3)),
         lambda: nn.LocallyConnected1d(1, 1, 5, 3)(torch.zeros(1, 1, 6)),
-        lambda: nn.emlp(C4.regular(), C4.trivial(), C4, 64),  # as emlp's EMLP(rep_in, rep_out, group, ch)
         lambda: nn.IrrepsLinear("8x0e+4x1o", "4x0e"),
         lambda: nn.TiedEmbedding(5, 2)(torch.tensor([5])),
     ):
         with pytest.raises(nn.LayerError, match="expected"):
             wrong()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_emlp_says_where_the_group_is():
+    with pytest.raises(nn.LayerError, match="group is that of the representations"):
+        nn.emlp(C4.regular(), C4.trivial(), C4, 64)  # as emlp's EMLP(rep_in, rep_out, group, ch)
 
 
 def test_a_u_net_of_irreps_asks_for_its_field():

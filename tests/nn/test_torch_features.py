@@ -443,7 +443,7 @@ def test_every_layer_says_what_it_takes_and_shares(name):
     layer = layer.conv if isinstance(layer, table.Placed) else layer
     ends = [*(layer.rep_in if isinstance(layer.rep_in, tuple) else (layer.rep_in,)), layer.rep_out]
     assert all(end is None or isinstance(end, nn.FeatureType | tuple) for end in ends)
-    assert layer.extra_repr()
+    assert repr(layer) != f"{type(layer).__name__}()"
     names = {path for path, _ in layer.named_parameters()}
     assert set(layer.shared_weights()) <= names
 

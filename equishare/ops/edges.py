@@ -32,9 +32,9 @@ class Edges:
             raise LayerError(
                 f"expected edge_index of shape [2, edges] and dtype int64, got {list(index.shape)} of {index.dtype}"
             )
-        if type(index) is not Tensor or transformed():
+        if type(index) is not Tensor or torch.compiler.is_compiling() or transformed():
             return  # it only stands for one, while a program is traced: it has no numbers to look at
-        if index.numel() and not torch.compiler.is_compiling() and index.device.type == "cpu":
+        if index.numel() and index.device.type == "cpu":
             low, high = int(index.min()), int(index.max())
             if low < 0 or high >= self.n_atoms:
                 raise LayerError(f"edge_index names atoms {low}..{high}, but there are {self.n_atoms} atoms")

@@ -102,8 +102,7 @@ def fixed_point(
         best = torch.where(nearer.unsqueeze(1), flat, best)
         best_image = torch.where(nearer.unsqueeze(1), flat_image, best_image)
         least = torch.where(nearer, rest, least)
-        ratios = least / best_image.norm(dim=1).clamp(min=torch.finfo(z.dtype).tiny)
-        residual = float(ratios.max()) if len(ratios) else 0.0
+        residual = float((least / best_image.norm(dim=1).clamp(min=torch.finfo(z.dtype).tiny)).max())
         if residual <= tolerance:
             break
         if method == "iteration":

@@ -81,7 +81,7 @@ def fixed_point(
             f"{max_iterations} and {list(start.shape)}"
         )
     if not len(start):
-        return start, Convergence(0, 0.0, True)
+        return start.clone(), Convergence(0, 0.0, True)  # never the start itself, which autograd may not be handed back
     z = start
     best = best_image = torch.empty(0)
     points: list[Tensor] = []

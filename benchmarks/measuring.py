@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+import equishare
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -49,6 +51,8 @@ def machine(*packages: str) -> dict[str, object]:
 
 
 def _version(package: str) -> str:
+    if package == equishare.__name__:
+        return equishare.__version__  # the metadata of an editable installation are of the day on which it was made
     try:
         return version(package)
     except PackageNotFoundError:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# no space, no quota, file too large, a disk that fails: errors of a write, which names no file
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -15,7 +18,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         path: where the file is to be; one that is there stays as it was until the new one is complete.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or the disk is full; it names the file.
 
     Example:
         >>> import tempfile
@@ -29,6 +32,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

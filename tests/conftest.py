@@ -53,6 +53,19 @@ def triton_device():
 
 
 @pytest.fixture
+def file_size():
+    """Limits the size of files, as a full disk does: ``file_size(5000)``; without a number no more."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: int = before[0]) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    limit()
+
+
+@pytest.fixture
 def unchecked():
     """Without the check of signatures: for tests of the errors that a user sees."""
     config.update("jaxtyping_disable", True)

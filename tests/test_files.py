@@ -1,5 +1,8 @@
 """A file appears whole or not at all."""
 
+import errno
+import os
+
 import pytest
 
 from equishare.files import check_writable, replacing, write_text
@@ -44,3 +47,15 @@ def test_a_check_before_long_work_names_the_file_and_leaves_nothing(tmp_path):
         check_writable(tmp_path / "missing" / "report.txt")
     with pytest.raises(IsADirectoryError, match="cannot write"):
         check_writable(tmp_path)
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    path = tmp_path / "report.txt"
+
+    def full():
+        with replacing(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"report\.txt"):
+        full()
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """The state of a training, from which it continues exactly."""
 
+import io
 import math
 import time
 from pathlib import Path
@@ -56,8 +57,10 @@ class Checkpoints:
             "training": state.state_dict(),
             "validation": validation.state_dict(),
         }
+        stream = io.BytesIO()
+        torch.save(content, stream)
         with replacing(self.path) as beside:
-            torch.save(content, beside)
+            beside.write_bytes(stream.getbuffer())  # where the disk is full, torch does not say so
         self.written = time.monotonic()
         self.duration = self.written - begun
 

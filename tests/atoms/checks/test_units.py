@@ -14,6 +14,7 @@ from ase.units import Bohr, Hartree, kcal, kJ, mol
 
 from equishare.atoms import Frame, read_frames, split_isolated
 from equishare.atoms.checks.measures import all_electron_energy, energy_over_work, stiffness_over_badger
+from equishare.atoms.checks.units import unit_findings
 from equishare.atoms.inspection import inspect
 from equishare.datasets import path
 
@@ -103,6 +104,16 @@ def test_nanometres():
 def test_right_units_raise_no_alarm(frames):
     assert unit_codes(frames) == {}
     assert unit_codes(frames[:30]) == {}
+
+
+@pytest.mark.parametrize("count", [12, 20])
+def test_few_frames_far_apart_raise_no_alarm(count):
+    """The frames that learning keeps to judge by in its first rounds."""
+    frames = split_isolated(read_frames(path("ethanol")))[1]
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        chosen = [frames[k] for k in rng.choice(len(frames), count, replace=False)]
+        assert list(unit_findings(chosen, np.ones(count))) == []
 
 
 def test_isolated_atoms_in_other_units(frames):

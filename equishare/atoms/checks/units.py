@@ -37,8 +37,8 @@ ENERGY_UNITS = {
 NOBLE_GASES = (2, 10, 18, 36, 54, 86)
 
 _STIFFNESS = (0.35, 2.8)  # over Badger's rule
-_FEW = 50
-_TRUSTED, _TRUSTED_OF_FEW = 0.7, 0.9  # correlations: of ten hot frames in eV one sample in ten reaches 0.7 by chance, at a slope below 0.4
+# correlations of energy and work: of ten hot frames in eV one sample in ten has 0.7 by chance, and a slope below 0.4
+_TRUSTED, _TRUSTED_OF_FEW, _FEW = 0.7, 0.9, 50
 
 
 def unit_findings(

@@ -6,8 +6,7 @@ import shutil
 
 from equishare.files import replacing
 from equishare.learning.campaign import Campaign
-from equishare.learning.training import FINAL, errors, train_into
-from equishare.potential import load
+from equishare.learning.training import FINAL, train_into
 
 _SHARE = 0.75
 """Part of the time that is left that it may take; dynamics and report take the rest."""
@@ -22,12 +21,8 @@ def final_training(campaign: Campaign) -> None:
     here.path.mkdir(parents=True, exist_ok=True)
     campaign.console.print("Training once more on all labels ...", highlight=False)
     seconds = None if settings.max_time is None else max(_SHARE * (settings.max_time - campaign.seconds), 1.0)
-    longer = train_into(campaign, here, campaign.folder.model, steps=FINAL * settings.training_steps, seconds=seconds)
-    judge_by = campaign.ledger.frames("valid")
-    before, after = (errors(potential, judge_by) for potential in (load(campaign.folder.model), longer))
-    name = "forces" if "forces" in after else "energy"
-    if after[name] < before[name]:
-        campaign.potential = longer
-        with replacing(campaign.folder.model) as beside:
-            shutil.copyfile(here.model, beside)
+    steps = FINAL * settings.training_steps
+    campaign.potential = train_into(campaign, here, campaign.folder.model, steps=steps, seconds=seconds)
+    with replacing(campaign.folder.model) as beside:
+        shutil.copyfile(here.model, beside)
     done.touch()

@@ -40,7 +40,10 @@ def train(campaign: Campaign) -> Potential:
 def train_into(
     campaign: Campaign, place: Round, start: Path | None, *, steps: int | None = None, seconds: float | None = None
 ) -> Potential:
-    """Train on all labels there are for a number of steps or seconds, from the weights of a model file, or from random ones.
+    """Train on all labels there are for a number of steps or seconds, from a model file, or from what `equishare.train` starts from.
+
+    The file's own potential stays where it is better on the frames kept to judge by: a rate that suits a minute's training unlearns more than it
+    learns in the few steps that a busy machine makes in that time.
 
     Raises:
         LearnError: if there are too few labels.
@@ -74,9 +77,19 @@ def train_into(
     )
     if run.interrupted is not None:
         raise KeyboardInterrupt
+    best = run.folder.model
+    if start is not None and not better(load(best), load(start), judge_by):
+        best = start
     with replacing(place.model) as beside:
-        shutil.copyfile(run.folder.model, beside)
+        shutil.copyfile(best, beside)
     return load(place.model)
+
+
+def better(new: Potential, old: Potential, frames: list[Any]) -> bool:
+    """Whether the first has smaller errors of the forces; of the energies, where frames have no forces."""
+    ours, theirs = errors(new, frames), errors(old, frames)
+    name = "forces" if "forces" in ours else "energy"
+    return ours[name] < theirs[name]
 
 
 def errors(potential: Potential, frames: list[Any]) -> dict[str, float]:

@@ -10,10 +10,13 @@ from ase.io import read
 from labellers import cannot_be_made, dies, good, hangs, never, not_finite, raises, unconverged
 
 import equishare
-from equishare.learning import LearnError, Steps
+from equishare.learning import LearnError, LearnSettings, Steps
+from equishare.learning.campaign import Campaign
 from equishare.learning.choosing import choose
-from equishare.learning.folder import LearnFolder
-from equishare.learning.labelling.pool import LabellerError
+from equishare.learning.folder import LearnFolder, Round
+from equishare.learning.labelling.pool import LabellerError, LabelPool
+from equishare.learning.ledger import Ledger
+from equishare.learning.training import errors, train_into
 from equishare.potential import load
 
 
@@ -48,6 +51,18 @@ def test_rounds_are_told(learnt):
     asked = read(learnt.folder.round(1).asked, ":")
     assert [frame.info["role"] for frame in asked].count("valid") == 2
     assert all("uncertain by" in frame.info["why"] for frame in asked if frame.info["role"] == "train")
+
+
+def test_a_training_that_makes_it_worse_is_not_kept(learnt, tmp_path, quick):
+    """The best potential so far stays, of rounds and of the last training."""
+    settings = LearnSettings(training={**quick["training"], "learning_rate": 0.5})
+    ledger = Ledger(learnt.folder)
+    begun = Campaign(settings, learnt.folder, [ledger.labelled[0]], LabelPool(good, 1, 1.0), ledger)
+    place = Round(tmp_path)
+    kept = train_into(begun, place, learnt.folder.model, steps=3)
+    assert place.model.read_bytes() == learnt.folder.model.read_bytes()
+    spoilt = errors(load(place.training / "model.safetensors"), ledger.frames("valid"))["forces"]
+    assert spoilt > errors(kept, ledger.frames("valid"))["forces"] == learnt.errors["forces"]
 
 
 @pytest.mark.slow

@@ -1,8 +1,12 @@
 """The prompt: ``equishare train | learn | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card | export``."""
 
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -22,7 +26,7 @@ from equishare.commands.spectrum import spectrum
 from equishare.commands.train import train
 from equishare.commands.vibrations import vibrations
 from equishare.errors import EquishareError
-from equishare.terminal import write_plainly
+from equishare.terminal import outliving_reader, write_plainly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,16 +80,36 @@ def main(arguments: list[str] | None = None) -> None:
     if (advice := advice_on_key(given)) is not None:
         sys.stderr.write(f"Error: {advice}\n")
         sys.exit(2)
+    with outliving_reader(), _terminated_like_interrupted():
+        _run(given)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Batch systems end a job by SIGTERM: a command stops as with Ctrl-C."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(given: list[str]) -> None:
     debug = "--debug" in given
     try:
         app([argument for argument in given if argument != "--debug"], prog_name="equishare")
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        # the reader of a pipe is gone; Python would complain once more while it closes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except SystemExit as end:
+        # typer makes an exit of a KeyboardInterrupt, without a word
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            sys.stderr.write("Interrupted.\n")
+        raise
     except (EquishareError, OSError) as error:
         if debug:
             traceback.print_exc()

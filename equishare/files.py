@@ -3,8 +3,10 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from equishare.errors import EquishareError
 
 # no space, no quota, file too large, a disk that fails: errors of a write, which names no file
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -59,6 +61,37 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         beside.unlink()
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror}; name another file") from error
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder for results; it is removed again when the block ends, or raises, without a file in it.
+
+    Raises:
+        EquishareError: if there is something in it already.
+        OSError: it cannot be made or written.
+
+    Example:
+        >>> with new_folder("/dev/null/results") as folder:
+        ...     pass
+        Traceback (most recent call last):
+        NotADirectoryError: cannot write the folder /dev/null/results: Not a directory; name another one
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise EquishareError(f"{folder} holds something already; name another folder by --out, or remove it")
+        probe = _beside(folder / "probe")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise type(error)(f"cannot write the folder {folder}: {error.strerror}; name another one") from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it holds something, as it should
+            folder.rmdir()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import stat
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from typing_extensions import Buffer
 
 _PLAIN = {
     "·": "*",
@@ -36,6 +41,65 @@ def write_plainly() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
             stream.reconfigure(errors="equishare-plain")
+
+
+class _Pipe(io.FileIO):
+    """A pipe that takes what is written though nobody reads it any more."""
+
+    reader_left = False
+
+    def write(self, data: Buffer) -> int:
+        """Write, to nowhere once the reader has left."""
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            self.reader_left = True
+            # whoever else writes there, libraries and programs that are started, is spared the signal
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return memoryview(data).nbytes
+
+
+def outlive_reader() -> _Pipe | None:
+    """Let standard output, where it is a pipe, lose its lines instead of failing when the reader leaves, as that of ``| head -1`` does.
+
+    What a command computes is written to its files all the same. Returns the pipe; None where there is none.
+    """
+    stream = sys.stdout
+    try:
+        number = stream.fileno()
+        mode = os.fstat(number).st_mode
+    except (OSError, ValueError, AttributeError):  # closed, absent, or a stand-in without a file
+        return None
+    if not isinstance(stream, io.TextIOWrapper) or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return None
+    pipe = _Pipe(number, "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(pipe),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+    return pipe
+
+
+@contextmanager
+def outliving_reader() -> Iterator[None]:
+    """`outlive_reader` inside a ``with`` block that ends with `SystemExit`; its code is 1 where the reader left and all else went well."""
+    before, pipe = sys.stdout, outlive_reader()
+    try:
+        yield
+    except SystemExit as end:
+        sys.stdout.flush()
+        if pipe is not None and pipe.reader_left and not end.code:
+            raise SystemExit(1) from None
+        raise
+    finally:
+        if pipe is not None:
+            sys.stdout.flush()
+            sys.stdout = before
 
 
 def new_console() -> Console:

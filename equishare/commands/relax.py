@@ -31,12 +31,11 @@ def relax(
         import ase.io
         from rich.console import Console
 
-        from equishare.commands.starts import check_model, new_folder, read_starts, side_by_side
-        from equishare.files import replacing
+        from equishare.commands.starts import check_model, read_starts, side_by_side
+        from equishare.files import new_folder, replacing
 
     check_model(model)
     found = read_starts(starts)
-    new_folder(out)
     options = {"fmax": fmax, "smax": smax, "steps": steps, "cell": cell}
     several = len(found) > 1
     jobs = [
@@ -44,16 +43,17 @@ def relax(
         for k, (name, atoms) in enumerate(found)
     ]
     console, frames, left = Console(highlight=False), [], 0
-    console.print(f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}")
-    try:
-        for line, converged, frame in side_by_side(_relax, jobs):
-            console.print(line, markup=False, soft_wrap=True)
-            left += not converged
-            frames.append(frame)
-    finally:  # where one fails, those before it are kept
-        if frames:
-            with replacing(out / "relaxed.xyz") as beside:
-                ase.io.write(beside, frames, format="extxyz")
+    with new_folder(out):
+        console.print(f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}")
+        try:
+            for line, converged, frame in side_by_side(_relax, jobs):
+                console.print(line, markup=False, soft_wrap=True)
+                left += not converged
+                frames.append(frame)
+        finally:  # where one fails, those before it are kept
+            if frames:
+                with replacing(out / "relaxed.xyz") as beside:
+                    ase.io.write(beside, frames, format="extxyz")
     console.print(f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png", markup=False)
     if left:
         console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")

@@ -34,8 +34,8 @@ def spectrum(
         from scipy.signal import find_peaks
 
         from equishare.atoms.reading import read_unlabelled
-        from equishare.commands.starts import check_model, new_folder
-        from equishare.files import write_text
+        from equishare.commands.starts import check_model
+        from equishare.files import new_folder, write_text
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.pictures import plot_spectrum
         from equishare.simulate.spectrum import along
@@ -48,13 +48,13 @@ def spectrum(
     check_model(model)
     frames = [frame.atoms for frame in read_unlabelled([trajectory])]
     interval = timestep or _interval(frames)
-    new_folder(out)  # before the long work
-    found = compute(along(frames, EquishareCalculator(model)), interval, temperature, width)
-    columns = {"wave_number_invcm": found.wave_numbers, "infrared_km_mol_cm": found.infrared, "raman": found.raman}
-    there = {name: values for name, values in columns.items() if values is not None}
-    rows = [",".join(f"{value:.6g}" for value in row) for row in np.stack(list(there.values()), axis=1)]
-    write_text(out / "spectrum.csv", "\n".join([",".join(there), *rows]) + "\n")
-    plot_spectrum(found, out / "spectrum.png")
+    with new_folder(out):
+        found = compute(along(frames, EquishareCalculator(model)), interval, temperature, width)
+        columns = {"wave_number_invcm": found.wave_numbers, "infrared_km_mol_cm": found.infrared, "raman": found.raman}
+        there = {name: values for name, values in columns.items() if values is not None}
+        rows = [",".join(f"{value:.6g}" for value in row) for row in np.stack(list(there.values()), axis=1)]
+        write_text(out / "spectrum.csv", "\n".join([",".join(there), *rows]) + "\n")
+        plot_spectrum(found, out / "spectrum.png")
     console = Console(highlight=False)
     for name, values in list(there.items())[1:]:
         peaks, _ = find_peaks(values, height=0.02 * values.max(), prominence=0.02 * values.max())

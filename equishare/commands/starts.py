@@ -2,12 +2,17 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equishare.errors import EquishareError
+from equishare.terminal import outlive_reader
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -42,32 +47,72 @@ def check_model(model: Path) -> None:
     read_header(model)
 
 
-def new_folder(out: Path) -> None:
-    """Make the folder of a command's results.
-
-    Raises:
-        EquishareError: if there is something in it already.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EquishareError(f"{out} holds something already; name another folder by --out, or remove it")
-    out.mkdir(parents=True, exist_ok=True)
-
-
 def side_by_side(run: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
     """``run(*arguments)`` for each of the tuples, in their order: one here, several in a process each, as many at a time as there are cores.
 
-    What they print appears as they print it. `run` is a function of a module.
+    What they print appears as they print it. `run` is a function of a module. An interrupt here or there ends them all: each `run` that is under
+    way sees a KeyboardInterrupt, the others do not start.
+
+    Raises:
+        EquishareError: if a process ends by itself.
     """
     if len(calls) == 1:
         yield run(*calls[0])
         return
     workers = min(len(calls), os.cpu_count() or 1)
     threads = max((os.cpu_count() or 1) // workers, 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _limit, (threads,)) as pool:
-        yield from pool.map(run, *zip(*calls, strict=True))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (threads,)) as pool:
+        try:
+            with _uninterrupted():
+                results = pool.map(partial(_call, run), calls)
+            yield from results
+        except BrokenProcessPool as error:
+            raise EquishareError(
+                "one of the processes was ended from outside, perhaps because memory ran out; start fewer structures at a time"
+            ) from error
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
-def _limit(threads: int) -> None:
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that do not see Ctrl-C, whose traceback they would print, before `_begin` says what to do."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Work:
+    """What a process of `side_by_side` is doing."""
+
+    running = False
+    stopped = False
+
+
+def _begin(threads: int) -> None:
     import torch
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    outlive_reader()
     torch.set_num_threads(threads)
+
+
+def _stop(*_: object) -> None:
+    _Work.stopped = True
+    if _Work.running:
+        raise KeyboardInterrupt
+
+
+def _call(run: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    if _Work.stopped:
+        raise KeyboardInterrupt
+    _Work.running = True
+    try:
+        return run(*arguments)
+    finally:
+        _Work.running = False

@@ -33,8 +33,8 @@ def vibrations(
         import torch
         from rich.console import Console
 
-        from equishare.commands.starts import check_model, new_folder, read_starts
-        from equishare.files import replacing
+        from equishare.commands.starts import check_model, read_starts
+        from equishare.files import new_folder, replacing
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
@@ -48,17 +48,17 @@ def vibrations(
             else f"--supercell and --elastic are for crystals, and the structure has pbc {atoms.pbc.tolist()}"
         )
     repeats = _repeats(supercell) if supercell else None
-    new_folder(out)
     console = Console(highlight=False)
-    relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
-    with replacing(out / "relaxed.xyz") as beside:
-        ase.io.write(beside, relaxed, format="extxyz")
-    if not crystal:
-        _molecule(relaxed, out, console)
-    if repeats:
-        _bands(relaxed, repeats, out, console)
-    if elastic:
-        _elastic(relaxed, out, console)
+    with new_folder(out):
+        relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
+        with replacing(out / "relaxed.xyz") as beside:
+            ase.io.write(beside, relaxed, format="extxyz")
+        if not crystal:
+            _molecule(relaxed, out, console)
+        if repeats:
+            _bands(relaxed, repeats, out, console)
+        if elastic:
+            _elastic(relaxed, out, console)
     console.print(f"Written to {out}", markup=False)
 
 

@@ -1,6 +1,7 @@
 """``equishare relax``, ``vibrations`` and ``spectrum`` at the prompt."""
 
 import csv
+import signal
 
 import ase.io
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from ase.build import bulk, molecule
 from typer.testing import CliRunner
 
-from equishare.cli import app
+from equishare.cli import app, main
 from equishare.errors import EquishareError
 from equishare.potential import ModelConfig, Potential, Statistics, save
+from equishare.simulate import EquishareCalculator
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,28 @@ def test_swapped_arguments(name, files, tmp_path):
     assert result.exit_code == 1
     assert "water.xyz is not a readable .safetensors model file" in str(result.exception or result.output)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["relax", "vibrations", "spectrum"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_said_and_leaves_nothing_half_written(name, number, files, tmp_path, monkeypatch, capsys):
+    """While the model computes; SIGTERM is how batch systems end a job."""
+    monkeypatch.setattr(EquishareCalculator, "calculate", lambda *_, **__: signal.raise_signal(number))
+    frames = [molecule("H2O") for _ in range(3)]
+    for k, frame in enumerate(frames):
+        frame.info["time_fs"] = 0.5 * k
+    ase.io.write(tmp_path / "frames.xyz", frames)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        main([name, str(files / "dipole.safetensors"), str(tmp_path / "frames.xyz"), "--out", str(tmp_path / "out")])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+    assert not (tmp_path / "out").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_cannot_be_computed_leaves_no_folder(files, tmp_path):
+    ase.io.write(tmp_path / "silicon.xyz", bulk("Si"))
+    result = invoke(files, tmp_path / "a", "relax", files / "plain.safetensors", tmp_path / "silicon.xyz")
+    assert "holds Si" in str(result.exception)
+    assert not (tmp_path / "a").exists()

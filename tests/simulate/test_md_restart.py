@@ -68,6 +68,27 @@ def test_a_restart_goes_on_bit_for_bit(ensemble, trajectory, tmp_path, monkeypat
     assert json.dumps(last[0].integrator) == json.dumps(last[1].integrator)
 
 
+@pytest.mark.parametrize("trajectory", ["xyz", "traj"])
+def test_a_full_disk_leaves_whole_frames_and_a_run_that_goes_on(trajectory, file_size, tmp_path):
+    potential, water = weak({"H": -13.6, "O": -2041.0}), molecule("H2O")
+    settings = MDSettings(interval=1, trajectory=trajectory)
+    run_md(potential, water, 30, tmp_path / "whole", settings, domain=WIDE)
+    model = tmp_path / "whole.safetensors"
+    file_size(5000)
+    with pytest.raises(MDError, match=rf"cannot write .*trajectory\.{trajectory}: File too large; .* --restart"):
+        module.run_md(model, water, 30, tmp_path / "full", settings)
+    file_size()
+    frames = [ase.io.read(tmp_path / name / f"trajectory.{trajectory}", ":") for name in ("whole", "full")]
+    assert 3 < len(frames[1]) < 31
+    for one, other in zip(*frames, strict=False):
+        assert np.array_equal(one.positions, other.positions)
+        assert np.array_equal(one.get_forces(), other.get_forces())
+    assert (tmp_path / "full" / "md.csv").read_bytes().endswith(b"\r\n")
+    module.run_md(model, water, 30, tmp_path / "full", settings, restart=True)
+    last = [ase.io.read(tmp_path / name / f"trajectory.{trajectory}") for name in ("whole", "full")]
+    assert np.array_equal(last[0].positions, last[1].positions)
+
+
 def test_a_run_is_made_longer(tmp_path):
     potential, water = weak({"H": -13.6, "O": -2041.0}), molecule("H2O")
     run_md(potential, water, 30, tmp_path / "whole", MDSettings(), domain=WIDE)

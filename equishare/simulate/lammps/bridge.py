@@ -1,6 +1,7 @@
 """What the pair style calls: opens model files and evaluates a process's atoms. The twin of ``plugin/interface.h``."""
 
 import ctypes
+import threading
 import traceback
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int64, c_void_p
@@ -10,6 +11,7 @@ import numpy as np
 
 from equishare.errors import EquishareError
 from equishare.simulate.lammps.domain import Domain
+from equishare.simulate.lammps.errors import LAMMPSError
 from equishare.simulate.lammps.potential import DomainPotential
 
 MESSAGE = 4096
@@ -48,6 +50,9 @@ class _Python(Structure):
 
 
 _models: dict[int, DomainPotential] = {}
+# an exception at the door of a function that C calls would be lost there: who handles a signal sets this, and the next step fails with it
+interrupted = threading.Event()
+INTERRUPTED = "interrupted"
 
 
 def connect(address: int) -> None:
@@ -62,6 +67,8 @@ def _said(run: Callable[[], int], message: int) -> int:
         return run()
     except (EquishareError, OSError) as error:
         text = str(error)
+    except KeyboardInterrupt:
+        text = INTERRUPTED
     except BaseException:
         text = traceback.format_exc()
     ctypes.memmove(message, (encoded := text.encode()[: MESSAGE - 1] + b"\0"), len(encoded))
@@ -83,6 +90,8 @@ def _open(path: bytes, elements: bytes, options: bytes, model: Any, message: int
 
 def _evaluate(handle: int, domain: Any, message: int) -> int:
     def run() -> int:
+        if interrupted.is_set():
+            raise LAMMPSError(INTERRUPTED)
         _models[handle](_domain(domain.contents))
         return 0
 

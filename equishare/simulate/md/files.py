@@ -1,13 +1,13 @@
 """The folder of a run: trajectory and table, which grow state by state, and the checkpoint."""
 
-import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -15,7 +15,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.trajectory import Trajectory
 
-from equishare.files import replacing
+from equishare.files import check_writable, replacing
+from equishare.simulate.md.records import Records, full, line_of
 from equishare.simulate.md.rows import MDRow, columns
 from equishare.simulate.md.settings import MDError, MDSettings
 
@@ -82,9 +83,9 @@ class Checkpoint:
 
 
 class Writer:
-    """Appends states to trajectory and table, flushed: a kill loses no state that was written."""
+    """Appends states to trajectory and table: a kill loses no state that was written."""
 
-    def __init__(self, folder: Path, settings: MDSettings, trajectory: Any, table: IO[str]) -> None:
+    def __init__(self, folder: Path, settings: MDSettings, trajectory: Any, table: Records) -> None:
         self.folder, self.settings, self.trajectory, self.table = folder, settings, trajectory, table
 
     def __call__(self, atoms: Atoms, row: MDRow) -> None:
@@ -97,17 +98,20 @@ class Writer:
         names = ("energy", "forces", *(("stress",) if self.settings.ensemble == "npt" else ()))
         frame.calc = SinglePointCalculator(frame, **{name: found[name] for name in names})
         if self.settings.trajectory == "traj":
-            self.trajectory.write(frame)
+            try:
+                self.trajectory.write(frame)
+            except OSError as error:
+                raise full(self.folder / "trajectory.traj", error) from error
         else:
-            ase.io.write(self.trajectory, frame, format="extxyz")
-            self.trajectory.flush()
-        csv.writer(self.table).writerow(row.line(self.settings.ensemble))
-        self.table.flush()
+            text = io.StringIO()
+            ase.io.write(text, frame, format="extxyz")
+            self.trajectory.append(text.getvalue())
+        self.table.append(line_of(row.line(self.settings.ensemble)))
 
     def checkpoint(self, atoms: Atoms, step: int, state: dict[str, Any], degrees: int) -> None:
         """Note where the run is."""
-        frames = len(self.trajectory) if self.settings.trajectory == "traj" else self.trajectory.tell()
-        Checkpoint(
+        frames = len(self.trajectory) if self.settings.trajectory == "traj" else self.trajectory.size()
+        found = Checkpoint(
             numbers=atoms.numbers,
             positions=atoms.positions,
             momenta=atoms.get_momenta(),
@@ -116,9 +120,13 @@ class Writer:
             energy=float(atoms.get_potential_energy()),
             settings=asdict(self.settings),
             integrator=state,
-            written={"trajectory": frames, "table": self.table.tell()},
+            written={"trajectory": frames, "table": self.table.size()},
             degrees=degrees,
-        ).save(self.folder)
+        )
+        try:
+            found.save(self.folder)
+        except OSError as error:
+            raise full(self.folder / CHECKPOINT, error) from error
 
 
 @contextmanager
@@ -128,7 +136,11 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
     Raises:
         MDError: if the folder holds a run already and it is not to go on, or a file of it holds less than the checkpoint says.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        check_writable(folder / "md.csv")
+    except OSError as error:
+        raise MDError(f"cannot write the folder of the run: {error}; name another one by --out") from error
     trajectory, table = folder / f"trajectory.{settings.trajectory}", folder / "md.csv"
     if resumed is None:
         for each in (folder / "trajectory.xyz", folder / "trajectory.traj"):
@@ -140,14 +152,28 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
         _cut(table, resumed.written["table"])
         _cut(trajectory, resumed.written["trajectory"])
     with ExitStack() as stack:
-        lines = stack.enter_context(open(table, "w" if resumed is None else "a", newline="", encoding="utf-8"))
         if resumed is None:
-            csv.writer(lines).writerow(columns(settings.ensemble))
-            lines.flush()
-        frames: Any = (
-            Trajectory(trajectory, "a") if settings.trajectory == "traj" else open(trajectory, "a", encoding="utf-8")  # noqa: SIM115 (the stack closes it)
-        )
+            table.unlink(missing_ok=True)
+        lines = stack.enter_context(Records(table))
+        if resumed is None:
+            lines.append(line_of(columns(settings.ensemble)))
+        frames: Any = _frames(trajectory) if settings.trajectory == "traj" else Records(trajectory)
         yield Writer(folder, settings, stack.enter_context(frames), lines)
+
+
+@contextmanager
+def _frames(path: Path) -> Iterator[Any]:
+    """ASE's own format, which counts its frames when they are whole."""
+    frames = Trajectory(path, "a")
+    expected: tuple[type[BaseException], ...] = ()
+    try:
+        yield frames
+    except MDError:  # the disk is full, also for what is left in the buffer
+        expected = OSError, AssertionError
+        raise
+    finally:
+        with suppress(*expected):
+            frames.close()
 
 
 def _cut(path: Path, written: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -166,6 +167,28 @@ def test_a_script_that_fails_at_the_prompt(model, plugin, tmp_path):
     assert done.returncode == 1
     assert "knows H, O, Cu, but pair_coeff names Au" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_ends_all_processes_after_the_step(processes, structures, model, plugin, tmp_path):
+    lines = f"dump 1 all custom 1 {tmp_path}/dump id x y z\nfix 1 all nve\ntimestep 0.0001\nrun 100000000"
+    (tmp_path / "in.lammps").write_text(script(structures["liquid"], tmp_path, model) + lines)
+    program = [sys.executable, "-m", "equishare.cli", "lammps", "in.lammps", "-np", str(processes), "-log", "none"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(program, cwd=tmp_path, env=environment, **options) as running:
+        assert any(line.split()[:1] == ["Step"] for line in running.stdout)
+        os.killpg(running.pid, signal.SIGINT)
+        said, wrong = running.communicate(timeout=300)
+    assert running.returncode == 130
+    assert "interrupted" in said + wrong
+    assert "Traceback" not in said + wrong
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+    if processes == 1:
+        *_, last = (tmp_path / "dump").read_text().splitlines()
+        assert len(last.split()) == 4, "the last frame is whole"
 
 
 def test_plain_lammps_loads_the_plugin(structures, model, plugin, wheels, tmp_path):

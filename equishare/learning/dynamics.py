@@ -47,4 +47,4 @@ def _run(campaign: Campaign, temperature: float) -> str:
     result = run_md(campaign.folder.model, start, steps, out, chosen)
     if result.stopped:
         return f"{temperature:g} K: {result.stopped}"
-    return f"{temperature:g} K: {result.rows[-1].time / 1000:g} ps from the start, inside of what is known to the end"
+    return f"{temperature:g} K: {result.rows[-1].time / 1000:.3g} ps from the start, inside of what is known to the end"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH, FramePredict
 
 ATOMS = 20_000
 """Training atoms, about, from which the posterior is made: more change little."""
+ROWS = 4
+"""Derivatives along random directions for each feature, at least: of few frames, one for each leaves features of which no label tells."""
 _STEP = 1e-3  # Å
 
 
@@ -43,8 +46,8 @@ def add_committee(
     """Give a fitted potential a committee; its predictions stay what they are.
 
     The posterior's inverse covariance sums over the training labels as the loss weighs them; of forces it needs the
-    derivatives of the features by the positions, and gets them along one random direction for each frame, whose expectation is
-    the sum over all components.
+    derivatives of the features by the positions, and gets them along random directions, whose expectation is the sum over all
+    components: one for each frame, or more where frames are few.
 
     Args:
         potential: Fitted.
@@ -102,23 +105,33 @@ def _precision(
         sum(int((~torch.isnan(graph[name])).sum()) for graph in chosen if name in graph)
         for name in ("energy", "forces")
     )
+    directions = n_directions(features=potential.energy.n_inputs, frames=len(chosen), atoms=atoms_in(chosen))
     per_energy = weights.weight("energy") * (components / energies if components else 1.0) if energies else 0.0
     total = torch.zeros(potential.energy.n_inputs, potential.energy.n_inputs, dtype=torch.float64)
     for group in batches_by_size(chosen, ATOMS_PER_BATCH.get(potential.device.type, 256)):
         batch = collate([_double(chosen[index]) for index in group])
         size = (batch.ptr[1:] - batch.ptr[:-1]).double() ** weights.size_exponent
         share = batch["weight"].double() if "weight" in batch else torch.ones_like(size)
-        moves = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
-        if components:
-            moves = moves.masked_fill(torch.isnan(batch["forces"]), 0.0)
-        centre, plus, minus = (_features(exact, batch, step * moves) for step in (0.0, _STEP, -_STEP))
         if energies:
+            centre = _features(exact, batch, torch.zeros_like(batch.positions))
             energy = centre * (share.sqrt() * ~torch.isnan(batch["energy"]) / size).unsqueeze(1)
             total += per_energy * energy.T @ energy
-        if components:
+        for _ in range(directions if components else 0):
+            moves = torch.randn(batch.positions.shape, generator=generator, dtype=torch.float64)
+            moves = moves.masked_fill(torch.isnan(batch["forces"]), 0.0)
+            plus, minus = (_features(exact, batch, step * moves) for step in (_STEP, -_STEP))
             slope = (plus - minus) / (2 * _STEP) * share.sqrt().unsqueeze(1)
-            total += weights.weight("forces") * slope.T @ slope
+            total += weights.weight("forces") / directions * slope.T @ slope
     return total
+
+
+def n_directions(features: int, frames: int, atoms: int) -> int:
+    """Random directions for each frame: `ROWS` derivatives for each feature, but no more work than one direction of `ATOMS` atoms.
+
+    >>> n_directions(features=96, frames=32, atoms=288), n_directions(features=96, frames=2222, atoms=20_000)
+    (12, 1)
+    """
+    return max(1, min(math.ceil(ROWS * features / frames), ATOMS // atoms))
 
 
 def _features(potential: Potential, batch: AtomGraph, move: Tensor) -> Tensor:

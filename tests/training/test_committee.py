@@ -23,13 +23,17 @@ def graphs(mixed_frames):
     return labelled_graphs([mixed_frames[index] for index in (0, 1, 5)], SMALL, torch.float64)
 
 
+@pytest.mark.parametrize("directions", [1, 3])
 @pytest.mark.parametrize("whole", [True, False])
-def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small_potential, graphs, whole, monkeypatch):
+def test_precision_sums_over_energies_and_random_directions_of_the_forces(
+    small_potential, graphs, whole, directions, monkeypatch
+):
     """Along v the features change by J v, and over random v the mean of (J v)(J v)^T is J J^T: all force components.
 
     Frames weigh what they weigh in the loss, and labels that are not there count nothing.
     """
     monkeypatch.setattr(committee, "_STEP", 1e-5)  # so that what its square leaves out is less than the test sees
+    monkeypatch.setattr(committee, "n_directions", lambda **sizes: directions)
     potential = small_potential.double().eval()
     if not whole:
         for graph, weight in zip(graphs, (0.5, 2.0, 1.0), strict=True):
@@ -41,21 +45,37 @@ def test_precision_sums_over_energies_and_a_random_direction_of_the_forces(small
     components = sum(int(graph.forces.isfinite().sum()) for graph in graphs)
     energies = sum(int(graph.energy.isfinite().sum()) for graph in graphs)
     n_atoms = sum(len(graph.numbers) for graph in graphs)
-    moves = torch.randn(n_atoms, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    draws = [torch.randn(n_atoms, 3, generator=generator, dtype=torch.float64) for _ in range(directions)]
     last = [readout.last.weight for readout in potential.energy.readouts]
     expected = torch.zeros_like(found)
-    for graph, move in zip(graphs, moves.split([len(graph.numbers) for graph in graphs]), strict=True):
-        move = move * graph.forces.isfinite()
+    sizes = [len(graph.numbers) for graph in graphs]
+    for graph, *moves in zip(graphs, *(draw.split(sizes) for draw in draws), strict=True):
         single = collate([graph])
         single.positions = single.positions.clone().requires_grad_()
         energy = potential(single, forces=False).interaction_energy.sum() / potential.statistics.scale
         phi = torch.cat([g.ravel() for g in torch.autograd.grad(energy, last, create_graph=True)])
-        slope = [(torch.autograd.grad(p, single.positions, retain_graph=True)[0] * move).sum() for p in phi]
+        rows = torch.stack([torch.autograd.grad(p, single.positions, retain_graph=True)[0].ravel() for p in phi])
+        slopes = rows @ torch.stack([(move * graph.forces.isfinite()).ravel() for move in moves], dim=1)
         weight = float(graph.get("weight", torch.ones(1)))
         if graph.energy.isfinite():
             expected += weight * 2.0 * components / energies / len(graph.numbers) * torch.outer(phi, phi).detach()
-        expected += weight * 3.0 * torch.outer(torch.stack(slope), torch.stack(slope)).detach()
+        expected += weight * 3.0 / directions * slopes @ slopes.T
     assert torch.allclose(found, expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
+
+
+def test_few_frames_tell_of_more_features_along_more_directions(small_potential, graphs, monkeypatch):
+    potential = small_potential.double().eval()
+
+    def told() -> int:
+        values = torch.linalg.eigvalsh(
+            _precision(potential, graphs, OptimisationConfig(), torch.Generator().manual_seed(0))
+        )
+        return int((values > 1e-6 * values[-1]).sum())
+
+    as_it_is = told()
+    monkeypatch.setattr(committee, "n_directions", lambda **sizes: 1)
+    assert told() <= len(graphs) < as_it_is
 
 
 def test_validation_frames_set_the_factors(small_potential, graphs):

@@ -79,7 +79,7 @@ class ArrayOperations:
             outputs = repulsion(given, torch.from_numpy(species), edges)
 
         def back(k: int, grad: np.ndarray) -> None:
-            along = torch.from_numpy(np.ascontiguousarray(grad))
+            along = torch.tensor(grad)  # a copy: the gradient of a sum is a view that cannot be written
             self.vectors.add_grad(torch.autograd.grad(outputs[k], given, along, retain_graph=True)[0].numpy())
 
         self._seen = self.tape.node(outputs[0].detach().numpy(), lambda grad: back(0, grad))

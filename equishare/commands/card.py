@@ -56,5 +56,5 @@ def _lines(header: Any) -> list[tuple[str, str]]:
         lines.append((f"RMSE, {part}", "; ".join(shown)))
     closest = about.get("domain", {}).get("min_distance", {})
     if closest:
-        lines.append(("Closest in Å", ", ".join(f"{pair} {distance:.2f}" for pair, distance in closest.items())))
+        lines.append(("Closest, Å", ", ".join(f"{pair} {distance:.2f}" for pair, distance in closest.items())))
     return lines

@@ -22,8 +22,8 @@ def test_labels_without_it():
     found = xtb(water.numbers, water.positions)
     frame = Frame(water, energy=-5.0, forces=np.ones((3, 3)), dipole=np.ones(3), weight=2.0, file="a.xyz", index=4)
     (bare,) = without_base([frame], CONFIG)
-    assert bare.energy == pytest.approx(-5.0 - found.energies.sum(), abs=1e-6)
-    assert np.allclose(bare.forces, 1.0 - found.forces, atol=1e-6)
+    assert bare.energy == pytest.approx(-5.0 - found.energies.sum(), abs=1e-10)
+    assert np.allclose(bare.forces, 1.0 - found.forces)
     assert np.array_equal(bare.label("dipole"), np.ones(3))
     assert (bare.name, bare.weight) == ("a.xyz@4", 2.0)
 

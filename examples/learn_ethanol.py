@@ -1,9 +1,10 @@
-"""A potential of ethanol from one structure: it asks GFN2-xTB for the frames that it knows least.
+"""A potential of ethanol from one structure: it asks GFN2-xTB, or another method, for the frames that it knows least.
 
-    python examples/learn_ethanol.py [--labels N] [--folder FOLDER] [--out FOLDER] [--quick]
+    python examples/learn_ethanol.py [--label METHOD] [--labels N] [--folder FOLDER] [--judge MODEL] [--out FOLDER] [--quick]
 
-Needs tblite (pip install 'equishare[xtb]'). The potential is judged on frames of xTB's own dynamics, which the campaign has not seen.
-``--quick`` makes few labels and hardly trains, to see that all runs.
+Needs tblite (pip install 'equishare[xtb]'). The potential is judged on frames of xTB's own dynamics, which the campaign has not seen, with the
+method's labels. ``--judge`` does no more than that, for a model file that is there already. ``--quick`` makes few labels and hardly trains, to see
+that all runs.
 """
 
 import argparse
@@ -22,14 +23,15 @@ from tblite.ase import TBLite
 
 import equishare
 
+TEMPERATURES = (300, 600)
 QUICK = {
     "first": 10, "max_labels": 20, "training_steps": 3, "picoseconds": 0.1, "workers": 1,
     "training": {"preset": "small", "channels": 4, "committee": 2},
 }  # fmt: skip
 
 
-def frames_of_xtb(temperature, count, equilibration=200, stride=20):
-    """Frames of Langevin dynamics with GFN2-xTB, with its forces."""
+def frames_of_xtb(temperature, count, equilibration=400, stride=100):
+    """Frames of Langevin dynamics with GFN2-xTB."""
     rng = np.random.default_rng(1)
     atoms = molecule("CH3CH2OH")
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
@@ -37,34 +39,50 @@ def frames_of_xtb(temperature, count, equilibration=200, stride=20):
     dynamics = Langevin(atoms, 0.5 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
     dynamics.run(equilibration)
     for _ in islice(dynamics.irun(count * stride), stride, None, stride):
-        yield atoms.copy(), atoms.get_forces()
+        yield atoms.copy()
+
+
+def judge(potential, label, temperature, count):
+    """Print how far the forces are from the method's."""
+    calculator = equishare.learning.labeller(label, molecule("CH3CH2OH"))()
+    frames = [*frames_of_xtb(temperature, count)]
+    found = [each["forces"] for each in potential.predict(frames)]
+    error = np.array(found) - np.array([calculator.get_forces(atoms) for atoms in frames])
+    print(
+        f"{temperature} K, {count} frames of xTB's own dynamics: {1000 * np.sqrt(np.mean(error**2)):.1f} meV/Å",
+        flush=True,
+    )
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--label", default="xtb", help="method that labels")
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--folder", type=Path, help="of the campaign; without it, it is not kept")
+    parser.add_argument("--judge", type=Path, help="a model file: nothing is learnt")
     parser.add_argument("--quick", action="store_true", help="few labels, hardly any training")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     arguments = parser.parse_args(argv)
+    count = 3 if arguments.quick else 100
+    if arguments.judge is not None:
+        for temperature in TEMPERATURES:
+            judge(equishare.potential.load(arguments.judge), arguments.label, temperature, count)
+        return
     settings = QUICK if arguments.quick else {"max_labels": arguments.labels}
     with tempfile.TemporaryDirectory() as folder:
         learnt = equishare.learn(
             molecule("CH3CH2OH"),
-            "xtb",
+            arguments.label,
             out=arguments.folder or Path(folder) / "campaign",
-            temperatures=(300, 600),
+            temperatures=TEMPERATURES,
             report=arguments.folder is not None,
             console=Console(highlight=False),
             **settings,
         )
         potential = equishare.potential.load(learnt.folder.model)
     print(f"ended: {learnt.reason}; {1000 * learnt.errors['forces']:.1f} meV/Å on the frames kept to judge by")
-    for temperature in (300, 600):
-        frames, forces = zip(*frames_of_xtb(temperature, 3 if arguments.quick else 100), strict=True)
-        found = [each["forces"] for each in potential.predict(frames)]
-        error = np.sqrt(np.mean((np.array(found) - np.array(forces)) ** 2))
-        print(f"{temperature} K, {len(frames)} frames of xTB's own dynamics: {1000 * error:.1f} meV/Å")
+    for temperature in TEMPERATURES:
+        judge(potential, arguments.label, temperature, count)
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     records = learnt.records

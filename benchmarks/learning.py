@@ -17,7 +17,7 @@ from measuring import machine, read, write
 
 from equishare.atoms.reading import frames_of
 from equishare.learning import Learnt, Steps, learn
-from equishare.learning.choosing import AT_RANDOM, how_many
+from equishare.learning.choosing import AT_RANDOM
 from equishare.learning.drawing import Drawn
 from equishare.learning.ledger import bare, read_all
 from equishare.learning.start import read_start
@@ -36,16 +36,21 @@ MOLECULES = {
 TEST_FRAMES = 150
 
 
-def at_random(campaign, pool):
-    """As many frames of the pool as `choose` takes, at random."""
-    order = campaign.rng("choose").permutation(len(pool))[: how_many(campaign)]
-    n_valid = max(2, round(AT_RANDOM * len(order)))
-    asked = []
-    for number, k in enumerate(order):
-        image = bare(pool[k])
-        image.info |= {"role": "valid" if number < n_valid else "train", "why": "at random"}
-        asked.append(image)
-    return asked
+def at_random_as_many_as(other: Learnt):
+    """Picks at random as many frames of the pool as another campaign asked for in the same round."""
+
+    def choose(campaign, pool):
+        count = len(read_all(other.folder.round(campaign.number).asked))
+        order = campaign.rng("choose").permutation(len(pool))[:count]
+        n_valid = max(2, round(AT_RANDOM * len(order)))
+        asked = []
+        for number, k in enumerate(order):
+            image = bare(pool[k])
+            image.info |= {"role": "valid" if number < n_valid else "train", "why": "at random"}
+            asked.append(image)
+        return asked
+
+    return choose
 
 
 def trajectories_of(other: Learnt):
@@ -88,7 +93,7 @@ def pair(name: str, seed: int, labels: int, steps: int, test: list) -> list[dict
                 }
             )  # fmt: skip
             print(rows[-1], flush=True)
-            replaced = Steps(draw=trajectories_of(learnt), choose=at_random, stop=until(labels))
+            replaced = Steps(draw=trajectories_of(learnt), choose=at_random_as_many_as(learnt), stop=until(labels))
     return rows
 
 
@@ -102,26 +107,17 @@ def labels_at(error: float, labels: list[int], errors: list[float]) -> float:
 
 
 def table(rows: list[dict]) -> None:
-    """Errors over labels, means over the seeds, and the labels that asking needs for the last error of the random picks."""
+    """Errors over labels of each pair, and the labels that asking needs for the last error of the random picks."""
     print(
-        "force RMSE in meV/Å at 600 K, mean over seeds, by labels; ratio: labels that asking needs for what random picks reach at last"
+        "force RMSE in meV/Å at 600 K over labels; ratio: labels that asking needs for what random picks reach at last"
     )
-    for name in dict.fromkeys(row["molecule"] for row in rows):
-        mine = [row for row in rows if row["molecule"] == name]
-        curves = {arm: [row for row in mine if row["arm"] == arm] for arm in ("asked", "random")}
-        labels = mine[0]["labels"]
-        means = {arm: np.mean([row["forces"] for row in found], axis=0) for arm, found in curves.items()}
-        seeds = sorted({row["seed"] for row in mine})
-        print(f"\n{name}, {len(seeds)} seeds  " + "".join(f"{n:>8}" for n in labels))
-        for arm, found in means.items():
-            print(f"{arm:<22}" + "".join(f"{error:>8.1f}" for error in found))
-        ratios = [
-            labels_at(b["forces"][-1], a["labels"], a["forces"]) / b["labels"][-1]
-            for a in curves["asked"]
-            for b in curves["random"]
-            if a["seed"] == b["seed"]
-        ]
-        print("ratio of each seed    " + "".join(f"{ratio:>8.2f}" for ratio in ratios))
+    for asked, picked in zip(rows[::2], rows[1::2], strict=True):
+        ratio = labels_at(picked["forces"][-1], asked["labels"], asked["forces"]) / picked["labels"][-1]
+        print(
+            f"\n{asked['molecule']}, seed {asked['seed']:<6}" + "".join(f"{n:>8}" for n in asked["labels"]) + "   ratio"
+        )
+        print(f"{'asked':<22}" + "".join(f"{error:>8.1f}" for error in asked["forces"]) + f"{ratio:>8.2f}")
+        print(f"{'random':<22}" + "".join(f"{error:>8.1f}" for error in picked["forces"]))
 
 
 def main() -> None:

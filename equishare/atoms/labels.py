@@ -12,7 +12,7 @@ from ase import Atoms
 from equishare.atoms.checks.findings import Remark
 from equishare.atoms.properties import PROPERTIES, LabelError, Property, conditions
 
-__all__ = ["READER", "LabelReader", "read_conditions", "read_labels"]
+__all__ = ["READER", "LabelReader", "read_conditions", "read_labels", "spelt"]
 
 READER = "equishare_reader"  # key of info under which a reader of files leaves a remark
 _PREFIXES = ("", "ref_", "dft_", "qm_", "xtb_")
@@ -196,15 +196,19 @@ class _Search:
         if place not in self.found:
             present = image.arrays if row.per_atom else image.whole
             for names in (row.keys, row.rare_keys):
-                self.found[place] = _spelt(names, present)
+                self.found[place] = spelt(names, present)
                 if self.found[place]:
-                    self.found[place] += _spelt(row.force_keys, present) if names is row.keys else []
+                    self.found[place] += spelt(row.force_keys, present) if names is row.keys else []
                     break
         return self.found[place]
 
 
-def _spelt(names: Sequence[str], present: Mapping[str, Any]) -> list[str]:
-    """Keys that are there and spell one of the names."""
+def spelt(names: Sequence[str], present: Mapping[str, Any]) -> list[str]:
+    """Keys that are there and spell one of the names, alone or with the prefix of a method; the likeliest first.
+
+    >>> spelt(("charge", "total_charge"), {"REF_total_charge": 1, "charge": 1, "id": 3})
+    ['charge', 'REF_total_charge']
+    """
     spellings = [prefix + name for prefix in _PREFIXES for name in names]
     spellings += [f"{name}_{prefix.rstrip('_')}" for prefix in _PREFIXES[1:] for name in names]
     return sorted((k for k in present if str(k).lower() in spellings), key=lambda k: spellings.index(str(k).lower()))
@@ -234,7 +238,7 @@ def _agreed(row: Property, candidates: Sequence[str], image: _Image, remarks: li
 
 
 def _of_forces(row: Property, key: str) -> bool:
-    return bool(_spelt(row.force_keys, {key: None}))
+    return bool(spelt(row.force_keys, {key: None}))
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from ase import Atoms
 
+from equishare.atoms.labels import spelt
 from equishare.atoms.properties import PROPERTIES, LabelError
 from equishare.errors import EquishareError
 from equishare.potential.config import ModelConfig
@@ -71,11 +72,11 @@ def conditions_of(atoms: Atoms, config: ModelConfig) -> dict[str, int]:
     >>> conditions_of(atoms, ModelConfig(conditions=("charge", "spin")))
     {'charge': 1, 'spin': 1}
     """
-    info = {str(key).lower(): value for key, value in atoms.info.items()}
     found = {}
     for name in config.conditions:
         row = PROPERTIES[name]
-        value: Any = next((info[key] for key in row.keys if key in info), row.default)
+        said = [atoms.info[key] for key in spelt(row.keys, atoms.info) if atoms.info[key] is not None]
+        value: Any = said[0] if said else row.default
         if isinstance(row.default, str):
             if value not in ("", *config.methods):
                 raise ConditionError(f"expected a {name} out of {', '.join(config.methods)}, got {value!r}")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from ase.build import molecule
 
+from equishare.atoms.labels import read_conditions
 from equishare.potential import ModelConfig, collate
 from equishare.potential.given import ConditionError, conditioned_graph, conditions_of
 
@@ -29,6 +30,22 @@ def test_they_are_read_from_the_structure(conditioned):
     told.calc = conditioned.calculator()
     assert told.get_potential_energy() == pytest.approx(after["energy"], rel=1e-9)
     assert np.allclose(told.get_forces(), after["forces"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"REF_charge": 1, "spin_dft": 2},
+        {"dft_total_charge": 1.0, "Multiplicity": 2},
+        {"charge": None, "total_charge": 1, "spin": 2},
+    ],
+)
+def test_they_are_spelt_as_in_files_to_train_on(info):
+    atoms = molecule("CH3CH2OH")
+    atoms.info.update(info)
+    assert conditions_of(atoms, CONFIG) == {"charge": 1, "spin": 2, "method": 0}
+    (read,) = read_conditions([atoms], ["the frame"])
+    assert read == {"charge": 1, "spin": 2}
 
 
 @pytest.mark.parametrize(

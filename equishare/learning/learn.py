@@ -75,10 +75,12 @@ def learn(
     console = console or Console(quiet=True)
     steps = steps or Steps()
     asked = _resumed(out, calculator, settings) if resume else _begun(start, calculator, out, settings)
-    folder = asked.folder
+    folder, labels = asked.folder, asked.pool()
+    if not resume:
+        labels.start()
     folder.path.mkdir(parents=True, exist_ok=True)
     # what is in the folder is touched by one process only: another one may be at work there
-    with folder.held(), asked.pool() as labels, Interruption(console) as interruption:
+    with labels, folder.held(), Interruption(console) as interruption:
         asked.write()
         campaign = Campaign(asked.settings, folder, read_all(folder.start), labels, Ledger(folder), console=console)
         campaign.stopping = lambda: interruption.requested

@@ -105,7 +105,7 @@ def why_failed(campaign: Campaign) -> str:
     if not reasons:
         return ""
     most = max(reasons, key=lambda reason: reasons[reason])
-    return f"{sum(reasons.values())} labels failed, most of them so: {most}"
+    return f"{sum(reasons.values())} labels failed, most of them so: {most.rstrip('.')}"
 
 
 def _batch_size(campaign: Campaign) -> int:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from ase.calculators.calculator import CalculationFailed
-from labellers import cannot_be_made, dies, good, hangs, not_finite, raises, unconverged
+from labellers import cannot_be_made, dies, ends, good, hangs, not_finite, nothing, raises, unconverged
 
 from equishare.learning.labelling.outcome import Labelled, Refused
 from equishare.learning.labelling.pool import LabellerError, LabelPool
@@ -63,9 +63,30 @@ def test_what_hangs_is_gone(copper):
         os.kill(before, 0)
 
 
-def test_a_calculator_that_cannot_be_made(copper):
-    with LabelPool(cannot_be_made, workers=1, limit=5.0) as pool, pytest.raises(LabellerError, match="no such basis"):
-        list(pool.label(frames(copper)))
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (cannot_be_made, "no such basis"),
+        (nothing, "returns an ASE calculator, it returned NoneType"),
+        (ends, "exit code 3"),
+    ],
+)
+def test_a_calculator_that_cannot_be_made(copper, make, message):
+    with LabelPool(make, workers=1, limit=5.0) as pool:
+        with pytest.raises(LabellerError, match=message):
+            list(pool.label(frames(copper)))
+        with pytest.raises(LabellerError, match=message):
+            pool.start()
+        assert not pool.processes
+
+
+def test_a_process_that_was_started_labels(copper):
+    with LabelPool(good, workers=2, limit=10.0) as pool:
+        pool.start()
+        (first,) = pool.processes
+        assert all(isinstance(outcome, Labelled) for _, outcome in pool.label(frames(copper, count=3)))
+        assert len(pool.processes) == 2
+        assert pool.processes[0] is first
 
 
 def test_stopping_gives_up_what_is_under_way(copper):

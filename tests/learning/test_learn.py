@@ -109,6 +109,7 @@ def test_a_method_that_never_works_stops_early(tmp_path, copper, quick):
 def test_a_method_that_cannot_be_set_up(tmp_path, copper, quick):
     with pytest.raises(LabellerError, match="cannot be set up: RuntimeError: no such basis"):
         equishare.learn(copper, cannot_be_made, out=tmp_path / "campaign", **quick)
+    assert not (tmp_path / "campaign").exists()
 
 
 def test_a_calculator_that_cannot_go_to_another_process(tmp_path, copper, quick):

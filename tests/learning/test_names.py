@@ -86,6 +86,7 @@ def test_orca_gets_its_keywords(monkeypatch, tmp_path):
 
 def test_a_factory_and_xtb_with_a_charge():
     assert labeller("ase.calculators.emt:EMT")().name == "emt"
+    assert pickle.loads(pickle.dumps(labeller("labellers:by_lambda")))().name == "emt"
     pytest.importorskip("tblite")
     ion = molecule("OH")
     ion.info["charge"] = -1

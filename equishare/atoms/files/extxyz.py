@@ -100,7 +100,7 @@ def _atoms(lines: Iterator[tuple[int, str]], atoms: int, place: tuple[str, int, 
             file, frame, opened = place
             raise FrameReadError(
                 f"{file}: frame {frame} (line {opened}) says {atoms} atoms, but ends after {max(count - 1, 0)}; "
-                f"the file is cut short: remove that frame or read {file}@:{frame}"
+                f"the file is cut short{f': remove that frame or read {file}@:{frame}' if frame else ''}"
             )
         if count == 0:
             species_first = "Properties=" not in line or "Properties=species:S:1:" in line

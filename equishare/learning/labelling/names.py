@@ -205,7 +205,12 @@ def _factory(module: str, name: str) -> Make:
         raise LabellerError(
             f"expected {module}:{name} to be a function that returns an ASE calculator, got {found!r:.60}"
         )
-    return found
+    return partial(_imported, module, name)
+
+
+def _imported(module: str, name: str) -> Any:
+    """Looked up in the process that calls it: a lambda cannot be sent there."""
+    return getattr(importlib.import_module(module), name)()
 
 
 _METHODS: dict[str, Callable[[str, State], Make]] = {

@@ -44,6 +44,22 @@ class LabelPool:
     ) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Make the calculator now, in one process: a method that cannot be used is found before anything is drawn.
+
+        Raises:
+            LabellerError: if the calculator cannot be made.
+        """
+        first = LabelProcess(self.make, self.limit)
+        self.processes.append(first)
+        try:
+            while not first.ready:
+                wait([first.connection], timeout=0.5)
+                self._outcome(first)
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
         """End the processes; they start again where they are needed."""
         for process in self.processes:

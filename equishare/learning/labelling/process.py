@@ -96,7 +96,7 @@ def _serve(connection: Connection, make: Make, folder: str, home: str) -> None:
     os.chdir(folder)
     warnings.simplefilter("ignore")
     try:
-        calculator = make()
+        calculator = _made(make)
     except Exception as error:
         connection.send(("broken", _said(error)))
         return
@@ -113,6 +113,13 @@ def _serve(connection: Connection, make: Make, folder: str, home: str) -> None:
         except Exception as error:
             connection.send(("done", Refused(_said(error), time.monotonic() - begun)))
             calculator = make()  # nobody knows what state it is in
+
+
+def _made(make: Make) -> Any:
+    calculator = make()
+    if not all(callable(getattr(calculator, name, None)) for name in ("get_potential_energy", "get_forces")):
+        raise TypeError(f"expected a function that returns an ASE calculator, it returned {type(calculator).__name__}")
+    return calculator
 
 
 def _die_with_parent() -> None:

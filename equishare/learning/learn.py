@@ -15,6 +15,7 @@ from ase import Atoms
 from rich.console import Console
 
 from equishare.atoms.labels import read_conditions
+from equishare.continuing import check_new_settings
 from equishare.files import replacing, write_text
 from equishare.learning.campaign import Campaign, Learnt
 from equishare.learning.dynamics import survive
@@ -173,9 +174,7 @@ def _resumed(out: Any, calculator: Any, given: dict[str, Any]) -> _Asked:
     if out is None or not folder.settings.exists():
         raise LearnError(f"there is no campaign to go on with in {folder.path}; name its folder")
     stored = json.loads(folder.settings.read_text(encoding="utf-8"))
-    fixed = [name for name in given if name not in FREE]
-    if fixed:
-        raise LearnError(f"a campaign goes on with its own settings; leave out {', '.join(fixed)}")
+    check_new_settings("a campaign", given, FREE, LearnError)
     settings = _settings({**stored["settings"], **given})
     starts = read_all(folder.start)
     method = calculator if calculator is not None else stored["label"]

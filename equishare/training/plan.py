@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from equishare.atoms.store.opening import Tell
+from equishare.continuing import check_same
 from equishare.files import replacing, write_text
 from equishare.potential import load
 from equishare.potential.bundled import bundled, model_path
@@ -64,7 +65,12 @@ def make_plan(
     judged: bool,
     tell: Tell | None = None,
 ) -> Plan:
-    """Read the frames, complete the configuration and write it down; nothing is left behind where that fails."""
+    """Read the frames, complete the configuration and write it down; nothing is left behind where that fails.
+
+    Every process does so for itself, side by side: each trains on frames and graphs of its own memory, and handing them over would cost one
+    process their making and all of them a copy. The seed and the files make the plans the same, the first process's clock chooses a preset by its
+    speed, and only the first one writes.
+    """
     try:
         config = _with_start(config, folder)
         data = prepare(config, given, tell)
@@ -134,11 +140,8 @@ def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> di
     if not folder.checkpoint.exists():
         return None
     checkpoint = read_checkpoint(folder.checkpoint)
-    if checkpoint["fingerprint"] != mark:
-        raise CheckpointError(
-            f"the training frames are not those that the run in {folder.path} was started with; put the files back as they "
-            "were, or start a new run"
-        )
+    stored, asked = ({"hash of the training frames": each[:8]} for each in (checkpoint["fingerprint"], mark))
+    check_same(f"the run in {folder.path}", stored, asked, error=CheckpointError)
     state = checkpoint["training"]
     budget.begun, budget.reserve = state["begun"], state["reserve"]
     if judged and budget.fraction(state["step"], state["seconds"]) >= 1:

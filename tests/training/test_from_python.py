@@ -70,7 +70,7 @@ def test_a_run_goes_on_with_the_same_frames_only(tmp_path):
     assert [row["epoch"] for row in longer.folder.read_metrics()] == [1, 2, 3]
     with pytest.raises(EquishareError, match="came from Python"):
         fit(longer.config, resume=longer.folder)
-    with pytest.raises(EquishareError, match="training frames are not those"):
+    with pytest.raises(EquishareError, match="is not this one: hash of the training frames was"):
         equishare.train(frames[:40], valid=0.1, test=0.1, resume=out, epochs=4)
     with pytest.raises(ConfigError, match=r"leave out model\.cutoff"):
         equishare.train(frames, resume=out, cutoff=4.0)

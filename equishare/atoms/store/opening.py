@@ -55,19 +55,17 @@ def stored(sources: Sequence[str], keys: Mapping[str, str], tell: Tell | None = 
     folder = store_folder(sources, keys)
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "store.lock"):
-        if not _up_to_date(folder, sources):
+        if not _up_to_date(folder, sources, keys):
             convert(sources, keys, folder, None if tell is None else lambda count: tell(str(folder), count))
     return FrameStore(folder)
 
 
-def _up_to_date(folder: Path, sources: Sequence[str]) -> bool:
+def _up_to_date(folder: Path, sources: Sequence[str], keys: Mapping[str, str]) -> bool:
     """Whether a store is complete, and its files are what they were."""
     if not (folder / HEADER).exists():
         return False
     header = Header.read(folder)
-    return header.complete and [tuple(source[1:]) for source in header.sources] == [
-        stamp(Source.of(source).file) for source in sources
-    ]
+    return header.complete and header.has_origin_of(Header.of(sources, keys))
 
 
 def store_folder(sources: Sequence[str], keys: Mapping[str, str]) -> Path:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from equishare.atoms.checks.findings import Remark
 from equishare.atoms.frame import Frame
+from equishare.atoms.source import Source
+from equishare.continuing import differences
 from equishare.errors import EquishareError
 from equishare.files import write_text
 
@@ -48,6 +50,17 @@ class Header:
     digest: str = ""
     complete: bool = False
     format: str = FORMAT
+
+    @classmethod
+    def of(cls, sources: Sequence[str | os.PathLike[str]], keys: Mapping[str, str]) -> Header:
+        """That of files as they are now, before a frame is in the store."""
+        named = [Source.absolute(os.fspath(source)) for source in sources]
+        return cls([(name, *stamp(Source.of(name).file)) for name in named], dict(keys), [0] * len(named))
+
+    def has_origin_of(self, other: Header) -> bool:
+        """Whether both are of the same files, unchanged, read by the same keys."""
+        origins = ({"sources": header.sources, "keys": header.keys} for header in (self, other))
+        return not differences(*origins)
 
     def write(self, folder: Path) -> None:
         """Write the file, whole or not at all."""

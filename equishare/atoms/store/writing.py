@@ -15,9 +15,9 @@ from equishare.atoms.labels import LabelReader
 from equishare.atoms.neighbours import GraphError
 from equishare.atoms.properties import PROPERTIES
 from equishare.atoms.reading import stream_source
-from equishare.atoms.source import FrameReadError, Source
+from equishare.atoms.source import FrameReadError
 from equishare.atoms.store.columns import ColumnWriter
-from equishare.atoms.store.tables import HEADER, KINDS, Header, Kind, read_kinds, stamp
+from equishare.atoms.store.tables import HEADER, KINDS, Header, Kind, read_kinds
 from equishare.files import write_text
 
 REACH = 6.0
@@ -57,16 +57,15 @@ def convert(
         OSError: if a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    named = [Source.absolute(os.fspath(source)) for source in sources]
-    header = Header([(name, *stamp(Source.of(name).file)) for name in named], dict(keys), [0] * len(named))
+    header = Header.of(sources, keys)
     if (folder / HEADER).exists():
         before = Header.read(folder)
-        if (before.sources, before.keys) == (header.sources, header.keys):
+        if before.has_origin_of(header):
             header = before
     writer = StoreWriter(folder, header)
     try:
         reader = LabelReader(keys, seen=writer.seen_keys())
-        for frames in _pieces(_frames(named, header.counts), reader):
+        for frames in _pieces(_frames([name for name, *_ in header.sources], header.counts), reader):
             writer.append(frames)
             if progress is not None:
                 progress(header.frames)

@@ -2,9 +2,8 @@
 
 import math
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ from ase import Atoms
 from ase.symbols import Symbols
 
 from equishare.atoms.neighbours import check_structure
+from equishare.clock import Clock
+from equishare.continuing import check_same
 from equishare.potential import Potential, read_header
 from equishare.potential.domain import Domain
 from equishare.simulate.ase_calculator import EquishareCalculator
@@ -19,7 +20,7 @@ from equishare.simulate.md.files import Checkpoint, Report, Writer, writer
 from equishare.simulate.md.integrators import Integrator, check_cell, integrator
 from equishare.simulate.md.plot import plot_md
 from equishare.simulate.md.rows import MDResult, MDRow
-from equishare.simulate.md.settings import MDError, MDSettings
+from equishare.simulate.md.settings import FREE, MDError, MDSettings
 from equishare.simulate.md.velocities import default_timestep, free_degrees, start_velocities
 from equishare.simulate.md.watch import Watch
 
@@ -113,7 +114,7 @@ class _Run:
 
     def __call__(self, forces: np.ndarray, step: int, steps: int, report: Report | None) -> None:
         result, settings, degrees = self.result, self.result.settings, self.watch.degrees
-        clock, last_step = time.perf_counter(), step
+        clock, last_step = Clock(), step
         noted = clock
         first = step
         try:
@@ -121,17 +122,16 @@ class _Run:
                 result.stopped = self.watch(self.atoms, forces, step)
                 written = bool(result.rows) and result.rows[-1].step == step
                 if (step % settings.interval == 0 or step == steps or result.stopped) and not written:
-                    now = time.perf_counter()
-                    speed = (step - last_step) / max(now - clock, 1e-9)
-                    clock, last_step = now, step
+                    speed = (step - last_step) / max(clock.seconds, 1e-9)
+                    clock, last_step = Clock(), step
                     when = step, step * (settings.timestep or math.nan)
                     row = MDRow.of(self.atoms, forces, when, degrees, speed=speed, cell=settings.ensemble == "npt")
                     result.rows.append(row)
                     self.write(self.atoms, row)
                     if report is not None:
                         report(row)
-                    if now - noted > CHECKPOINT_EVERY or step == first:
-                        noted = now
+                    if noted.seconds > CHECKPOINT_EVERY or step == first:
+                        noted = clock
                         self._note(step)
                 if result.stopped or step >= steps:
                     break
@@ -148,11 +148,9 @@ class _Run:
 
 def _resumed(folder: Path, settings: MDSettings, atoms: Atoms, steps: int) -> Checkpoint:
     found = Checkpoint.load(folder)
-    differences = settings.differences(found.settings)
-    if not np.array_equal(found.numbers, atoms.numbers):
-        differences.append(f"the structure was {Symbols(found.numbers)}, is now {atoms.symbols}")
-    if differences:
-        raise MDError(f"the run in {folder} is not this one: {'; '.join(differences)}")
+    stored = {**found.settings, "the structure": str(Symbols(found.numbers))}
+    asked = {**asdict(settings), "the structure": str(atoms.symbols)}
+    check_same(f"the run in {folder}", stored, asked, FREE, MDError)
     if found.step > steps:
         raise MDError(f"the run in {folder} has done {found.step} steps already; ask for more than these, got {steps}")
     return found

@@ -1,8 +1,8 @@
 """What a run of molecular dynamics holds constant, and how it is computed."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import torch
 
@@ -11,6 +11,10 @@ from equishare.errors import EquishareError
 
 Ensemble: TypeAlias = Literal["langevin", "nve", "npt"]
 TrajectoryFormat: TypeAlias = Literal["xyz", "traj"]
+
+
+FREE = ("device", "interval", "new_velocities")
+"""Settings that may be new when a run goes on: where it runs, and how often frames are written."""
 
 
 class MDError(EquishareError):
@@ -80,13 +84,3 @@ class MDSettings:
     def precision(self) -> torch.dtype | None:
         """The dtype itself."""
         return None if self.dtype is None else choose_dtype(self.dtype)
-
-    def differences(self, stored: dict[str, Any]) -> list[str]:
-        """In words, where these settings differ from others; where it runs and how often frames are written may."""
-        own = asdict(self)
-        free = ("device", "interval", "new_velocities")
-        return [
-            f"{name} was {stored.get(name)}, is now {value}"
-            for name, value in own.items()
-            if name not in free and stored.get(name) != value
-        ]

@@ -7,12 +7,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from equishare.continuing import check_new_settings
 from equishare.training.config.config_file import ConfigError, merge, read_yaml, validate
 from equishare.training.config.sections import TrainConfig
 from equishare.training.run_folder import RunFolder
 
-_FREE = {("run", "device"), ("run", "devices"), ("run", "logger")}
-"""What may change in a run that goes on, besides its budget."""
+_FREE = ("budget.max_time", "budget.epochs", "run.device", "run.devices", "run.logger")
+"""What may change in a run that goes on."""
 
 
 def sections_of(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,10 +51,8 @@ def resumed(run: str | os.PathLike[str], given: Mapping[str, Any]) -> tuple[Trai
         ConfigError: for any other setting, or if that of the run cannot be read.
         RunFolderError: if there is no run to go on with.
     """
-    named = [(section, key) for section, values in given.items() for key in values]
-    fixed = [f"{section}.{key}" for section, key in named if section != "budget" and (section, key) not in _FREE]
-    if fixed:
-        raise ConfigError(f"a run is resumed with its own settings; leave out {', '.join(fixed)}")
+    named = [f"{section}.{key}" for section, values in given.items() for key in values]
+    check_new_settings("a run", named, _FREE, ConfigError)
     folder = RunFolder.existing(run)
     values = read_yaml(folder.config)
     if given.get("budget"):

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equishare.clock import Clock
 from equishare.commands.imports import large_imports
 
 if TYPE_CHECKING:
     from equishare.training.config import TrainConfig
     from equishare.training.run_folder import RunFolder
 
-_STARTED = time.monotonic()
+_CLOCK = Clock()
 BUNDLED_DATA = {"train": ["ethanol"], "test": ["ethanol_test"]}
 BUNDLED_TIME = "2m30s"
 
@@ -216,7 +216,7 @@ def train(
     }
     console = new_console()
     settings, folder = _resumed(resume, config, given) if resume else (_settings(config, given), None)
-    run = fit(settings, resume=folder, console=console, started=_STARTED, report=True)
+    run = fit(settings, resume=folder, console=console, clock=_CLOCK, report=True)
     if _requeued(run.interrupted):
         console.print(
             f"Put back into Slurm's queue; to continue:\n  equishare train --resume {quote(str(run.folder.path))}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from equishare.clock import Clock
 from equishare.errors import EquishareError
 from equishare.gallery.foreground_ari import ForegroundARI
 from equishare.gallery.object_discovery import ObjectDiscovery
@@ -68,16 +68,16 @@ class ObjectDiscoveryModule(LightningModule):
         self.optimizer = optimizer or (lambda parameters: torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.0))
         self.warmup, self.compactness, self.clip = warmup, compactness, clip
         self.ari = ForegroundARI()
-        self.started: float | None = None
+        self.clock: Clock | None = None
 
     @property
     def progress(self) -> float:
         """Part of the budget that is used."""
         if self.steps is not None:
             return self.global_step / self.steps
-        if self.started is None or self.seconds is None:
+        if self.clock is None or self.seconds is None:
             return 0.0
-        return (time.monotonic() - self.started) / self.seconds
+        return self.clock.seconds / self.seconds
 
     def rate(self, progress: float) -> float:
         """Learning rate at some part of the budget, the highest one being 1."""
@@ -92,8 +92,8 @@ class ObjectDiscoveryModule(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate."""
-        if self.started is None:
-            self.started = time.monotonic()
+        if self.clock is None:
+            self.clock = Clock()
         for group, highest in zip(self.trainer.optimizers[0].param_groups, self.highest, strict=True):
             group["lr"] = highest * self.rate(self.progress)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from ase import Atoms
 from rich.console import Console
 
+from equishare.clock import Clock
 from equishare.files import write_text
 from equishare.learning.folder import LearnFolder, Round
 from equishare.learning.labelling.pool import LabelPool
@@ -76,7 +76,7 @@ class Campaign:
         potential: As it is now; None before the first training.
         console: Where to say what happens.
         stopping: Whether a signal came: a step that takes long looks at it, and raises `KeyboardInterrupt`.
-        started: `time.monotonic` when this process began.
+        clock: Counts the time used, that of earlier processes included.
     """
 
     settings: LearnSettings
@@ -88,8 +88,7 @@ class Campaign:
     potential: Potential | None = None
     console: Console = field(default_factory=lambda: Console(quiet=True))
     stopping: Callable[[], bool] = lambda: False
-    started: float = field(default_factory=time.monotonic)
-    before: float = 0.0
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def number(self) -> int:
@@ -104,7 +103,7 @@ class Campaign:
     @property
     def seconds(self) -> float:
         """Time used, that of earlier processes included."""
-        return self.before + time.monotonic() - self.started
+        return self.clock.seconds
 
     @property
     def spent(self) -> int:
@@ -124,7 +123,7 @@ class Campaign:
         """Take up the rounds that are over, and the potential of the last one."""
         while self.round.record.exists():
             self.records.append(Record.load(self.round.record))
-        self.before = sum(sum(record.seconds.values()) for record in self.records)
+        self.clock = self.clock.ahead(sum(sum(record.seconds.values()) for record in self.records))
         if self.records:
             self.potential = load(self.folder.round(self.number - 1).model)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
+from equishare.clock import Clock
 from equishare.files import replacing, write_text
 from equishare.learning.campaign import Campaign, Record
 from equishare.learning.choosing import force_spread
@@ -122,6 +122,6 @@ def _label(campaign: Campaign, asked: list[Atoms]) -> None:
 
 @contextmanager
 def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.monotonic()
+    clock = Clock()
     yield
-    seconds[name] = time.monotonic() - begun
+    seconds[name] = clock.seconds

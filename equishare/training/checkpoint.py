@@ -2,7 +2,6 @@
 
 import io
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,13 @@ class Checkpoints:
         pause = 50 * self.duration
         if state.steps_into_epoch:
             pause = max(pause, _LONG_EPOCH)
-            self.written = max(self.written, state.started)
-        if time.monotonic() - self.written >= pause:
+            self.written = max(self.written, 0.0)
+        if state.seconds - self.written >= pause:
             self.write(state, validation)
 
     def write(self, state: TrainingState, validation: Validation) -> None:
         """Write what `resume` reads."""
-        begun = time.monotonic()
+        begun = state.seconds
         content = {
             "format": FORMAT,
             "fingerprint": self.fingerprint,
@@ -61,7 +60,7 @@ class Checkpoints:
         torch.save(content, stream)
         with replacing(self.path) as beside:
             beside.write_bytes(stream.getbuffer())  # where the disk is full, torch does not say so
-        self.written = time.monotonic()
+        self.written = state.seconds
         self.duration = self.written - begun
 
 

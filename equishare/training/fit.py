@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from equishare.atoms.properties import outputs
+from equishare.clock import Clock
 from equishare.devices import choose_device
 from equishare.potential import Potential, load
 from equishare.training.checkpoint import Checkpoints
@@ -44,7 +44,7 @@ def fit(
     given: Parts | None = None,
     resume: RunFolder | None = None,
     console: Console | None = None,
-    started: float | None = None,
+    clock: Clock | None = None,
     report: bool = False,
 ) -> Run:
     """Train a potential, keep the best, and judge it on what it has not seen.
@@ -57,14 +57,14 @@ def fit(
         given: Frames that are in memory, in place of the configuration's files.
         resume: A run to continue; `config` is then that run's own, with another budget if wanted.
         console: Where to say what happens; None: nowhere.
-        started: `time.monotonic` from which a budget in time counts; None: now.
+        clock: By which a budget in time counts; None: one that starts now.
         report: Whether a report will be made of the run: without it a run that is resumed is not at its end.
 
     Raises:
         EquishareError: if the data, the folder or the checkpoint cannot be used, or the loss is no longer a number.
         OSError: if a file cannot be written.
     """
-    started = time.monotonic() if started is None else started
+    clock = clock or Clock()
     console = console or Console(quiet=True)
     check_logger(config.run.logger)
     with joined(config.run.devices, choose_device(config.run.device)) as (processes, device):
@@ -78,9 +78,9 @@ def fit(
                     *(config, given, folder, processes), continued=continued, judged=judged, tell=conversion
                 )
             config, data, graphs = plan.config, plan.data, plan.graphs
-            pretrained = _pretrained(plan, folder, processes, console, started)
+            pretrained = _pretrained(plan, folder, processes, console, clock)
             potential = initial_potential(config, data, graphs.train, pretrained).to(device)
-            state = TrainingState(potential, config.optimisation, plan.budget, started)
+            state = TrainingState(potential, config.optimisation, plan.budget, clock)
             announce(console, plan, state, folder)
             with folder.explained():
                 interrupted = _train(plan, state, folder, console)
@@ -107,7 +107,7 @@ def _folder(config: TrainConfig, resume: RunFolder | None, processes: Processes)
 
 
 def _pretrained(
-    plan: Plan, folder: RunFolder, processes: Processes, console: Console, started: float
+    plan: Plan, folder: RunFolder, processes: Processes, console: Console, clock: Clock
 ) -> Potential | None:
     """What to start from: weights that are given, or a pretraining that the first process makes alone."""
     options = plan.config.pretraining
@@ -117,7 +117,7 @@ def _pretrained(
     if options.source is None:
         return None
     if processes.first:
-        pretrain(plan.config, plan.data, folder, fit, console, started)
+        pretrain(plan.config, plan.data, folder, fit, console, clock)
     processes.wait()
     return load(folder.pretraining.model)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from equishare.atoms.frame import Frame
 from equishare.atoms.reading import frames_of, read_frames
+from equishare.clock import Clock
 from equishare.errors import EquishareError
 from equishare.training.config.config_file import merge, validate
 from equishare.training.config.settings import resumed, sections_of
@@ -67,7 +67,7 @@ def train(
     ...     sorted(run.evaluations), run.folder.model.exists()
     (['test', 'train', 'valid'], True)
     """
-    started = time.monotonic()
+    clock = Clock()
     parts = {"train": frames, "valid": valid, "test": test}
     sections = sections_of(settings)
     if resume is None:
@@ -85,7 +85,7 @@ def train(
             _load_frames(frames, keys),
             *(part if isinstance(part, float) else _load(given, keys) for part, given in own),
         )
-    run = fit(config, given=memory, resume=folder, console=console, started=started, report=report)
+    run = fit(config, given=memory, resume=folder, console=console, clock=clock, report=report)
     if report:
         write_report(run)
     return run

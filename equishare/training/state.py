@@ -1,11 +1,11 @@
 """A fit under way: weights, their average, the optimiser, and how far it is."""
 
-import time
 from collections import deque
 from typing import Any
 
 import torch
 
+from equishare.clock import Clock
 from equishare.potential import AtomGraph, Potential
 from equishare.training.averaging import AveragedWeights
 from equishare.training.budget import Budget, default_learning_rate, learning_rate_factor
@@ -21,17 +21,17 @@ class TrainingState:
         potential: What to fit, on its device.
         options: Of the optimiser.
         budget: What the learning rate follows.
-        started: `time.monotonic` when the run began; None: now.
+        clock: Counts from when the run began; None: from now.
     """
 
     def __init__(
-        self, potential: Potential, options: OptimisationConfig, budget: Budget, started: float | None = None
+        self, potential: Potential, options: OptimisationConfig, budget: Budget, clock: Clock | None = None
     ) -> None:
         self.potential = potential
         self.averaged = AveragedWeights(potential, options.ema_decay)
         self.options = options
         self.budget = budget
-        self.started = time.monotonic() if started is None else started
+        self.clock = clock or Clock()
         self.step = 0
         self.step_seconds: deque[float] = deque(maxlen=1000)
         self._weights = [weight for weight in potential.parameters() if weight.requires_grad]
@@ -46,7 +46,7 @@ class TrainingState:
     @property
     def seconds(self) -> float:
         """Seconds since the run began, those before a resumption included."""
-        return time.monotonic() - self.started
+        return self.clock.seconds
 
     @property
     def fraction(self) -> float:
@@ -91,7 +91,7 @@ class TrainingState:
         Raises:
             DivergedError: if the loss is not a finite number; the message names the frames.
         """
-        begun = time.monotonic()
+        begun = self.seconds
         rate = objective.processes.of_first(self.learning_rate)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -107,7 +107,7 @@ class TrainingState:
         self.step += 1
         self._loss_sum += value
         self._loss_count += 1
-        self.step_seconds.append(time.monotonic() - begun)
+        self.step_seconds.append(self.seconds - begun)
 
     def take_mean_loss(self) -> float:
         """Mean training loss since this was last asked."""
@@ -132,7 +132,7 @@ class TrainingState:
         """Go on from a checkpoint; time goes on from where it was."""
         self.step = state["step"]
         self._resumed_at = state["seconds"]
-        self.started -= state["seconds"]
+        self.clock = self.clock.ahead(state["seconds"])
         self.budget.begun, self.budget.reserve = state["begun"], state["reserve"]
         self._loss_sum, self._loss_count = state["loss"]
         self.potential.load_state_dict(state["potential"])

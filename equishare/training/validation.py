@@ -1,7 +1,6 @@
 """Validation while training: the averaged weights are judged, the best and the last are kept."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +92,7 @@ class Validation:
 
     def validate(self, state: TrainingState) -> None:
         """Evaluate the averaged weights, keep them, and tell of it."""
-        begun = time.monotonic()
+        begun = state.seconds
         evaluation = evaluate_graphs(state.averaged.potential, self.graphs, self.frames)
         loss = evaluation_loss(evaluation, self.weights, state.potential.statistics.scale)
         epoch = epochs_passed(state.step, state.budget.steps_per_epoch)
@@ -121,7 +120,8 @@ class Validation:
             self.best = loss
             save(state.averaged.potential, self.folder.model, about)
         save(state.averaged.potential, self.folder.last, about)
-        self.last_seconds, self.duration = state.seconds, time.monotonic() - begun
+        self.last_seconds = state.seconds
+        self.duration = self.last_seconds - begun
         # a frame alone costs about twice what it costs in a batch
         check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(state.budget.max_time))
         state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid

@@ -1,6 +1,5 @@
 """The check of a potential behind ASE's calculator interface."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from equishare.check.reports.calculator_report import CalculatorReport, PhysicsT
 from equishare.check.reports.report_base import duration
 from equishare.check.reports.source import source_of
 from equishare.check.reports.verdict import Verdict
+from equishare.clock import Clock
 
 K_POINTS = (
     "the supercell law fails, wrapping does not: a method that samples the Brillouin zone at a few k-points gives a "
@@ -59,13 +59,13 @@ def calculator(calculator: BaseCalculator, atoms: Atoms, **options: Any) -> Calc
     chosen = CalculatorOptions.of(options)
     if len(atoms) == 0:
         raise CheckError("the structure has no atoms; give one that the calculator can evaluate")
-    started = time.perf_counter()
+    clock = Clock()
     with isolated_rng():
         evaluate = Evaluator(calculator, atoms)
         each = evaluate.typical_duration
         slow = chosen.seconds is not None and 4 * each * EVALUATIONS_FOR_NOISE > chosen.seconds
         for_noise = EVALUATIONS_FOR_NOISE // (1 + slow)
-        spent = time.perf_counter() - started + each * for_noise
+        spent = clock.seconds + each * for_noise
         chosen, left_out = _affordable(chosen, each, spent)
         left = for_noise + evaluations(chosen)
         chosen.progress(0.0, f"about {duration(each * left)}: {left} evaluations of {1e3 * each:.2g} ms")
@@ -88,7 +88,7 @@ def calculator(calculator: BaseCalculator, atoms: Atoms, **options: Any) -> Calc
         tests=rows,
         seed=chosen.seed,
         evaluations=evaluate.calls,
-        seconds=time.perf_counter() - started,
+        seconds=clock.seconds,
         notes=[*evaluate.notes, *_notes(evaluate, rows), *(["left out: " + ", ".join(left_out)] if left_out else [])],
         source=source_of(calculator),
     )

@@ -2,7 +2,6 @@
 
 import contextlib
 import statistics
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ from equishare.check.calculators.properties import (
     kind_of,
 )
 from equishare.check.errors import CheckError
+from equishare.clock import Clock
 
 _REFUSALS = (PropertyNotImplementedError, NotImplementedError)
 
@@ -87,7 +87,7 @@ class Evaluator:
 
     def with_calculator(self, calculator: BaseCalculator, atoms: Atoms) -> Result:
         """Evaluate a structure with another calculator of the same kind."""
-        started = time.perf_counter()
+        clock = Clock()
         atoms = atoms.copy()
         atoms.calc = calculator
         energy, further = self._energy(atoms)
@@ -105,7 +105,7 @@ class Evaluator:
                 self.has_stress = False
         further |= self._further(calculator, atoms)
         self.calls += 1
-        self.durations.append(time.perf_counter() - started)
+        self.durations.append(clock.seconds)
         return Result(energy, forces, stress, further)
 
     def _energy(self, atoms: Atoms) -> tuple[float, Further]:

@@ -1,6 +1,5 @@
 """A check that runs beside a training: every few epochs, within a small share of its time."""
 
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from equishare.check.models.precision import isolated_rng
 from equishare.check.models.symmetry.symmetry import Symmetry
 from equishare.check.reports.symmetry_report import EquivarianceReport
 from equishare.check.reports.verdict import Verdict
+from equishare.clock import Clock
 
 PASSES = 80
 """A check takes about so many evaluations of the model, before one has been timed."""
@@ -99,7 +99,7 @@ class TrainingCheck:
         self.epochs, self.spent = 0, 0.0
         self.cost: float | None = None
         self.reports: list[EquivarianceReport] = []
-        self.started = time.perf_counter()
+        self.clock = Clock()
 
     def __call__(self) -> EquivarianceReport | None:
         """Count an epoch, and check if it is time to.
@@ -110,16 +110,16 @@ class TrainingCheck:
         self.epochs += 1
         if self.epochs % self.every:
             return None
-        began = time.perf_counter()
-        allowed = self.share * (began - self.started) - self.spent
+        clock = Clock()
+        allowed = self.share * (clock.begun - self.clock.begun) - self.spent
         if self.cost is None:
             self.cost = PASSES * self._one_pass()
         if self.cost > allowed:
-            self.spent += time.perf_counter() - began
+            self.spent += clock.seconds
             return None
         with evaluating(self.model):
             report = equivariance(self.model, self.inputs, self.claim, **{"seconds": allowed, **self.options})
-        self.cost = time.perf_counter() - began
+        self.cost = clock.seconds
         self.spent += self.cost
         self.reports.append(report)
         if report.verdict is Verdict.FAIL and self.action == "stop":
@@ -130,7 +130,7 @@ class TrainingCheck:
 
     def _one_pass(self) -> float:
         style = style_of(self.model, self.inputs)
-        began = time.perf_counter()
+        clock = Clock()
         with evaluating(self.model), torch.no_grad(), isolated_rng():
             if style == "positional":
                 self.model(*self.inputs)
@@ -138,7 +138,7 @@ class TrainingCheck:
                 self.model(**self.inputs)
             else:
                 self.model(self.inputs)
-        return time.perf_counter() - began
+        return clock.seconds
 
 
 @contextmanager

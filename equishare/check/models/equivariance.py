@@ -1,6 +1,5 @@
 """The check of any model: f(g x) against g f(x), judged by the model's own noise."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from equishare.check.models.symmetry.symmetry import Factor, Symmetry
 from equishare.check.reports.source import source_of
 from equishare.check.reports.symmetry_report import EquivarianceReport, SymmetryTest
 from equishare.check.reports.verdict import Verdict
+from equishare.clock import Clock
 
 
 def equivariance(model: Model, inputs: Any, symmetry: Symmetry, **options: Any) -> EquivarianceReport:
@@ -51,7 +51,7 @@ def equivariance(model: Model, inputs: Any, symmetry: Symmetry, **options: Any) 
         (False, ['permutation'])
     """
     chosen = Options.of(options)
-    started = time.perf_counter()
+    clock = Clock()
     with isolated_rng():
         torch.manual_seed(chosen.seed)
         device = torch.device(chosen.device) if chosen.device is not None else None
@@ -86,7 +86,7 @@ def equivariance(model: Model, inputs: Any, symmetry: Symmetry, **options: Any) 
         floor_method=method,
         notes=notes,
         estimated_seconds=estimate,
-        seconds=time.perf_counter() - started,
+        seconds=clock.seconds,
         source=source_of(model),
     )
 

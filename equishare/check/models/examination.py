@@ -1,6 +1,5 @@
 """One run of the check of a model: what is tried, in which order, and what it costs."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -18,6 +17,7 @@ from equishare.check.models.symmetry.symmetry import Factor
 from equishare.check.reports.report_base import duration
 from equishare.check.reports.symmetry_report import SymmetryTest
 from equishare.check.reports.verdict import PASS_RATIO, Verdict
+from equishare.clock import Clock
 
 CLEAR_RATIO = 2.0
 """Rounding alone cannot exceed this ratio (see `verdict.PASS_RATIO`); products that do are looked into."""
@@ -38,19 +38,19 @@ class Examination:
     """
 
     def __init__(self, probe: Probe, fresh: Callable[[], Model] | None, options: Options, notes: list[str]) -> None:
-        self.started = time.perf_counter()
+        self.clock = Clock()
         self.probe, self.options, self.notes, self.seed = probe, options, notes, options.seed
         self.fresh, self.base = fresh, probe.observe()
-        began = time.perf_counter()
+        clock = Clock()
         probe.observe()
-        self.with_gradients = time.perf_counter() - began
+        self.with_gradients = clock.seconds
         self.scatters = scatter(probe, self.base, fresh, self.seed)
         self.noise = Noise(probe, self.base, self.seed, draws=self.scatters.draws)
         self.notes += self.noise.notes
-        began = time.perf_counter()
+        clock = Clock()
         self.moved = probe.observe(leaves=jittered(probe, 0.1, self.seed + 1), gradients=False)
         rms(self.moved[0])  # waits for a GPU
-        self.plain = time.perf_counter() - began
+        self.plain = clock.seconds
         self.noise.floors = [max(f, s) for f, s in zip(self.noise.floors, self.scatters.largest, strict=True)]
         self.comparison = Comparison(probe, self.noise, options.tolerance)
         self.estimate = 0.0
@@ -90,10 +90,7 @@ class Examination:
 
     def _affordable(self, series: Series) -> Series:
         """Leave out elements that would take longer than the time that was given."""
-        if self.options.seconds is None:
-            return series
-        left = self.options.seconds - (time.perf_counter() - self.started)
-        count = len(series)
+        left, count = self.clock.left(self.options.seconds), len(series)
         while count > FEWEST and self._seconds(count) > left:
             count -= 1
         return series.first(count)
@@ -139,7 +136,7 @@ class Examination:
     def _state_cost(self, each: Sequence[Series], joint: Series | None) -> float:
         """Say what the check will take if it passes; return what it takes to find out where it fails."""
         count = len(joint) if joint is not None else sum(len(s) for s in each)
-        spent = time.perf_counter() - self.started
+        spent = self.clock.seconds
         self.estimate = spent + sum(self._seconds(len(s)) for s in (each if joint is None else [joint]))
         wide = self.noise.seconds if self.noise.other is not None else self.plain
         failing = spent + sum(self._seconds(min(len(s), GRADIENT_SAMPLES)) for s in each)

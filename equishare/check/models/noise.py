@@ -1,7 +1,6 @@
 """The noise floor: how far rounding alone moves a model's outputs."""
 
 import statistics
-import time
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from equishare.check.models.other_inputs import jittered
 from equishare.check.models.precision import COUNTERPART, at_precision, is_number, private_copy, rms, wide
 from equishare.check.models.probe import Probe
 from equishare.check.models.symmetry.element import Element
+from equishare.clock import Clock
 
 STOCHASTIC_RUNS = 6
 RUNS_ELSEWHERE = 2
@@ -51,11 +51,9 @@ class Noise:
         self.wide_base: list[Tensor] = []
         self.method = "float32 against float64" if self.other is not None else "Monte Carlo arithmetic"
         self.runs = None if self.other is not None else STOCHASTIC_RUNS
-        began = time.perf_counter()
+        clock = Clock()
         self.measure(None, base)
-        self.seconds = (time.perf_counter() - began) * (
-            1 if self.other is not None else RUNS_ELSEWHERE / STOCHASTIC_RUNS
-        )
+        self.seconds = clock.seconds * (1 if self.other is not None else RUNS_ELSEWHERE / STOCHASTIC_RUNS)
         if self.other is not None and probe.dtype == torch.float64:
             # one difference may be small by chance, which a bound forgives and an estimate does not
             for number in range(JITTERED_RUNS):

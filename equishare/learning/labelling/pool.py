@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from types import TracebackType
@@ -90,7 +89,7 @@ class LabelPool:
     def _outcomes(self) -> Iterator[tuple[str, Outcome]]:
         """Wait a moment, and say what is done."""
         busy = [p for p in self.processes if p.task]
-        left = min((p.deadline for p in busy), default=0.0) - time.monotonic()
+        left = min((p.left for p in busy), default=0.0)
         wait([p.connection for p in busy], timeout=min(max(left, 0.0), 0.5))
         for process in busy:
             outcome = self._outcome(process)
@@ -99,8 +98,7 @@ class LabelPool:
                 yield task, outcome
 
     def _outcome(self, process: LabelProcess) -> Outcome | None:
-        late = time.monotonic() > process.deadline
-        seconds = time.monotonic() - process.begun
+        late, seconds = process.left < 0, process.clock.seconds
         try:
             if process.connection.poll():
                 kind, value = process.connection.recv()

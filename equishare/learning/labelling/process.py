@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -18,6 +17,7 @@ from typing import Any
 
 from ase import Atoms
 
+from equishare.clock import Clock
 from equishare.learning.labelling.outcome import Labelled, Refused, compute
 
 Make = Callable[[], Any]
@@ -45,23 +45,26 @@ class LabelProcess:
         theirs.close()
         self.ready = False
         self.task: str | None = None
-        self.deadline = time.monotonic() + max(limit, STARTING)
-        self.begun = time.monotonic()
+        self.allowed = max(limit, STARTING)
+        self.clock = Clock()
 
     def hand_over(self, task: str, atoms: Atoms) -> None:
         """Let it label a frame; the time limit counts from here, or from when the calculator is made."""
         self.task = task
-        self.begun = time.monotonic()
         if self.ready:
-            self.deadline = self.begun + self.limit
+            self.clock = Clock()
         with contextlib.suppress(OSError):  # it died: its sentinel says so
             self.connection.send(atoms)
 
     def started(self) -> None:
         """The calculator is made."""
         self.ready = True
-        self.begun = time.monotonic()
-        self.deadline = self.begun + self.limit
+        self.allowed, self.clock = self.limit, Clock()
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is too late."""
+        return self.clock.left(self.allowed)
 
     def kill(self) -> None:
         """End it, what it started, and its folder."""
@@ -106,12 +109,12 @@ def _serve(connection: Connection, make: Make, folder: str, home: str) -> None:
             atoms = connection.recv()
         except EOFError:
             return
-        begun = time.monotonic()
+        clock = Clock()
         try:
             values = compute(calculator, atoms)
-            connection.send(("done", Labelled(*values, time.monotonic() - begun)))
+            connection.send(("done", Labelled(*values, clock.seconds)))
         except Exception as error:
-            connection.send(("done", Refused(_said(error), time.monotonic() - begun)))
+            connection.send(("done", Refused(_said(error), clock.seconds)))
             calculator = make()  # nobody knows what state it is in
 
 

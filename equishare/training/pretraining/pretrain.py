@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import ase.io
 from ase import Atoms
 from rich.console import Console
 
+from equishare.clock import Clock
 from equishare.errors import EquishareError
 from equishare.files import replacing
 from equishare.potential import Potential, load
@@ -37,7 +37,7 @@ def pretrain(
     folder: RunFolder,
     fit: Callable[..., Run],
     console: Console,
-    started: float,
+    clock: Clock,
 ) -> Potential:
     """The potential that the training starts from: a run of its own in the folder's ``pretraining``, made or continued.
 
@@ -50,7 +50,7 @@ def pretrain(
         folder: Of the whole training.
         fit: What makes a run (`equishare.training.fit.fit`).
         console: Where to say what happens.
-        started: `time.monotonic` when the whole training began.
+        clock: Counts from when the whole training began.
 
     Raises:
         SamplingError: if nothing can be drawn.
@@ -63,10 +63,10 @@ def pretrain(
     if not folder.checkpoint.exists():
         console.print("Pretraining", style="bold", highlight=False)
         if not resumable and options.source == "xtb":
-            _draw(config, data, folder, console, started)
+            _draw(config, data, folder, console, clock)
         source = str(folder.sampled) if options.source == "xtb" else str(options.source)
         run = fit(
-            _inner_config(config, source, data, inner, time.monotonic() - started),
+            _inner_config(config, source, data, inner, clock.seconds),
             resume=inner if resumable else None,
             console=console,
         )
@@ -85,7 +85,7 @@ def pretrain(
     return potential
 
 
-def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: Console, started: float) -> None:
+def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: Console, clock: Clock) -> None:
     """Write the frames of the cheap method beside the run."""
     import torch
 
@@ -103,7 +103,7 @@ def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: C
         ase.io.write(beside, frames, format="extxyz")
     console.print(
         f"Drew {len(frames):,} frames at {', '.join(f'{t:g}' for t in options.temperatures)} K with GFN2-xTB in "
-        f"{time.monotonic() - started:.0f} s.",
+        f"{clock.seconds:.0f} s.",
         highlight=False,
     )
 

@@ -6,7 +6,6 @@ import importlib.util
 import multiprocessing
 import os
 import signal
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from equishare.atoms.labels import read_conditions
+from equishare.clock import Clock
 from equishare.datasets.langevin import Schedule, langevin
 from equishare.errors import EquishareError
 
@@ -67,7 +67,7 @@ def sample(
             "sampling with xTB needs tblite, which is not installed: pip install 'equishare[xtb]', or give a file of "
             "frames labelled by another method"
         )
-    begun = time.monotonic()
+    clock = Clock()
     order = np.random.default_rng([seed, len(starts)]).permutation(len(starts))
     needed = -(-count // FRAMES)
     tasks = (
@@ -80,7 +80,7 @@ def sample(
         pending: dict[Future[list[Atoms]], int] = {}
         while True:
             found = sum(map(len, trajectories.values()))
-            late = seconds is not None and time.monotonic() - begun > seconds
+            late = clock.left(seconds) < 0
             while len(pending) < workers + 1 and found < count and not late:
                 following = next(tasks, None)
                 if following is None:

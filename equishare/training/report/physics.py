@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
 
+from equishare.clock import Clock
 from equishare.potential import Potential
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def evaluation_seconds(potential: Potential, atoms: Atoms, n: int = 12) -> float
     times: list[float] = []
     for number in range(_WARM_UP + n):
         moving.positions += generator.normal(scale=0.003, size=moving.positions.shape)
-        begun = time.perf_counter()
+        clock = Clock()
         moving.get_forces()
         if number >= _WARM_UP:
-            times.append(time.perf_counter() - begun)
+            times.append(clock.seconds)
         if sum(times) > 3.0:
             break
     return float(np.median(times))

@@ -29,7 +29,7 @@ class Compiling(Calculator):
 @pytest.fixture
 def compiling(monkeypatch):
     clock = SimpleNamespace(passed=0.0)
-    monkeypatch.setattr(physics, "time", SimpleNamespace(perf_counter=lambda: clock.passed))
+    monkeypatch.setattr("equishare.clock.time", SimpleNamespace(perf_counter=lambda: clock.passed))
     calculator = Compiling(clock)
     return SimpleNamespace(calculator=lambda: calculator)
 

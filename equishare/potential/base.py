@@ -78,7 +78,9 @@ def xtb(
     """
     if len(numbers) == 1 and cell is None:
         return BaseValues(np.zeros(1), np.zeros((1, 3)), np.zeros((3, 3)))
-    energies, forces, virial = _singlepoint(numbers, positions, cell, charge, spin)
+    crystal = {} if cell is None else {"lattice": cell / units.Bohr, "periodic": np.ones(3, dtype=bool)}
+    unpaired = None if spin is None else spin - 1
+    energies, forces, virial = _singlepoint(numbers, positions, charge, uhf=unpaired, **crystal)
     return BaseValues(energies - np.array([_of_atom(int(number)) for number in numbers]), forces, virial)
 
 
@@ -101,26 +103,13 @@ def _of_atom(number: int) -> float:
     return float(_singlepoint(np.array([number]), np.zeros((1, 3))).energies[0])
 
 
-def _singlepoint(
-    numbers: np.ndarray,
-    positions: np.ndarray,
-    cell: np.ndarray | None = None,
-    charge: int = 0,
-    spin: int | None = None,
-) -> BaseValues:
+def _singlepoint(numbers: np.ndarray, positions: np.ndarray, charge: int = 0, **state: Any) -> BaseValues:
+    """What tblite says, in our units; the rest of the state and the cell are given in its own words and units."""
     require()
     from tblite.interface import Calculator
 
     try:
-        calculator = Calculator(
-            "GFN2-xTB",
-            np.asarray(numbers),
-            positions / units.Bohr,
-            charge=charge,
-            uhf=None if spin is None else spin - 1,
-            lattice=None if cell is None else cell / units.Bohr,
-            periodic=None if cell is None else np.ones(3, dtype=bool),
-        )
+        calculator = Calculator("GFN2-xTB", np.asarray(numbers), positions / units.Bohr, charge=charge, **state)
         calculator.set("verbosity", 0)
         calculator.set("accuracy", 0.1)  # forces are the derivative of the energy to more digits
         found = calculator.singlepoint()

@@ -91,11 +91,6 @@ class ChannelProduct(Layer):
             if self.weight.shape[0] != 1:
                 raise LayerError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
             kind = left.new_zeros(left.shape[0], dtype=torch.int64)
-        if kind.shape != left.shape[:1] or (right is not None and right.shape[0] != left.shape[0]):
-            raise LayerError(
-                f"expected a kind and features of each of {left.shape[0]} atoms, got kinds of shape {list(kind.shape)}"
-                + ("" if right is None else f" and right factors of {right.shape[0]} atoms")
-            )
         first = left.transpose(0, 1)
         second = first if right is None else right.transpose(0, 1)
         return channel_product(first, second, self.weight, kind, self.coupling).transpose(0, 1)

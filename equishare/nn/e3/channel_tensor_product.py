@@ -1,7 +1,5 @@
 """The channel-wise tensor product of features with spherical harmonics."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -10,6 +8,7 @@ from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.layer import Invariants, Layer
 from equishare.ops.edges import Edges
+from equishare.ops.kept import kept
 from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
 from equishare.ops.tensor_product.operation import tensor_product
 from equishare.ops.tensor_product.paths import TensorProductPaths
@@ -98,25 +97,9 @@ class ChannelTensorProduct(Layer):
             return to_e3nn(self.forward(features, harmonics, weight, edge_index), self.layout_out.irreps)
         check_features(features, self.layout_in)
         if edge_index is None:
-            # what a compiler traces is not a tensor to keep
-            each_row = _each_row if torch.compiler.is_compiling() else _each_row_kept
-            edges = each_row(features.shape[0], features.device)
+            edges = _each_row(features.shape[0], features.device)
         else:
             edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
-        n_edges = edges.edge_index.shape[1]
-        expected = (n_edges, self.layout_harmonics.dim), (n_edges, self.n_paths, self.layout_in.channels)
-        if edges.n_atoms != features.shape[0]:
-            raise LayerError(f"expected features of the {edges.n_atoms} atoms of the edges, got {features.shape[0]}")
-        if (harmonics.shape, weight.shape) != expected:
-            raise LayerError(
-                f"expected harmonics of shape {list(expected[0])} and weight of shape {list(expected[1])}, "
-                f"got {list(harmonics.shape)} and {list(weight.shape)}"
-            )
-        if not features.dtype == harmonics.dtype == weight.dtype:
-            raise LayerError(
-                f"expected features, harmonics and weight of one type, got {features.dtype}, {harmonics.dtype} and "
-                f"{weight.dtype}; convert them"
-            )
         return tensor_product(features, harmonics, weight, edges, self.paths)
 
     def extra_repr(self) -> str:
@@ -124,13 +107,8 @@ class ChannelTensorProduct(Layer):
         return f"{self.layout_in.irreps} x {self.layout_harmonics.irreps} -> {self.layout_out.irreps}"
 
 
+@kept
 def _each_row(n: int, device: torch.device) -> Edges:
     """An edge from each row to itself."""
     rows = torch.arange(n, device=device)
     return Edges(torch.stack([rows, rows]), n)
-
-
-@lru_cache(maxsize=8)
-def _each_row_kept(n: int, device: torch.device) -> Edges:
-    with torch.inference_mode(False):
-        return _each_row(n, device)

@@ -89,12 +89,6 @@ class DensityConv(Layer):
         check_features(features, self.layout_in)
         self._check_edge_functions(basis, harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
-        n_edges = edges.edge_index.shape[1]
-        if (basis.shape[0], harmonics.shape[0], edges.n_atoms) != (n_edges, n_edges, features.shape[0]):
-            raise LayerError(
-                f"expected basis and harmonics of {n_edges} edges and features of {edges.n_atoms} atoms, got {basis.shape[0]}, "
-                f"{harmonics.shape[0]} and {features.shape[0]}"
-            )
         radial = self.radial(basis / self.normalization).unflatten(1, (-1, self.layout_in.channels))
         major = features.transpose(0, 1)
         return edge_sum(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)

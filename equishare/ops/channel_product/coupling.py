@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from equishare.ops.backend import transformed
 from equishare.ops.clebsch_gordan import clebsch_gordan
+from equishare.ops.kept import kept
 from equishare.ops.layout import Layout
 
 
@@ -27,9 +26,6 @@ class Coupling:
     symmetric: bool
     paths: tuple[tuple[int, int, int], ...]
     entries: tuple[tuple[int, int, int, int, float], ...]
-
-    def __post_init__(self) -> None:
-        _ = self._made  # found here: a compiler cannot enter the lock of a cached property
 
     @classmethod
     def of(cls, left: Layout, right: Layout, out: Layout, symmetric: bool = False) -> "Coupling":
@@ -65,39 +61,22 @@ class Coupling:
 
     def table(self, dtype: torch.dtype) -> tuple[np.ndarray, ...]:
         """(term_ptr, term_path, term_component, left, right, coefficient): entries grouped by path and component."""
-        if dtype not in self._made:
-            table = np.array([entry[:4] for entry in self.entries], dtype=np.int64).reshape(-1, 4)
-            new = np.ones(len(table), dtype=bool)
-            new[1:] = (table[1:, :2] != table[:-1, :2]).any(axis=1)
-            starts = np.flatnonzero(new)
-            coefficient = np.array([entry[4] for entry in self.entries])
-            self._made[dtype] = (
-                np.append(starts, len(table)),
-                np.ascontiguousarray(table[starts, 0]),
-                np.ascontiguousarray(table[starts, 1]),
-                np.ascontiguousarray(table[:, 2]),
-                np.ascontiguousarray(table[:, 3]),
-                coefficient.astype(np.float32 if dtype == torch.float32 else np.float64),
-            )
-        return self._made[dtype]
+        *integers, coefficient = self._arrays
+        return *integers, coefficient.astype(np.float32 if dtype == torch.float32 else np.float64)
 
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        table = np.array([entry[:4] for entry in self.entries], dtype=np.int64).reshape(-1, 4)
+        new = np.ones(len(table), dtype=bool)
+        new[1:] = (table[1:, :2] != table[:-1, :2]).any(axis=1)
+        starts = np.flatnonzero(new)
+        columns = table[starts, 0], table[starts, 1], table[:, 2], table[:, 3]
+        coefficient = np.array([entry[4] for entry in self.entries], dtype=np.float64)
+        return np.append(starts, len(table)), *map(np.ascontiguousarray, columns), coefficient
+
+    @kept
     def tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(path, out component, left, right, coefficient) of each entry, for plain torch."""
-        found = self._made.get((dtype, device))
-        if found is not None:
-            return found
-        if torch.compiler.is_compiling() or transformed():  # what a compiler traces is not a tensor to keep
-            return self._as_tensors(dtype, device)
-        with torch.inference_mode(False):  # nor is one that no derivative may go through
-            self._made[dtype, device] = found = self._as_tensors(dtype, device)
-        return found
-
-    def _as_tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         index = torch.tensor([entry[:4] for entry in self.entries], device=device).reshape(-1, 4)
         coefficient = torch.tensor([entry[4] for entry in self.entries], dtype=dtype, device=device)
         return index[:, 0], index[:, 1], index[:, 2], index[:, 3], coefficient
-
-    @cached_property
-    def _made(self) -> dict[Any, Any]:
-        """Tables by type, tensors by type and device."""
-        return {}

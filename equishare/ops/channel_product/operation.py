@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from equishare.errors import LayerError
+from equishare.ops.axes import check_axes
 from equishare.ops.backend import implementation
 from equishare.ops.channel_product import torch as formula
 from equishare.ops.channel_product.coupling import Coupling
@@ -30,8 +31,15 @@ def channel_product(
     tensor twice.
 
     Raises:
-        LayerError: a kind has no weights.
+        LayerError: if shapes do not fit each other, or a kind has no weights.
     """
+    check_axes(
+        {"components_left": coupling.left.dim, "components_right": coupling.right.dim, "paths": len(coupling.paths)},
+        left=(left, "components_left atoms channels"),
+        right=(right, "components_right atoms channels"),
+        weight=(weight, "kinds paths channels"),
+        kind=(kind, "atoms"),
+    )
     kernels = implementation(left)
     if kernels == "torch":
         return formula.channel_product(left, right, weight, kind, coupling)

@@ -1,15 +1,14 @@
 """Radial functions, their envelope, and spherical harmonics in plain torch: the formulas that the loops write out."""
 
 import math
-from functools import cache
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equishare.ops.backend import transformed
 from equishare.ops.clebsch_gordan import clebsch_gordan
+from equishare.ops.kept import kept
 
 
 class Radial(NamedTuple):
@@ -92,13 +91,6 @@ def _find_coupling(degree: int) -> Tensor:
     return coupling * ((2 * degree + 1) ** 0.5 / at_pole[degree])
 
 
+@kept
 def _coupling_like(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    if torch.compiler.is_compiling() or transformed():
-        return harmonics_coupling(degree).to(device, dtype)  # not a tensor to keep
-    return _coupling_kept(degree, dtype, device)
-
-
-@cache
-def _coupling_kept(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return harmonics_coupling(degree).to(device, dtype)
+    return harmonics_coupling(degree).to(device, dtype)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.ops.axes import check_axes
 from equishare.ops.backend import implementation
 from equishare.ops.closed import closed
 from equishare.ops.components import degree_count
@@ -29,7 +30,17 @@ def edge_sum(
 
     Degrees 0..L of the radial weights and harmonics, 1..K of the features with K <= L (no features at all: an empty first axis).
     Component-major layout.
+
+    Raises:
+        LayerError: if shapes do not fit each other.
     """
+    check_axes(
+        {"edges": edges.edge_index.shape[1], "atoms": edges.n_atoms, "components": radial.shape[1] ** 2},
+        radial=(radial, "edges degrees channels"),
+        scalars=(scalars, "atoms channels"),
+        features=(features, "components_in atoms channels"),
+        harmonics=(harmonics, "edges components"),
+    )
     given = radial, scalars, features, harmonics
     kernels = implementation(radial)
     if kernels == "torch":

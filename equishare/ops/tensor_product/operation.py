@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.errors import LayerError
+from equishare.ops.axes import check_axes
 from equishare.ops.backend import uses_numba
 from equishare.ops.closed import closed
 from equishare.ops.edges import Edges
@@ -28,7 +30,27 @@ def tensor_product(
               M^{p}_{m_3 m_1} = \sum_{m_2} C^{p}_{m_1 m_2 m_3} Y_{l_2 m_2}
 
     The harmonics are contracted first: their matrix is shared by all channels.
+
+    Raises:
+        LayerError: if shapes or types do not fit each other.
     """
+    check_axes(
+        {
+            "edges": edges.edge_index.shape[1],
+            "atoms": edges.n_atoms,
+            "dim": paths.left.dim,
+            "components": paths.right.dim,
+            "paths": len(paths),
+        },
+        features=(features, "atoms dim channels"),
+        harmonics=(harmonics, "edges components"),
+        weight=(weight, "edges paths channels"),
+    )
+    if not features.dtype == harmonics.dtype == weight.dtype:
+        raise LayerError(
+            f"expected features, harmonics and weight of one type, got {features.dtype}, {harmonics.dtype} and "
+            f"{weight.dtype}; convert them"
+        )
     if uses_numba(features):
         return closed(TensorProductLoops(edges, paths), features, harmonics, weight)
     return formula.tensor_product(features, harmonics, weight, edges, paths)

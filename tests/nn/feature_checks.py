@@ -182,7 +182,7 @@ def check_jvp(case, layer, inputs):
     assert float((forward * probe).sum()) == pytest.approx(float(backward), rel=1e-5, abs=1e-9)
 
 
-def check_per_sample(case, layer, inputs):
+def check_per_sample_gradients(case, layer, inputs):
     layer, samples = layer.double(), [cast(case.inputs(1), torch.float64) for _ in range(3)]
     at = weights_and_numbers(layer, samples[0])
     shared = {name: x for name, x in at.items() if name.startswith("weights.")}
@@ -262,7 +262,7 @@ def check_replicas(case, layer, inputs):
     close(found, layer(*inputs), 1e-5)
 
 
-def check_empty(case, layer, inputs):
+def check_empty_batch(case, layer, inputs):
     inputs = tuple(x.requires_grad_() if x.is_floating_point() else x for x in case.inputs(0))
     found = flat(layer(*inputs))
     assert found[0].shape[1:] == flat(layer(*case.inputs(2)))[0].shape[1:]
@@ -293,25 +293,3 @@ def check_wrong_shapes(case, layer, inputs):
         for error in refusals:
             told = "expected" in str(error) or "edge_index names" in str(error)
             assert told or isinstance(error, nn.EquivarianceError), error
-
-
-CHECKS = {
-    "state_dict": check_state_dict,
-    "pickle": check_pickle,
-    "deepcopy": check_deepcopy,
-    "float64": check_float64,
-    "bfloat16": check_bfloat16,
-    "float16": check_float16,
-    "AMP": check_amp,
-    "export": check_export,
-    "ONNX": check_onnx,
-    "meta": check_meta,
-    "vmap": check_vmap,
-    "jvp": check_jvp,
-    "per-sample gradients": check_per_sample,
-    "double backward": check_double_backward,
-    "channels_last": check_channels_last,
-    "replicas": check_replicas,
-    "empty batch": check_empty,
-    "wrong shapes": check_wrong_shapes,
-}

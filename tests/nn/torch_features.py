@@ -1,7 +1,7 @@
 """The table of layers and features of torch: what every public layer is put to, and what cannot be.
 
 `CASES` builds each layer and its inputs, `FEATURES` holds what is checked, `EXCEPTIONS` the cells that cannot work, with the reason. The test
-of the same name runs every cell; `docs/guides/torch.md` shows the table (`python tests/nn/torch_features.py` writes it).
+of the same name runs every cell; `docs/guides/torch.md` shows the table (`python tests/nn/torch_page.py` writes it).
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from torch import nn as torch_nn
 from equishare import groups, nn
 
 C2, C4, D4, S5, CUBE = groups.cyclic(2), groups.cyclic(4), groups.dihedral(4), groups.symmetric(5), groups.octahedral()
+
+
 SO4, O3, SO2 = groups.so(4), groups.o3(), groups.so2()
+
+
 VECTORS = O3.irreps("0e+1o")
 
 
@@ -238,6 +242,7 @@ CASES: dict[str, Case] = {
     "VectorFieldActivation": Case(lambda: nn.VectorFieldActivation(2, C4.regular()), plain(8, 5, 5)),
 }
 
+
 FEATURES = (
     "state_dict",
     "pickle",
@@ -261,11 +266,17 @@ FEATURES = (
     "wrong shapes",
 )
 
+
 SLOW = {"compile", "export", "ONNX", "DDP"}
+
 
 # (layer, feature) -> why not
 OWN_BLOCK = "what shapes fit is the business of the module that it is given"
+
+
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
+
+
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "wrong shapes"): OWN_BLOCK,
     ("Iterated", "wrong shapes"): OWN_BLOCK,
@@ -279,44 +290,3 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "compile",
     ): "torch's compiler does not differentiate the LSTM kernel, that of `nn.LSTM` neither; without gradients it compiles",
 }
-
-
-def page() -> str:
-    """The page of the documentation."""
-    numbers = {reason: k for k, reason in enumerate(dict.fromkeys(EXCEPTIONS.values()), 1)}
-    images = {name for name, case in CASES.items() if any(x.ndim == 4 for x in case.inputs(1))}
-
-    def cell(name: str, feature: str) -> str:
-        if feature == "channels_last" and name not in images:
-            return ""
-        reason = EXCEPTIONS.get((name, feature))
-        return "yes" if reason is None else f"no ({numbers[reason]})"
-
-    rows = [f"| `{name}` | {' | '.join(cell(name, feature) for feature in FEATURES)} |" for name in sorted(CASES)]
-    return "\n".join(
-        [
-            "# Layers and torch",
-            "",
-            "Every public layer is put to every feature of torch that people combine layers with. The table is made from the tests",
-            "(`python tests/nn/torch_features.py` writes it, `tests/nn/test_torch_features.py` runs each cell).",
-            "",
-            f"| layer | {' | '.join(FEATURES)} |",
-            f"| --- |{' --- |' * len(FEATURES)}",
-            *rows,
-            "",
-            *(f"{k}. {reason[0].upper()}{reason[1:]}." for reason, k in numbers.items()),
-            "",
-            "compile is `torch.compile(fullgraph=True)`, forward and backward; export is `torch.export` with a dynamic batch (and dynamic atoms and",
-            "edges); ONNX is run by onnxruntime at other batch sizes; meta is construction and a forward pass on shapes alone, then",
-            "`to_empty` and a strict load; per-sample gradients are `torch.vmap(torch.func.grad(...))`; AMP is bfloat16 autocast; DDP is two processes.",
-            "replicas are what `torch.nn.DataParallel` makes; wrong shapes: a number or an axis too many, or an index out of range, ends in an",
-            "`EquishareError` that tells what was expected. An empty cell is no question: the layer takes no images.",
-            "",
-        ]
-    )
-
-
-if __name__ == "__main__":
-    from pathlib import Path
-
-    Path(__file__).parents[2].joinpath("docs", "guides", "torch.md").write_text(page())

@@ -1,0 +1,48 @@
+"""The page of the documentation that shows the table of layers and features of torch: `python tests/nn/torch_page.py` writes it."""
+
+from pathlib import Path
+from types import ModuleType
+
+
+def page(table: ModuleType) -> str:
+    """The page of the table in `torch_features`."""
+    numbers = {reason: k for k, reason in enumerate(dict.fromkeys(table.EXCEPTIONS.values()), 1)}
+    images = {name for name, case in table.CASES.items() if any(x.ndim == 4 for x in case.inputs(1))}
+
+    def cell(name: str, feature: str) -> str:
+        if feature == "channels_last" and name not in images:
+            return ""
+        reason = table.EXCEPTIONS.get((name, feature))
+        return "yes" if reason is None else f"no ({numbers[reason]})"
+
+    rows = [
+        f"| `{name}` | {' | '.join(cell(name, feature) for feature in table.FEATURES)} |"
+        for name in sorted(table.CASES)
+    ]
+    return "\n".join(
+        [
+            "# Layers and torch",
+            "",
+            "Every public layer is put to every feature of torch that people combine layers with. The table is made from the tests",
+            "(`python tests/nn/torch_page.py` writes it, `tests/nn/test_torch_features.py` runs each cell).",
+            "",
+            f"| layer | {' | '.join(table.FEATURES)} |",
+            f"| --- |{' --- |' * len(table.FEATURES)}",
+            *rows,
+            "",
+            *(f"{k}. {reason[0].upper()}{reason[1:]}." for reason, k in numbers.items()),
+            "",
+            "compile is `torch.compile(fullgraph=True)`, forward and backward; export is `torch.export` with a dynamic batch (and dynamic atoms and",
+            "edges); ONNX is run by onnxruntime at other batch sizes; meta is construction and a forward pass on shapes alone, then",
+            "`to_empty` and a strict load; per-sample gradients are `torch.vmap(torch.func.grad(...))`; AMP is bfloat16 autocast; DDP is two processes.",
+            "replicas are what `torch.nn.DataParallel` makes; wrong shapes: a number or an axis too many, or an index out of range, ends in an",
+            "`EquishareError` that tells what was expected. An empty cell is no question: the layer takes no images.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    import torch_features
+
+    Path(__file__).parents[2].joinpath("docs", "guides", "torch.md").write_text(page(torch_features))

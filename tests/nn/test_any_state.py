@@ -79,7 +79,7 @@ def test_loops_never_read_past_their_arrays(unchecked):
         with pytest.raises(nn.LayerError, match=r"edges=5|atoms=9"):
             density(random(atoms, 4, 4), random(basis, 3), random(harmonics, 9), edges)
     joined = nn.ChannelTensorProduct(FEATURES, "0e+1o", "1o")
-    with pytest.raises(nn.LayerError, match=r"atoms=9, dim=4, channels\], got \[5, 4, 4\]"):
+    with pytest.raises(nn.LayerError, match=r"atoms=9, dim=4, channels=4\], got \[5, 4, 4\]"):
         joined(random(5, 4, 4), random(5, 4), random(5, 2, 4), nn.Edges(index, 9))
 
 

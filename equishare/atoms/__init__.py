@@ -5,8 +5,9 @@
 `reference_energies` finds E0; `neighbour_list` is the one list of neighbours. Names load on first use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from equishare.lazy import lazy
 
 if TYPE_CHECKING:
     from equishare.atoms.checks.findings import DataFinding
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
     from equishare.atoms.reading import read_frames, read_structures, read_unlabelled
     from equishare.atoms.source import FrameReadError, Source
     from equishare.atoms.splits import Split, SplitError, split_frames
-
-_HOME = {
-    "checks.findings": ("DataFinding",),
-    "frame": ("Frame", "split_isolated"),
-    "inspection": ("Inspection", "InspectionError", "inspect"),
-    "neighbours": ("GraphError", "Neighbours", "neighbour_list"),
-    "properties": ("PROPERTIES", "LabelError", "Property"),
-    "reading": ("read_frames", "read_structures", "read_unlabelled"),
-    "e0": ("ReferenceEnergies", "ReferenceEnergyError", "reference_energies"),
-    "source": ("FrameReadError", "Source"),
-    "splits": ("Split", "SplitError", "split_frames"),
-}
 
 __all__ = [
     "PROPERTIES",
@@ -57,15 +46,17 @@ __all__ = [
     "split_isolated",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOME.items():
-        if name in names:
-            value = getattr(import_module(f"equishare.atoms.{home}"), name)
-            globals()[name] = value  # a submodule of the same name would hide it
-            return value
-    raise AttributeError(f"module 'equishare.atoms' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "checks.findings": ("DataFinding",),
+        "frame": ("Frame", "split_isolated"),
+        "inspection": ("Inspection", "InspectionError", "inspect"),
+        "neighbours": ("GraphError", "Neighbours", "neighbour_list"),
+        "properties": ("PROPERTIES", "LabelError", "Property"),
+        "reading": ("read_frames", "read_structures", "read_unlabelled"),
+        "e0": ("ReferenceEnergies", "ReferenceEnergyError", "reference_energies"),
+        "source": ("FrameReadError", "Source"),
+        "splits": ("Split", "SplitError", "split_frames"),
+    },
+)

@@ -5,10 +5,9 @@ that a potential must obey. Both measure, then judge, and say where it breaks. N
 imports this package for its plugin, and must not pay for torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from equishare.renamed import renamed
+from equishare.lazy import lazy
 
 if TYPE_CHECKING:
     from equishare.check.calculators.check import calculator
@@ -32,30 +31,6 @@ if TYPE_CHECKING:
     from equishare.check.reports.calculator_report import CalculatorReport, PhysicsTest
     from equishare.check.reports.symmetry_report import EquivarianceReport, SymmetryTest
     from equishare.check.reports.verdict import Verdict
-
-_HOME = {
-    "calculators.check": ("calculator",),
-    "errors": ("CheckError",),
-    "models.claims.fields": ("group",),
-    "models.claims.images": ("image",),
-    "models.claims.molecules": ("geometric", "graph", "molecule", "point_cloud"),
-    "models.claims.sets": ("set_",),
-    "models.during_training": ("SymmetryLost", "SymmetryWarning", "TrainingCheck"),
-    "models.equivariance": ("equivariance",),
-    "models.lightning_callback": ("LightningCheck",),
-    "models.symmetry.cartesian": ("Cartesian",),
-    "models.symmetry.element": ("Element",),
-    "models.symmetry.field": ("Field",),
-    "models.symmetry.image": ("Image",),
-    "models.symmetry.index": ("Index",),
-    "models.symmetry.irreps": ("Irreps",),
-    "models.symmetry.represented": ("Represented",),
-    "models.symmetry.symmetry": ("Symmetry",),
-    "models.symmetry.transform": ("Transform",),
-    "reports.calculator_report": ("CalculatorReport", "PhysicsTest"),
-    "reports.symmetry_report": ("EquivarianceReport", "SymmetryTest"),
-    "reports.verdict": ("Verdict",),
-}
 
 __all__ = [
     "CalculatorReport",
@@ -88,13 +63,29 @@ __all__ = [
     "set_",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f"equishare.check.{home}"), name)
-    return renamed(__name__, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "calculators.check": ("calculator",),
+        "errors": ("CheckError",),
+        "models.claims.fields": ("group",),
+        "models.claims.images": ("image",),
+        "models.claims.molecules": ("geometric", "graph", "molecule", "point_cloud"),
+        "models.claims.sets": ("set_",),
+        "models.during_training": ("SymmetryLost", "SymmetryWarning", "TrainingCheck"),
+        "models.equivariance": ("equivariance",),
+        "models.lightning_callback": ("LightningCheck",),
+        "models.symmetry.cartesian": ("Cartesian",),
+        "models.symmetry.element": ("Element",),
+        "models.symmetry.field": ("Field",),
+        "models.symmetry.image": ("Image",),
+        "models.symmetry.index": ("Index",),
+        "models.symmetry.irreps": ("Irreps",),
+        "models.symmetry.represented": ("Represented",),
+        "models.symmetry.symmetry": ("Symmetry",),
+        "models.symmetry.transform": ("Transform",),
+        "reports.calculator_report": ("CalculatorReport", "PhysicsTest"),
+        "reports.symmetry_report": ("EquivarianceReport", "SymmetryTest"),
+        "reports.verdict": ("Verdict",),
+    },
+)

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from equishare.folders import Inside, held
 from equishare.learning.settings import LearnError
 
 
@@ -27,36 +26,12 @@ class Round:
     """
 
     path: Path
-
-    @property
-    def pool(self) -> Path:
-        """What was drawn."""
-        return self.path / "pool.xyz"
-
-    @property
-    def draw(self) -> Path:
-        """What happened while it was drawn."""
-        return self.path / "draw.json"
-
-    @property
-    def asked(self) -> Path:
-        """What is to be labelled."""
-        return self.path / "asked.xyz"
-
-    @property
-    def training(self) -> Path:
-        """The training run."""
-        return self.path / "training"
-
-    @property
-    def model(self) -> Path:
-        """The potential."""
-        return self.path / "model.safetensors"
-
-    @property
-    def record(self) -> Path:
-        """What was found."""
-        return self.path / "round.json"
+    pool = Inside("pool.xyz")
+    draw = Inside("draw.json")
+    asked = Inside("asked.xyz")
+    training = Inside("training")
+    model = Inside("model.safetensors")
+    record = Inside("round.json")
 
 
 @dataclass(frozen=True)
@@ -78,56 +53,20 @@ class LearnFolder:
     """
 
     path: Path
-
-    @property
-    def settings(self) -> Path:
-        """What was asked."""
-        return self.path / "settings.json"
-
-    @property
-    def start(self) -> Path:
-        """Where it starts."""
-        return self.path / "start.xyz"
-
-    @property
-    def labels(self) -> Path:
-        """Labelled frames."""
-        return self.path / "labels.xyz"
-
-    @property
-    def failed(self) -> Path:
-        """Frames without a label."""
-        return self.path / "failed.xyz"
-
-    @property
-    def apart(self) -> Path:
-        """Configurations that are other molecules."""
-        return self.path / "apart.xyz"
+    settings = Inside("settings.json")
+    start = Inside("start.xyz")
+    labels = Inside("labels.xyz")
+    failed = Inside("failed.xyz")
+    apart = Inside("apart.xyz")
+    model = Inside("model.safetensors")
+    dynamics = Inside("dynamics")
+    plots = Inside("plots")
+    report = Inside("report.html")
 
     @property
     def final(self) -> Round:
         """The last training."""
         return Round(self.path / "final")
-
-    @property
-    def model(self) -> Path:
-        """The best potential."""
-        return self.path / "model.safetensors"
-
-    @property
-    def dynamics(self) -> Path:
-        """Dynamics of the best potential."""
-        return self.path / "dynamics"
-
-    @property
-    def plots(self) -> Path:
-        """Pictures of the report."""
-        return self.path / "plots"
-
-    @property
-    def report(self) -> Path:
-        """The report."""
-        return self.path / "report.html"
 
     def round(self, number: int) -> Round:
         """Paths of a round."""
@@ -140,12 +79,10 @@ class LearnFolder:
         Raises:
             LearnError: if one is at work here.
         """
-        lock = FileLock(self.path / "learn.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LearnError(f"another process learns in {self.path}; wait for it, or choose another folder") from None
-        try:
+        with held(
+            self.path / "learn.lock",
+            lambda who: LearnError(
+                f"another process learns in {self.path} ({who}); wait for it, or choose another folder"
+            ),
+        ):
             yield
-        finally:
-            lock.release()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from equishare.errors import EquishareError
 from equishare.files import write_text
+from equishare.folders import Inside, held
 from equishare.potential import read_header
 
 __all__ = ["RunFolder", "RunFolderError"]
@@ -48,61 +46,21 @@ class RunFolder:
     """
 
     path: Path
-
-    @property
-    def model(self) -> Path:
-        """The best potential."""
-        return self.path / "model.safetensors"
-
-    @property
-    def last(self) -> Path:
-        """The last potential."""
-        return self.path / "last.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """State of the training."""
-        return self.path / "checkpoint.ckpt"
-
-    @property
-    def config(self) -> Path:
-        """The complete configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        """Table of the validations."""
-        return self.path / "metrics.csv"
-
-    @property
-    def lock(self) -> Path:
-        """What keeps other processes out."""
-        return self.path / "run.lock"
-
-    @property
-    def report(self) -> Path:
-        """The report."""
-        return self.path / "report.html"
-
-    @property
-    def plots(self) -> Path:
-        """Folder of the report's pictures."""
-        return self.path / "plots"
-
-    @property
-    def start(self) -> Path:
-        """A copy of the weights to start from."""
-        return self.path / "start.safetensors"
+    model = Inside("model.safetensors")
+    last = Inside("last.safetensors")
+    checkpoint = Inside("checkpoint.ckpt")
+    config = Inside("config.yaml")
+    metrics = Inside("metrics.csv")
+    lock = Inside("run.lock")
+    report = Inside("report.html")
+    plots = Inside("plots")
+    start = Inside("start.safetensors")
+    sampled = Inside("pretraining.xyz")
 
     def is_judged(self, report: bool) -> bool:
         """Whether the model file says how good the model is, and, where a `report` belongs to the run, there is one."""
         judged = self.model.exists() and "errors" in read_header(self.model).metadata
         return judged and (self.report.exists() or not report)
-
-    @property
-    def sampled(self) -> Path:
-        """Frames drawn for pretraining."""
-        return self.path / "pretraining.xyz"
 
     @property
     def pretraining(self) -> RunFolder:
@@ -175,24 +133,16 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Keep other processes out of the folder inside a ``with`` block.
 
-        The lock is the kernel's (`flock`, which network file systems pass on to their server): it ends with its process, however that ends.
-
         Raises:
             RunFolderError: if another run holds the folder.
         """
-        lock = FileLock(self.lock, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
-                f"the run in {self.path} is still going on ({self.lock.read_text(encoding='utf-8', errors='replace').strip()}); wait for it or "
-                "stop it, or name another folder"
-            ) from error
-        try:
-            self.lock.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+        with held(
+            self.lock,
+            lambda who: RunFolderError(
+                f"the run in {self.path} is still going on ({who}); wait for it or stop it, or name another folder"
+            ),
+        ):
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -75,8 +75,6 @@ class Product:
 class Density:
     """`DensityConv` and the mixing of its channels."""
 
-    of_constants = False
-
     def __init__(self, conv: DensityConv, mix: IrrepsLinear) -> None:
         self.radial = Linear((conv.radial.weight.detach() / conv.normalization).T.unsqueeze(0), 1)
         self.mix = Linear.of(mix)
@@ -127,8 +125,6 @@ class Density:
 
 class DensityOfSpecies:
     """`DensityConv.of_kinds` of a table's rows, one for each species, and the mixing of its channels."""
-
-    of_constants = True
 
     def __init__(self, conv: DensityConv, mix: IrrepsLinear, table: Tensor) -> None:
         weight = conv.kind_weight(table, mix).detach() / conv.normalization

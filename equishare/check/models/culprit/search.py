@@ -25,8 +25,6 @@ FRAMES = 4
 JITTER = 0.1
 _RATIO = 10.0
 
-Measure = Callable[[list[Tensor], list[Tensor], list[Tensor]], tuple[float, float]]
-
 
 @dataclass
 class Culprit:

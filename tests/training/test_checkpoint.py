@@ -10,7 +10,7 @@ from equishare.training.checkpoint import Checkpoints, read_checkpoint
 
 def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(file_size, tmp_path):
     def state(size):
-        return SimpleNamespace(state_dict=lambda: {"weights": torch.ones(size)})
+        return SimpleNamespace(seconds=0.0, state_dict=lambda: {"weights": torch.ones(size)})
 
     checkpoints = Checkpoints(tmp_path / "checkpoint.ckpt", "frames")
     checkpoints.write(state(10), state(1))

@@ -17,7 +17,9 @@ ENTRIES = set(
     re.findall(r"^\.\. (?:auto\w+|py:data):: equishare\.(\S+\.\S+)$", "\n".join(CONF["pages"]().values()), re.M)
 )
 # what no user imports: the loops below the layers, and the prompt
-INSIDE = {"ops", "commands", "cli", "devices", "files", "renamed", "terminal"}
+INSIDE = {
+    "cli", "clock", "commands", "continuing", "devices", "files", "folders", "lazy", "ops", "renamed", "terminal"
+}  # fmt: skip
 
 
 def home(name: str) -> set[str]:

@@ -76,6 +76,7 @@ BEFORE = (rate_of_five,)
 # name: (what it is compared with, settings, patches)
 VARIANTS: dict[str, tuple[str | None, dict[str, Any], tuple[Patch, ...]]] = {
     "default": (None, {}, ()),
+    "12 radial functions": ("default", {"model": {"n_basis": 12}}, ()),
     "the rate of five frames a step": ("default", {}, BEFORE),
     "before: rate 0.01": ("the rate of five frames a step", {"optimisation": {"learning_rate": 0.01}}, BEFORE),
     "before: rate 0.018": ("the rate of five frames a step", {"optimisation": {"learning_rate": 0.018}}, BEFORE),

@@ -20,6 +20,12 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Write the frames with predictions, as extended XYZ.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time. [default: by their size]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
     ] = None,
@@ -31,9 +37,11 @@ def evaluate(
     """
     with large_imports():
         import json
+        from dataclasses import replace
 
         from equishare.atoms.reading import read_frames
         from equishare.commands.keys import parse_keys
+        from equishare.commands.starts import check_model
         from equishare.devices import choose_device
         from equishare.files import check_writable
         from equishare.potential import load
@@ -44,9 +52,12 @@ def evaluate(
 
     if out is not None:
         check_writable(out)
+    check_model(model, method)
     keys = parse_keys(key)
     potential = load(model, device=choose_device(device))
     frames = read_frames(files, keys)
+    if method is not None:
+        frames = [replace(frame, conditions={**frame.conditions, "method": method}) for frame in frames]
     evaluation = measure(potential, frames, batch_size)
     if out is not None:
         write_predictions(out, frames, evaluation)

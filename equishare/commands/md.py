@@ -67,6 +67,12 @@ def md(
     restart: Annotated[bool, typer.Option("--restart", help="Go on with the run in the folder, bit for bit.")] = False,
     interval: Annotated[int, typer.Option(help="Steps between two frames written.")] = 10,
     trajectory: Annotated[TrajectoryName, typer.Option(help="Write extended XYZ or ASE's .traj.")] = TrajectoryName.xyz,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+        ),
+    ] = None,
     dispersion: Annotated[
         str | None,
         typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe, where the training data lack it."),
@@ -100,8 +106,8 @@ def md(
         dtype=None if dtype is None else dtype.value,
         dispersion=dispersion,
     )
-    check_model(model)
-    found = read_starts(starts)
+    check_model(model, method)
+    found = read_starts(starts, method)
     several = len(found) > 1
     jobs = []
     for k, (name, atoms) in enumerate(found):

@@ -24,6 +24,12 @@ def relax(
     out: Annotated[Path, typer.Option(help="Folder for relaxed.xyz, and the way there of each structure.")] = Path(
         "relax"
     ),
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+        ),
+    ] = None,
     dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
 ) -> None:
     """Relax structures with a fitted potential, side by side on all cores; exit code 1 if one does not converge."""
@@ -34,8 +40,8 @@ def relax(
         from equishare.commands.starts import check_model, read_starts, side_by_side
         from equishare.files import new_folder, replacing
 
-    check_model(model)
-    found = read_starts(starts)
+    check_model(model, method)
+    found = read_starts(starts, method)
     options = {"fmax": fmax, "smax": smax, "steps": steps, "cell": cell}
     several = len(found) > 1
     jobs = [

@@ -18,33 +18,40 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-def read_starts(sources: Sequence[str]) -> "list[tuple[str, Atoms]]":
+def read_starts(sources: Sequence[str], method: str | None = None) -> "list[tuple[str, Atoms]]":
     """Each structure that is named, with its name: ``FILE`` is the last of its frames, as ASE has it; ``FILE@i`` and ``FILE@a:b`` those.
+
+    They are to be predicted on the level of `method`, if one is given, whatever the files say.
 
     Raises:
         FrameReadError: if a file cannot be read.
     """
     from equishare.atoms.reading import read_unlabelled
     from equishare.atoms.source import Source
+    from equishare.potential.given import by_method
 
     found = []
     for source in sources:
         whole = Source.of(source).selection == slice(None) and not source.endswith(":")  # FILE@: means all
         frames = read_unlabelled([source])
         found += [(frame.name, frame.atoms) for frame in (frames[-1:] if whole else frames)]
-    return found
+    return found if method is None else [(name, by_method(atoms, method)) for name, atoms in found]
 
 
-def check_model(model: Path) -> None:
-    """See that a model file is one before anything else is read: who swaps the arguments is told so.
+def check_model(model: Path, method: str | None = None) -> None:
+    """See that a model file is one before anything else is read: who swaps the arguments is told so; and that it knows the method, if one is given.
 
     Raises:
         ModelFileError: if it is not.
+        ConditionError: if it was not trained on the method.
         FileNotFoundError: if there is no such file.
     """
     from equishare.potential import read_header
+    from equishare.potential.given import check_method
 
-    read_header(model)
+    config = read_header(model).config
+    if method is not None:
+        check_method(method, config)
 
 
 def side_by_side(run: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:

@@ -21,6 +21,12 @@ def vibrations(
     ] = None,
     elastic: Annotated[bool, typer.Option("--elastic", help="Of a crystal: elastic constants.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for table and picture.")] = Path("vibrations"),
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+        ),
+    ] = None,
     dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
 ) -> None:
     """Relax a structure and compute its vibrations with a fitted potential.
@@ -38,8 +44,8 @@ def vibrations(
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
-    check_model(model)
-    ((_, atoms),) = read_starts([start])[-1:]
+    check_model(model, method)
+    ((_, atoms),) = read_starts([start], method)[-1:]
     crystal = supercell is not None or elastic
     if bool(atoms.pbc.all()) != crystal:
         raise EquishareError(

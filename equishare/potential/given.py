@@ -78,12 +78,42 @@ def conditions_of(atoms: Atoms, config: ModelConfig) -> dict[str, int]:
         said = [atoms.info[key] for key in spelt(row.keys, atoms.info) if atoms.info[key] is not None]
         value: Any = said[0] if said else row.default
         if isinstance(row.default, str):
-            if value not in ("", *config.methods):
-                raise ConditionError(f"expected a {name} out of {', '.join(config.methods)}, got {value!r}")
-            found[name] = config.methods.index(value) if value else 0
+            found[name] = check_method(value, config) if value != "" else 0
             continue
         try:
             found[name] = row.value(value, len(atoms))
         except LabelError as error:
             raise ConditionError(f"expected a whole number as the {name} of a structure, got {value!r}") from error
+    return found
+
+
+def check_method(name: Any, config: ModelConfig) -> int:
+    """Which of its methods a model takes one for.
+
+    Raises:
+        ConditionError: if it was not trained on it.
+
+    >>> check_method("pbe", ModelConfig(methods=("xtb", "pbe")))
+    1
+    """
+    if not config.methods:
+        raise ConditionError(
+            f"the model was not trained on several methods by their names, so it cannot be asked for {name!r}"
+        )
+    if name not in config.methods:
+        raise ConditionError(f"expected a method out of {', '.join(config.methods)}, got {name!r}")
+    return config.methods.index(name)
+
+
+def by_method(atoms: Atoms, name: str) -> Atoms:
+    """A copy that is to be predicted on the level of a method.
+
+    >>> by_method(Atoms("H", info={"METHOD": "xtb", "id": 3}), "pbe").info
+    {'id': 3, 'method': 'pbe'}
+    """
+    found = atoms.copy()
+    found.calc = atoms.calc
+    for key in spelt(PROPERTIES["method"].keys, found.info):
+        del found.info[key]
+    found.info["method"] = name
     return found

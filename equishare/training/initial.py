@@ -14,16 +14,17 @@ from equishare.atoms.properties import outputs
 from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, Potential, Statistics
+from equishare.potential import AtomGraph, Potential, Statistics, collate
 from equishare.potential.bundled import bundled
 from equishare.potential.domain import Domain, pair_name
 from equishare.training.budget import default_max_time
 from equishare.training.config import TrainConfig
 from equishare.training.config.sections import NOISE
 from equishare.training.data.base_values import without_base
-from equishare.training.data.batches import atoms_in, frames_per_batch
+from equishare.training.data.batches import atoms_in, batches_by_size, frames_per_batch
 from equishare.training.data.prepare import IN_MEMORY, PreparedData
 from equishare.training.data.statistics import statistics
+from equishare.training.evaluation.evaluate import ATOMS_PER_BATCH
 from equishare.training.weights import freeze, take_over
 
 WARM_RATE = 0.008
@@ -144,11 +145,13 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
     frames = [data.split.train[k] for k in chosen]
     counts = np.array([[frame.atoms.get_chemical_symbols().count(s) for s in potential.species] for frame in frames])
     potential.eval()
+    held = [graphs[k] for k in chosen]
+    batches = [collate([held[k] for k in group]) for group in batches_by_size(held, ATOMS_PER_BATCH["cpu"])]
     # an atom's shift comes with its bonding factor, a little below one: what one pass leaves, the next ones take
     for _ in range(3):
         with torch.no_grad():
-            predicted = [potential(graphs[k], forces=False).energy.item() for k in chosen]
-        missing = np.array([frame.energy for frame in frames], dtype=float) - predicted
+            predicted = [potential(batch, forces=False).energy.numpy() for batch in batches]
+        missing = np.array([frame.energy for frame in frames], dtype=float) - np.concatenate(predicted)
         solution = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0].tolist()
         before = potential.statistics
         shift = {s: before.shift[s] + more for s, more in zip(before.species, solution, strict=True)}

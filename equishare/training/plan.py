@@ -24,11 +24,11 @@ from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import Parts, PreparedData, fingerprint, prepare
 from equishare.training.initial import check_labels, complete, with_methods
 from equishare.training.pretraining.replay import replayed
-from equishare.training.pretraining.start import settled
+from equishare.training.pretraining.start import check_start, settled
 from equishare.training.processes import Processes
 from equishare.training.run_folder import RunFolder
 from equishare.training.speed import with_speed
-from equishare.training.weights import WeightsError, architecture_of
+from equishare.training.weights import architecture_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +77,13 @@ def make_plan(
         check_labels(config, data)
         config, took = with_speed(with_methods(config, data), data.split.train, processes)
         config, start = settled(config, data.reference.values)
+        check_start(config.pretraining)
         check_members(config.uncertainty.committee, config.model.architecture)
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, data, graphs.train)
         mark = fingerprint(data.split.train)
         if config.pretraining.replay:
-            if config.pretraining.weights in (None, NOISE):
-                raise WeightsError(
-                    "there are no weights to start from that could forget: leave out --replay, or give --from"
-                )
             data, graphs = replayed(config, data, graphs, _start_file(config, folder))
         batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))

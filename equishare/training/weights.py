@@ -32,7 +32,7 @@ def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelC
         asked, there = getattr(wanted, name), getattr(own, name)
         if asked != there:
             raise WeightsError(
-                f"the weights in {path} belong to a model with {name} {there}, but {asked} is asked for; leave it out, or "
+                f"the weights in {path} belong to a model with {name} {_said(there)}, but {_said(asked)} is asked for; leave it out, or "
                 "train from noise (--from none)"
             )
     values = own.model_dump()
@@ -42,6 +42,10 @@ def architecture_of(path: str, wanted: ModelChoice, keep: bool = True) -> ModelC
     for name in ("repulsion", "long_range"):
         values[name] = getattr(wanted, name) or getattr(own, name)
     return ModelChoice(**values)
+
+
+def _said(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def freeze(potential: Potential, parts: Iterable[str]) -> None:

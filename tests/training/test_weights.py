@@ -145,3 +145,17 @@ def test_what_is_replayed_trains_along_and_is_judged(first, tmp_path):
 def test_without_weights_nothing_is_replayed(tiny_config, tmp_path):
     with pytest.raises(WeightsError, match="no weights to start from"):
         fit(settings(tiny_config, tmp_path, "run", pretraining={"weights": "none", "replay": ["ethanol"]}))
+
+
+def test_noise_is_not_frozen(tiny_config, tmp_path):
+    """Nothing is left out silently: frozen parts of noise would stay noise."""
+    with pytest.raises(WeightsError, match="starts from noise, and embedding, layer1 would stay noise"):
+        fit(settings(tiny_config, tmp_path, "run", pretraining={"weights": "none", "freeze": ["embedding", "layer1"]}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_weights_do_not_know_is_not_replayed(first, tiny_config, tmp_path):
+    ase.io.write(tmp_path / "silane.xyz", [molecule("CH4"), molecule("SiH4")])
+    pretraining = {"weights": str(first), "replay": [str(tmp_path / "silane.xyz")]}
+    with pytest.raises(WeightsError, match=r"silane.xyz@1 holds Si, and the weights to start from know H, C, O"):
+        start(first, tiny_config, tmp_path, pretraining=pretraining)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from ase import Atoms
 
 from equishare.atoms.frame import Frame
 from equishare.atoms.reading import read_unlabelled
-from equishare.potential import load
+from equishare.potential import load, read_header
 from equishare.training.config import TrainConfig
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import REPLAYED, PreparedData
 from equishare.training.initial import initial_potential
+from equishare.training.weights import WeightsError
 
 _HELD = 10
 
@@ -28,9 +30,10 @@ def replayed(
 
     Raises:
         FrameReadError: if the files cannot be read.
-        UnknownSpeciesError: if there is an element that the weights do not know.
+        WeightsError: if there is an element that the weights do not know.
     """
     found = read_unlabelled(config.pretraining.replay)
+    _check_elements(found, read_header(start).statistics.species)
     bare = [Atoms(f.atoms, info={**f.conditions, "config_type": REPLAYED}) for f in found]
     potential = initial_potential(config, data, graphs.train, load(start))
     weight = config.data.frame_weights.get(REPLAYED, 1.0)
@@ -51,3 +54,13 @@ def replayed(
     split = replace(data.split, train=(*data.split.train, *others))
     data = replace(data, split=split, kept=tuple(kept))
     return data, GraphParts.of(data, config)
+
+
+def _check_elements(frames: Sequence[Frame], known: Collection[str]) -> None:
+    for frame in frames:
+        unknown = sorted(set(frame.atoms.symbols) - set(known))
+        if unknown:
+            raise WeightsError(
+                f"{frame.name} holds {', '.join(unknown)}, and the weights to start from know {', '.join(known)}: --replay takes structures that "
+                "they know; frames of other elements, with labels, are training data"
+            )

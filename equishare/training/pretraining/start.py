@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from equishare.potential.bundled import bundled, model_path
 from equishare.potential.model_file import read_header
 from equishare.training.config import TrainConfig
-from equishare.training.config.sections import NOISE
+from equishare.training.config.sections import NOISE, PretrainingConfig
 from equishare.training.weights import WeightsError, architecture_of
 
 DEFAULT = "organic"
@@ -32,6 +32,21 @@ def settled(config: TrainConfig, elements: Iterable[str]) -> tuple[TrainConfig, 
         return config, f"noise, for {reason}"
     config = config.model_copy(update={"model": architecture_of(DEFAULT, config.model, keep=False)})
     return config, f"{_of_file(DEFAULT)} (--from none for noise)"
+
+
+def check_start(options: PretrainingConfig) -> None:
+    """See that what is asked of weights to start from has such weights.
+
+    Raises:
+        WeightsError: if training starts from noise.
+    """
+    from_noise = options.weights in (None, NOISE)
+    if from_noise and options.replay:
+        raise WeightsError("there are no weights to start from that could forget: leave out --replay, or give --from")
+    if from_noise and options.source is None and options.freeze:
+        raise WeightsError(
+            f"training starts from noise, and {', '.join(options.freeze)} would stay noise: leave out --freeze, or give --from"
+        )
 
 
 def _of_file(weights: str) -> str:

@@ -47,6 +47,8 @@ class BasisPattern(SharingPattern):
     def expand(self, base: Float[Tensor, "*batch n_free"]) -> Float[Tensor, "*batch *shape"]:
         """The full weight, by one matrix product; of a sparse basis, by one gather and one sum."""
         self._check_base(base)
+        if self.n_free == 0:
+            return self._nothing(base)
         rows = base.reshape(math.prod(base.shape[:-1]), self.n_free)
         if self.matrix is not None:
             full = rows @ self._near(self.matrix, base).to(base.dtype).mT

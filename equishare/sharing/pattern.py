@@ -69,6 +69,11 @@ class SharingPattern(nn.Module, ABC):
         eye = torch.eye(self.n_free, dtype=torch.float64, device=self._device)
         return self.expand(eye).reshape(self.n_free, self.numel).mT.contiguous()
 
+    def _nothing(self, base: Float[Tensor, "*batch none"]) -> Float[Tensor, "*batch *shape"]:
+        """The full weight of no base weights: zeros that depend on them, so that autograd finds every parameter in use."""
+        zero = base.sum(-1).reshape(*base.shape[:-1], *[1] * len(self.shape))
+        return zero.expand(*base.shape[:-1], *self.shape)
+
     def _check_base(self, base: Tensor) -> None:
         if base.shape[-1:] != (self.n_free,):
             raise SharingError(f"base weights of shape [..., {self.n_free}] expected, got {list(base.shape)}")

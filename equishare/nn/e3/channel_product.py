@@ -66,9 +66,15 @@ class ChannelProduct(Layer):
                 f"no path from {self.layout_left.irreps} x {self.layout_right.irreps} to {missing}; "
                 "leave them out of irreps_out"
             )
-        counts = torch.tensor([sum(q[2] == p[2] for q in self.coupling.paths) for p in self.coupling.paths])
-        weight = torch.randn(n_kinds, len(self.coupling.paths), channels.pop())
-        self.weight = nn.Parameter(weight * counts.rsqrt()[None, :, None])
+        self.weight = nn.Parameter(torch.empty(n_kinds, len(self.coupling.paths), channels.pop()))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights of variance one over the paths that meet in an irrep."""
+        ends = [third for _, _, third in self.coupling.paths]
+        counts = torch.tensor([ends.count(end) for end in ends], device=self.weight.device)
+        with torch.no_grad():
+            self.weight.normal_().mul_(counts.rsqrt()[:, None])
 
     def forward(
         self,

@@ -59,13 +59,20 @@ class IrrepsLinear(Foldable, Layer):
         ]
         with torch.device("cpu"):  # tables have numbers, whatever the default device is
             self._tables(joined)
-        counts = torch.tensor([sum(other == k for other, _ in joined) for k, _ in joined], device="cpu")
-        shape = len(joined), self.layout_in.channels, self.layout_out.channels
-        weight = torch.randn(shape)
-        self.weight = nn.Parameter(weight * counts.rsqrt()[:, None, None].to(weight))
-        self.bias = nn.Parameter(torch.zeros(self.layout_out.channels)) if bias else None
+        self._ends = [k for k, _ in joined]
+        self.weight = nn.Parameter(torch.empty(len(joined), self.layout_in.channels, self.layout_out.channels))
+        self.bias = nn.Parameter(torch.empty(self.layout_out.channels)) if bias else None
+        self.reset_parameters()
         self._invariant = self.layout_out.slice("0e") if bias else slice(0)
         self.to(torch.get_default_device())
+
+    def reset_parameters(self) -> None:
+        """Draw weights of variance one over the matrices that meet in an irrep; the bias is zero."""
+        counts = torch.tensor([self._ends.count(k) for k in self._ends], device=self.weight.device)
+        with torch.no_grad():
+            self.weight.normal_().mul_(counts.rsqrt()[:, None, None])
+            if self.bias is not None:
+                self.bias.zero_()
 
     def _tables(self, joined: list[tuple[int, int]]) -> None:
         """Component by component: which it reads, with which matrix, and which it adds to."""

@@ -101,7 +101,8 @@ class TensorProduct(Layer):
         self.rep_in = (reps[0], reps[1], Invariants(self.weight_numel)) if weight == "given" else (reps[0], reps[1])
         self.rep_out = reps[2]
         self.weighted = weight
-        self.register_parameter("weight", nn.Parameter(torch.randn(self.weight_numel)) if weight == "own" else None)
+        self.register_parameter("weight", nn.Parameter(torch.empty(self.weight_numel)) if weight == "own" else None)
+        self.reset_parameters()
         # in numbers: a compiler cannot look into e3nn's irreps
         self._dims = tuple(irreps.dim for irreps in (self.irreps_left, self.irreps_right, self.irreps_out))
         self._left, self._right = (
@@ -121,6 +122,11 @@ class TensorProduct(Layer):
             table = torch.cat([self._coupling(k) for k in along], dim=2).transpose(0, 1).flatten(1)
             self.register_buffer(f"_coupling_{i}_{j}", table, persistent=False)
         self.to(torch.get_default_device())
+
+    def reset_parameters(self) -> None:
+        """Draw weights of variance one; the layer scales its paths."""
+        if self.weight is not None:
+            nn.init.normal_(self.weight)
 
     def _checked(self, paths: Sequence[tuple[int, int, int]] | None, mode: Mode) -> list[Path]:
         """The paths, ordered by output."""

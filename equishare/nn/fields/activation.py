@@ -97,7 +97,12 @@ class NormActivation(FieldLayer):
         if not isinstance(self.function, ENTRYWISE):
             raise EquivarianceError(f"an entrywise torch activation is needed, got {type(function).__name__}")
         self.fields = [(count, field.size) for count, field in fields_of(rep)]
-        self.bias = nn.Parameter(torch.full((sum(count for count, _ in self.fields),), -0.1))
+        self.bias = nn.Parameter(torch.empty(sum(count for count, _ in self.fields)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Thresholds of 0.1."""
+        nn.init.constant_(self.bias, -0.1)
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The shortened fields."""

@@ -53,9 +53,15 @@ class FieldLayerNorm(FieldLayer):
             # where a field has a bias, its number; elsewhere a zero that stands behind all of them
             number = torch.where(permuted, permuted.cumsum(0) - 1, int(permuted.sum()))
             self.register_buffer("_own_bias", number.repeat_interleave(sizes), False)
-        self.weight = nn.Parameter(torch.ones(len(fields)))
-        self.bias = nn.Parameter(torch.zeros(int(permuted.sum())))
+        self.weight = nn.Parameter(torch.empty(len(fields)))
+        self.bias = nn.Parameter(torch.empty(int(permuted.sum())))
+        self.reset_parameters()
         self.to(torch.get_default_device())
+
+    def reset_parameters(self) -> None:
+        """Scales one, shifts zero."""
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The normalised features."""

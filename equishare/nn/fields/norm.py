@@ -52,10 +52,18 @@ class FieldBatchNorm(FieldLayer):
         self.dimension, self.eps, self.momentum = dimension, eps, momentum
         self.fields = [(count, field.size, field.kind == "permutation") for count, field in fields_of(rep)]
         total = sum(count for count, *_ in self.fields)
-        self.weight = nn.Parameter(torch.ones(total))
-        self.bias = nn.Parameter(torch.zeros(total))
-        self.register_buffer("running_mean", torch.zeros(total))
-        self.register_buffer("running_var", torch.ones(total))
+        self.weight = nn.Parameter(torch.empty(total))
+        self.bias = nn.Parameter(torch.empty(total))
+        self.register_buffer("running_mean", torch.empty(total))
+        self.register_buffer("running_var", torch.empty(total))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Scales one, shifts zero, and statistics of no batch."""
+        with torch.no_grad():
+            for ones, zeros in ((self.weight, self.bias), (self.running_var, self.running_mean)):
+                ones.fill_(1)
+                zeros.zero_()
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The normalised features."""
@@ -131,10 +139,15 @@ class FieldRMSNorm(FieldLayer):
         require_orthogonal(rep)
         self.eps = eps
         sizes = [field.size for count, field in fields_of(rep) for _ in range(count)]
-        self.weight = nn.Parameter(torch.ones(len(sizes)))
+        self.weight = nn.Parameter(torch.empty(len(sizes)))
+        self.reset_parameters()
         self.register_buffer(
             "channel_field", torch.tensor([k for k, size in enumerate(sizes) for _ in range(size)], device="cpu"), False
         )
+
+    def reset_parameters(self) -> None:
+        """Scales one."""
+        nn.init.ones_(self.weight)
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *space"]:
         """The normalised features."""

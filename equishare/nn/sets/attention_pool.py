@@ -53,9 +53,13 @@ class AttentionPool(Layer):
         if seeds < 1:
             raise LayerError(f"one or more seeds expected, got {seeds}")
         self.seeds = nn.Parameter(torch.empty(seeds, channels, device=device, dtype=dtype))
-        nn.init.xavier_uniform_(self.seeds)
+        self.reset_parameters()
         self.linear = nn.Linear(channels, channels, device=device, dtype=dtype)
         self.attend = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw seeds of variance 2 / (seeds + channels) (Glorot & Bengio 2010)."""
+        nn.init.xavier_uniform_(self.seeds)
 
     def forward(
         self, x: Float[Tensor, "*batch n channels"], mask: Bool[Tensor, "*batch n"] | None = None

@@ -49,9 +49,13 @@ class InducedSetAttentionBlock(Layer):
         if induced < 1:
             raise LayerError(f"one or more induced points expected, got {induced}")
         self.points = nn.Parameter(torch.empty(induced, channels, device=device, dtype=dtype))
-        nn.init.xavier_uniform_(self.points)
+        self.reset_parameters()
         self.gather = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)
         self.spread = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw points of variance 2 / (points + channels) (Glorot & Bengio 2010)."""
+        nn.init.xavier_uniform_(self.points)
 
     def forward(
         self, x: Float[Tensor, "*batch n channels"], mask: Bool[Tensor, "*batch n"] | None = None

@@ -74,6 +74,8 @@ class SlotAttention(Layer):
     True
     """
 
+    initial_log_scale: nn.Parameter | None
+
     def __init__(
         self,
         in_channels: int,
@@ -111,11 +113,9 @@ class SlotAttention(Layer):
         inner = heads * head_channels
         self.scale = head_channels**-0.5
         self.initial_mean = nn.Parameter(torch.empty(slots if initial == "learned" else 1, channels, **where))
-        nn.init.xavier_uniform_(self.initial_mean)
-        if initial == "sampled":
-            self.initial_log_scale = nn.Parameter(torch.zeros(1, channels, **where))
-        else:
-            self.register_parameter("initial_log_scale", None)
+        sampled = nn.Parameter(torch.empty(1, channels, **where)) if initial == "sampled" else None
+        self.register_parameter("initial_log_scale", sampled)
+        self.reset_parameters()
         self.norm_inputs = nn.LayerNorm(in_channels, **where)
         self.norm_slots = nn.LayerNorm(channels, **where)
         self.norm_update = nn.LayerNorm(channels, **where)
@@ -129,6 +129,12 @@ class SlotAttention(Layer):
         self.gru = nn.GRUCell(channels, channels, **where)
         hidden = hidden or 2 * channels
         self.mlp = nn.Sequential(nn.Linear(channels, hidden, **where), nn.ReLU(), nn.Linear(hidden, channels, **where))
+
+    def reset_parameters(self) -> None:
+        """Start anew: slots of variance 2 / (slots + channels) (Glorot & Bengio 2010), sampled ones with sigma = 1."""
+        nn.init.xavier_uniform_(self.initial_mean)
+        if self.initial_log_scale is not None:
+            nn.init.zeros_(self.initial_log_scale)
 
     def forward(
         self,

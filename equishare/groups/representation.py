@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
@@ -107,10 +108,11 @@ class Representation(ABC):
         return TensorProduct(self, other)
 
     def __rmul__(self, multiple: int) -> Representation:
-        if not isinstance(multiple, int):
+        if not isinstance(multiple, Real):
             return NotImplemented
-        if multiple < 1:
-            raise GroupError(f"a multiple of a representation needs a positive integer, got {multiple}")
+        if not isinstance(multiple, Integral) or multiple < 1:
+            raise GroupError(f"a multiple of a representation needs a whole number from 1 up, got {multiple!r}")
+        multiple = int(multiple)
         if len(self.parts) == 1:
             (inner, rep), *_ = self.parts
             return direct_sum((multiple * inner, rep))

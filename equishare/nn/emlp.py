@@ -9,7 +9,7 @@ from equishare.groups.representation import Representation
 from equishare.nn.fields.bilinear import Bilinear
 from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError
+from equishare.nn.layer import FieldLayer, LayerError, require_whole
 
 PRODUCT_FIELDS = 4  # copies of each field that are multiplied with each other
 
@@ -106,6 +106,7 @@ class EMLP(FieldLayer):
                 f"a width and hidden layers from 1 up expected, got {width!r} and {layers!r}; the group is that of the "
                 "representations and is not given"
             )
+        require_whole(0, order=order)
         vector = rep_in.group.defining() if vector is None else vector
         hidden = tensors_up_to(vector, width, order)
         factors = PRODUCT_FIELDS * rep_in.group.trivial() + PRODUCT_FIELDS * vector

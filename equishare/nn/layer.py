@@ -33,6 +33,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -42,6 +43,18 @@ from torch.nn.utils import parametrize
 from equishare.errors import LayerError as LayerError
 from equishare.groups.representation import Representation, require_representation
 from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
+
+
+def require_whole(least: int = 1, **numbers: object) -> None:
+    """Raise LayerError unless each number is a whole one from ``least`` up.
+
+    >>> require_whole(channels=64 / 2)
+    Traceback (most recent call last):
+    equishare.errors.LayerError: channels: a whole number from 1 up expected, got 32.0
+    """
+    for name, n in numbers.items():
+        if not isinstance(n, Integral) or n < least:
+            raise LayerError(f"{name}: a whole number from {least} up expected, got {n!r}")
 
 
 class EquivarianceError(LayerError):
@@ -77,6 +90,9 @@ class Invariants:
     """
 
     channels: int
+
+    def __post_init__(self) -> None:
+        require_whole(channels=self.channels)
 
     @property
     def kind(self) -> Literal["permutation", "signed", "matrix"]:

@@ -15,6 +15,22 @@ from equishare.ops.clebsch_gordan import clebsch_gordan
 IrrepsLike: TypeAlias = o3.Irreps | str
 
 
+def read_irreps(irreps: IrrepsLike) -> o3.Irreps:
+    """e3nn's irreps of a text.
+
+    Raises:
+        LayerError: there are none in it.
+
+    >>> read_irreps("8x0e + 8x1")
+    Traceback (most recent call last):
+    equishare.errors.LayerError: irreps such as '64x0e + 64x1o' expected, got '8x0e + 8x1'
+    """
+    try:
+        return o3.Irreps(irreps)
+    except (ValueError, TypeError) as error:
+        raise LayerError(f"irreps such as '64x0e + 64x1o' expected, got {irreps!r}") from error
+
+
 @dataclass(frozen=True)
 class Layout:
     """Features ``[atom, (l, m), channel]``: several irreps, each with the same number of channels.
@@ -48,7 +64,7 @@ class Layout:
         Raises:
             LayerError: if the multiplicities differ, an irrep occurs twice that may not, or there is none.
         """
-        parsed = o3.Irreps(irreps)
+        parsed = read_irreps(irreps)
         multiplicities = {mul for mul, _ in parsed}
         twice = not repeats and len({ir for _, ir in parsed}) != len(parsed)
         if len(multiplicities) != 1 or twice or 0 in multiplicities:

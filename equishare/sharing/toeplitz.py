@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -25,11 +26,11 @@ def per_axis(
     >>> per_axis(3, 2, "kernel_size")
     (3, 3)
     """
-    out = (value,) * dimension if isinstance(value, int) else tuple(value)
+    out = tuple(value) if isinstance(value, Sequence) else (value,) * dimension
     least = 0 if name == "padding" else 1
-    if len(out) != dimension or any(not isinstance(n, int) or n < least for n in out):
+    if len(out) != dimension or any(not isinstance(n, Integral) or n < least for n in out):
         raise error(f"{name}: {dimension} whole numbers of at least {least} expected, got {out}")
-    return out
+    return tuple(map(int, out))
 
 
 def _sources(n: int, k: int, stride: int, padding: int, dilation: int, mode: str) -> np.ndarray:

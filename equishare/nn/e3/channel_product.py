@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from equishare.errors import LayerError
-from equishare.nn.layer import Layer
+from equishare.nn.layer import Layer, require_whole
 from equishare.ops.channel_product.coupling import Coupling
 from equishare.ops.channel_product.operation import channel_product
 from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
@@ -49,6 +49,7 @@ class ChannelProduct(Layer):
         n_kinds: int = 1,
     ) -> None:
         super().__init__()
+        require_whole(n_kinds=n_kinds)
         self.layout_left, self.layout_out = Layout.of(irreps_left), Layout.of(irreps_out)
         self.layout_right = self.layout_left if irreps_right is None else Layout.of(irreps_right)
         self.rep_in = self.layout_left if irreps_right is None else (self.layout_left, self.layout_right)

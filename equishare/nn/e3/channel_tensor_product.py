@@ -4,12 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.layer import Invariants, Layer
 from equishare.ops.edges import Edges
 from equishare.ops.kept import kept
-from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
+from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, read_irreps, to_e3nn
 from equishare.ops.tensor_product.operation import tensor_product
 from equishare.ops.tensor_product.paths import TensorProductPaths
 
@@ -72,7 +71,7 @@ class ChannelTensorProduct(Layer):
         reached = {
             ir for _, ir1 in self.layout_in.irreps for _, ir2 in self.layout_harmonics.irreps for ir in ir1 * ir2
         }
-        wanted = sorted(reached) if irreps_out is None else [ir for _, ir in o3.Irreps(irreps_out)]
+        wanted = sorted(reached) if irreps_out is None else [ir for _, ir in read_irreps(irreps_out)]
         missing = [str(ir) for ir in wanted if ir not in reached]
         if missing or len(set(wanted)) != len(wanted):
             raise LayerError(

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from equishare.errors import LayerError
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.layer import Invariants, Layer, near
+from equishare.nn.layer import Invariants, Layer, near, require_whole
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
@@ -58,6 +58,8 @@ class DensityConv(Layer):
 
     def __init__(self, irreps_in: IrrepsLike, l_max: int, n_basis: int, normalization: float = 1.0) -> None:
         super().__init__()
+        require_whole(0, l_max=l_max)
+        require_whole(n_basis=n_basis)
         self.layout_in = Layout.of(irreps_in)
         k_max = len(self.layout_in.degrees) - 1
         expected = Layout.of(natural_irreps(self.layout_in.channels, k_max))

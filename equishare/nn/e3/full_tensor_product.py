@@ -7,7 +7,7 @@ from typing import Literal
 from equishare._e3nn import o3
 from equishare.nn.e3.tensor_product import TensorProduct
 from equishare.nn.layer import LayerError
-from equishare.ops.layout import IrrepsLike
+from equishare.ops.layout import IrrepsLike, read_irreps
 
 
 class FullyConnectedTensorProduct(TensorProduct):
@@ -60,8 +60,8 @@ class FullTensorProduct(TensorProduct):
     """
 
     def __init__(self, irreps_left: IrrepsLike, irreps_right: IrrepsLike, keep: IrrepsLike | None = None) -> None:
-        left, right = ([(mul, ir) for mul, ir in o3.Irreps(irreps) if mul] for irreps in (irreps_left, irreps_right))
-        wanted = None if keep is None else {ir for _, ir in o3.Irreps(keep)}
+        left, right = ([(mul, ir) for mul, ir in read_irreps(irreps) if mul] for irreps in (irreps_left, irreps_right))
+        wanted = None if keep is None else {ir for _, ir in read_irreps(keep)}
         found = sorted(
             (ir, i, j, u * v)
             for i, (u, a) in enumerate(left)

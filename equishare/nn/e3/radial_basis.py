@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.errors import LayerError
-from equishare.nn.layer import Invariants, Layer
+from equishare.nn.layer import Invariants, Layer, require_whole
 from equishare.ops.edge_functions.torch import Radial, polynomial_cutoff, radial_functions
 
 
@@ -39,10 +39,9 @@ class RadialBasis(Layer):
 
     def __init__(self, cutoff: float, n_basis: int, power: int = 6, decay_length: float | None = None) -> None:
         super().__init__()
-        if not cutoff > 0 or n_basis < 1 or (decay_length is not None and not decay_length > 0):
-            raise LayerError(
-                f"cutoff, n_basis and decay_length must be positive, got {cutoff}, {n_basis} and {decay_length}"
-            )
+        require_whole(n_basis=n_basis, power=power)
+        if not cutoff > 0 or (decay_length is not None and not decay_length > 0):
+            raise LayerError(f"cutoff and decay_length must be positive, got {cutoff} and {decay_length}")
         self.radial = Radial(cutoff, n_basis, power, decay_length)
         self.rep_out = Invariants(n_basis)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equishare._e3nn import o3
 from equishare.errors import LayerError
-from equishare.nn.layer import Layer
+from equishare.nn.layer import Layer, require_whole
 from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
@@ -44,6 +44,7 @@ class Readout(Layer):
         if n_hidden is None:
             self.read: nn.Module = nn.Linear(self.layout.channels, 1, bias=False)
         elif irrep == "0e":
+            require_whole(n_hidden=n_hidden)
             self.read = nn.Sequential(
                 nn.Linear(self.layout.channels, n_hidden), nn.SiLU(), nn.Linear(n_hidden, 1, bias=False)
             )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from equishare.errors import LayerError
 from equishare.nn.e3.density_conv import natural_irreps
-from equishare.nn.layer import Layer
+from equishare.nn.layer import Layer, require_whole
 from equishare.ops.edge_functions.torch import harmonics_coupling, spherical_harmonics
 from equishare.ops.layout import Layout
 
@@ -35,8 +35,7 @@ class SphericalHarmonics(Layer):
 
     def __init__(self, l_max: int) -> None:
         super().__init__()
-        if l_max < 0:
-            raise LayerError(f"l_max must not be negative, got {l_max}")
+        require_whole(0, l_max=l_max)
         self.l_max = l_max
         self.rep_in, self.rep_out = Layout.of("1o"), Layout.of(natural_irreps(1, l_max))
         for degree in range(2, l_max + 1):

@@ -15,7 +15,7 @@ from equishare._e3nn import o3
 from equishare.groups.orthogonal import o3 as o3_group
 from equishare.nn.layer import Invariants, Layer, LayerError, near
 from equishare.ops.clebsch_gordan import clebsch_gordan
-from equishare.ops.layout import IrrepsLike
+from equishare.ops.layout import IrrepsLike, read_irreps
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 Mode = Literal["uvw", "uvu", "uuu", "uvuv"]
@@ -84,7 +84,7 @@ class TensorProduct(Layer):
     ) -> None:
         super().__init__()
         self.irreps_left, self.irreps_right, self.irreps_out = (
-            o3.Irreps([(mul, ir) for mul, ir in o3.Irreps(irreps) if mul])
+            o3.Irreps([(mul, ir) for mul, ir in read_irreps(irreps) if mul])
             for irreps in (irreps_left, irreps_right, irreps_out)
         )
         if mode not in ("uvw", "uvu", "uuu", "uvuv") or weight not in ("own", "given", "none"):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from equishare.groups.representation import Representation
 from equishare.nn.fields.resample import require_permuted
-from equishare.nn.layer import FieldLayer, LayerError
+from equishare.nn.layer import FieldLayer, LayerError, require_whole
 
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MAXIMA = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
@@ -55,11 +55,11 @@ class AntialiasedPool(FieldLayer):
         dimension: int = 2,
     ) -> None:
         super().__init__(rep, rep)
+        require_whole(stride=stride)
         sigma = 0.6 * stride if sigma is None else sigma
-        if stride < 1 or not sigma > 0 or reduce not in ("mean", "max") or dimension not in _CONVOLUTIONS:
+        if not sigma > 0 or reduce not in ("mean", "max") or dimension not in _CONVOLUTIONS:
             raise LayerError(
-                f"a stride from 1 up, a positive sigma, mean or max and 1 to 3 dimensions expected, got {stride}, {sigma}, "
-                f"{reduce!r}, {dimension}"
+                f"a positive sigma, mean or max and 1 to 3 dimensions expected, got {sigma}, {reduce!r}, {dimension}"
             )
         require_permuted(rep, reduce)
         self.stride, self.sigma, self.reduce, self.dimension = stride, sigma, reduce, dimension

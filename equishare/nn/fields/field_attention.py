@@ -12,7 +12,7 @@ from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.group_conv import GroupConv1d, GroupConv2d, GroupConv3d
 from equishare.nn.fields.layer_norm import FieldLayerNorm
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal
+from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal, require_whole
 from equishare.nn.sets.attention import attention
 
 _CONVOLUTIONS = {1: GroupConv1d, 2: GroupConv2d, 3: GroupConv3d}
@@ -51,7 +51,8 @@ class FieldAttention(FieldLayer):
     def __init__(self, fields: int, field: Representation, heads: int = 1) -> None:
         super().__init__(fields * field, fields * field)
         require_orthogonal(field)
-        if heads < 1 or fields % heads:
+        require_whole(heads=heads)
+        if fields % heads:
             raise LayerError(f"heads that divide the {fields} fields expected, got {heads}")
         self.heads, self.rep = heads, fields * field
         self.query, self.key, self.value = (SharedLinear(self.rep, self.rep, bias=False) for _ in range(3))

@@ -17,7 +17,7 @@ from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
 from equishare.nn.fields.convolution import Convolution, output_positions
 from equishare.nn.fields.initialisation import convolution_scale, gain_after
-from equishare.nn.layer import EquivarianceError, FieldLayer
+from equishare.nn.layer import EquivarianceError, FieldLayer, require_whole
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern
 from equishare.sharing.reshaped_pattern import ReshapedPattern
@@ -126,7 +126,8 @@ class _GroupConv(FieldLayer):
         dtype: torch.dtype | None = None,
     ) -> None:
         require_turns(group, self.dimension)
-        if groups < 1 or in_fields % groups or out_fields % groups:
+        require_whole(in_fields=in_fields, out_fields=out_fields, groups=groups)
+        if in_fields % groups or out_fields % groups:
             raise EquivarianceError(f"groups={groups} must divide in_fields={in_fields} and out_fields={out_fields}")
         field_in, field_out = fields_between(group, lifting, field_in, field_out)
         super().__init__(in_fields * field_in, out_fields * field_out)

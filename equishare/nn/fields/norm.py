@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import FieldLayer, near, require_orthogonal, wide
+from equishare.nn.layer import FieldLayer, near, require_orthogonal, require_whole, wide
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -49,6 +49,7 @@ class FieldBatchNorm(FieldLayer):
     def __init__(self, rep: Representation, dimension: int = 2, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(rep, rep)
         require_orthogonal(rep)
+        require_whole(0, dimension=dimension)
         self.dimension, self.eps, self.momentum = dimension, eps, momentum
         self.fields = [(count, field.size, field.kind == "permutation") for count, field in fields_of(rep)]
         total = sum(count for count, *_ in self.fields)

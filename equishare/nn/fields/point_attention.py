@@ -16,7 +16,7 @@ from equishare.nn.fields.field_attention import FieldMLP
 from equishare.nn.fields.layer_norm import FieldLayerNorm
 from equishare.nn.fields.point_conv import PointConv
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal
+from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal, require_whole
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 
@@ -70,7 +70,8 @@ class PointAttention(FieldLayer):
     ) -> None:
         super().__init__(fields * field, fields * field)
         require_orthogonal(field)
-        if heads < 1 or fields % heads:
+        require_whole(heads=heads)
+        if fields % heads:
             raise LayerError(f"heads that divide the {fields} fields expected, got {heads}")
         self.heads = heads
         self.values = PointConv(group, fields, fields, field, field, radii=radii, width=width, degree=degree)

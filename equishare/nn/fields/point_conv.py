@@ -13,7 +13,7 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import gain_after, product_scale
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_whole
 from equishare.ops.edges import Edges
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.harmonics import Harmonics
@@ -76,11 +76,11 @@ class PointConv(FieldLayer):
         dimension = group.defining().size
         if dimension not in (2, 3):
             raise EquivarianceError(f"a group of the plane or of space is needed, {group} turns {dimension} dimensions")
+        require_whole(0, degree=degree)
         rising = len(radii) > 0 and min(radii) >= 0 and all(a < b for a, b in pairwise(radii))
-        if not rising or degree < 0 or not neighbours > 0 or (width is not None and not width > 0):
+        if not rising or not neighbours > 0 or (width is not None and not width > 0):
             raise LayerError(
-                f"rising radii from 0 up, degree >= 0, neighbours > 0 and width > 0 expected, got {radii}, {degree}, {neighbours} "
-                f"and {width}"
+                f"rising radii from 0 up, neighbours > 0 and width > 0 expected, got {radii}, {neighbours} and {width}"
             )
         self.group, self.in_fields, self.out_fields = group, in_fields, out_fields
         self.neighbours = neighbours

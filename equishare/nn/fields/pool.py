@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal
+from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal, require_whole
 
 
 class GroupPool(FieldLayer):
@@ -35,6 +35,7 @@ class GroupPool(FieldLayer):
     def __init__(self, rep: Representation, reduce: Literal["max", "mean", "norm"] = "max", dimension: int = 2) -> None:
         if reduce not in ("max", "mean", "norm"):
             raise EquivarianceError(f"reduce: max, mean or norm expected, got {reduce!r}")
+        require_whole(0, dimension=dimension)
         fields = [(count, field.size) for count, field in fields_of(rep)]
         if reduce != "norm" and rep.kind != "permutation":
             raise EquivarianceError(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_whole
 
 _SMOOTH = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -39,10 +39,9 @@ class FieldUpsample(FieldLayer):
         self, rep: Representation, factor: int = 2, mode: Literal["linear", "nearest"] = "linear", dimension: int = 2
     ) -> None:
         super().__init__(rep, rep)
-        if factor < 1 or mode not in ("linear", "nearest") or dimension not in _SMOOTH:
-            raise LayerError(
-                f"a whole factor from 1 up, mode linear or nearest and 1 to 3 dimensions expected, got {factor}, {mode!r}, {dimension}"
-            )
+        require_whole(factor=factor)
+        if mode not in ("linear", "nearest") or dimension not in _SMOOTH:
+            raise LayerError(f"mode linear or nearest and 1 to 3 dimensions expected, got {mode!r}, {dimension}")
         self.factor, self.mode, self.dimension = factor, mode, dimension
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch channels *larger"]:
@@ -87,10 +86,9 @@ class AdaptivePool(FieldLayer):
         self, rep: Representation, size: int, reduce: Literal["mean", "max"] = "mean", dimension: int = 2
     ) -> None:
         super().__init__(rep, rep)
-        if size < 1 or reduce not in ("mean", "max") or dimension not in _SMOOTH:
-            raise LayerError(
-                f"a size from 1 up, mean or max and 1 to 3 dimensions expected, got {size}, {reduce!r}, {dimension}"
-            )
+        require_whole(size=size)
+        if reduce not in ("mean", "max") or dimension not in _SMOOTH:
+            raise LayerError(f"mean or max and 1 to 3 dimensions expected, got {reduce!r}, {dimension}")
         require_permuted(rep, reduce)
         self.size, self.reduce, self.dimension = size, reduce, dimension
         self.pool = self.to_torch()

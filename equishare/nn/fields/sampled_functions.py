@@ -15,7 +15,7 @@ from equishare.groups.group import Element, Group
 from equishare.groups.on_cpu import on_cpu
 from equishare.groups.orthogonal import OrthogonalGroup, RotationIrrep
 from equishare.groups.representation import Representation, direct_sum
-from equishare.nn.layer import EquivarianceError
+from equishare.nn.layer import EquivarianceError, require_whole
 
 GOLDEN = math.pi * (3 - math.sqrt(5))
 
@@ -63,6 +63,8 @@ class SampledFunctions:
         >>> SampledFunctions.of(D4, space=D4.subgroup(D4.generators[1])).field.size
         4
         """
+        given = {"degree": degree, "samples": samples}
+        require_whole(0, **{name: number for name, number in given.items() if number is not None})
         irreps = _irreps(group, degree)
         fixed = _stabiliser(group, space)
         rng = torch.Generator().manual_seed(0)

@@ -12,7 +12,7 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.representation import Representation
 from equishare.nn.fields.convolution import Convolution
 from equishare.nn.fields.resample import require_permuted
-from equishare.nn.layer import EquivarianceError, FieldLayer
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 
 _POOLS: dict[str, dict[int, type[nn.Module]]] = {
     "max": {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d},
@@ -60,6 +60,8 @@ class SpatialPool(FieldLayer):
         super().__init__(rep, rep)
         if reduce not in _POOLS:
             raise EquivarianceError(f"reduce: max or mean expected, got {reduce!r}")
+        if dimension not in _POOLS["max"]:
+            raise LayerError(f"1 to 3 dimensions expected, got {dimension}")
         require_permuted(rep, reduce)
         if not isinstance(rep.group, FiniteGroup):
             raise EquivarianceError(f"a finite group of the lattice is needed, got {rep.group}")

@@ -16,7 +16,7 @@ from equishare.nn.fields.activation import NormActivation, PointwiseActivation
 from equishare.nn.fields.antialiased_pool import AntialiasedPool
 from equishare.nn.fields.group_conv import GroupConv2d, GroupConv3d, fields_between
 from equishare.nn.fields.norm import FieldBatchNorm
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_whole
 from equishare.nn.sequential import Sequential
 
 _CONVOLUTIONS = {2: GroupConv2d, 3: GroupConv3d}
@@ -99,6 +99,7 @@ class UNet(FieldLayer):
         dimension: int = 2,
     ) -> None:
         super().__init__(rep_in, rep_out)
+        require_whole(**{f"widths[{k}]": width for k, width in enumerate(widths)})
         if not widths or dimension not in _CONVOLUTIONS:
             raise LayerError(f"one width or more and 2 or 3 dimensions expected, got {widths}, {dimension}")
         if field is None and isinstance(group, OrthogonalGroup):

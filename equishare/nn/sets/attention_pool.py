@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, require_whole
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
@@ -50,8 +50,7 @@ class AttentionPool(Layer):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
-        if seeds < 1:
-            raise LayerError(f"one or more seeds expected, got {seeds}")
+        require_whole(seeds=seeds)
         self.seeds = nn.Parameter(torch.empty(seeds, channels, device=device, dtype=dtype))
         self.reset_parameters()
         self.linear = nn.Linear(channels, channels, device=device, dtype=dtype)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from equishare.groups.representation import Representation
 from equishare.groups.symmetric import symmetric
+from equishare.nn.layer import require_whole
 from equishare.sharing.shared_weights import Call
 
 
@@ -18,12 +19,19 @@ class SetFeatures:
         order: 0 for the whole set, 1 for points, 2 for ordered pairs.
         channels: numbers of each tuple.
 
+    Raises:
+        LayerError: no order or no number of channels.
+
     >>> SetFeatures(2, 8).on(5).size          # 25 pairs, 8 channels
     200
     """
 
     order: int
     channels: int
+
+    def __post_init__(self) -> None:
+        require_whole(0, order=self.order)
+        require_whole(channels=self.channels)
 
     @property
     def kind(self) -> Literal["permutation", "signed", "matrix"]:

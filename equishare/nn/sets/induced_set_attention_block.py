@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, require_whole
 from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.padding import check_channels
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
@@ -46,8 +46,7 @@ class InducedSetAttentionBlock(Layer):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
-        if induced < 1:
-            raise LayerError(f"one or more induced points expected, got {induced}")
+        require_whole(induced=induced)
         self.points = nn.Parameter(torch.empty(induced, channels, device=device, dtype=dtype))
         self.reset_parameters()
         self.gather = SetAttentionBlock(channels, heads, kv_heads, device=device, dtype=dtype)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from equishare.groups.on_cpu import on_cpu
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.padding import sets_of
 from equishare.nn.sets.tensor_maps import Piece, partitions, pieces
@@ -29,10 +29,6 @@ class TensorMaps(Layer):
 
     def __init__(self, order_in: int, order_out: int, in_channels: int, out_channels: int, bias: bool) -> None:
         super().__init__()
-        if min(order_in, order_out) < 0 or min(in_channels, out_channels) < 1:
-            raise LayerError(
-                f"orders from 0 up and positive channels expected, got {order_in}, {order_out}, {in_channels}, {out_channels}"
-            )
         self.rep_in, self.rep_out = SetFeatures(order_in, in_channels), SetFeatures(order_out, out_channels)
         self.order_in, self.order_out = order_in, order_out
         self.in_channels, self.out_channels = in_channels, out_channels

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, LayerError, require_whole
 from equishare.nn.sets.attention import attention
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
@@ -58,13 +58,15 @@ class SetAttention(Layer):
         super().__init__()
         self.rep_in, self.rep_out = SetFeatures(1, channels), SetFeatures(1, channels)
         kv_heads = heads if kv_heads is None else kv_heads
-        if min(channels, heads, kv_heads) < 1 or channels % heads or heads % kv_heads:
+        source_channels = channels if source_channels is None else source_channels
+        require_whole(heads=heads, kv_heads=kv_heads, source_channels=source_channels)
+        if channels % heads or heads % kv_heads:
             raise LayerError(
                 "heads that divide the channels and kv_heads that divide the heads expected, "
                 f"got {channels} channels, {heads} heads, {kv_heads} kv_heads"
             )
         self.channels, self.heads, self.kv_heads = channels, heads, kv_heads
-        self.source_channels = channels if source_channels is None else source_channels
+        self.source_channels = source_channels
         shared = kv_heads * (channels // heads)
         self.query = nn.Linear(channels, channels, device=device, dtype=dtype)
         self.key = nn.Linear(self.source_channels, shared, device=device, dtype=dtype)

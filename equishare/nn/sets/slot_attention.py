@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, LayerError, require_whole
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.ops.backend import transformed
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
@@ -96,13 +96,9 @@ class SlotAttention(Layer):
         super().__init__()
         self.rep_in, self.rep_out = SetFeatures(1, in_channels), (SetFeatures(1, channels), None)
         where: dict[str, Any] = {"device": device, "dtype": dtype}
-        if min(in_channels, channels, slots, iterations, heads) < 1 or (
-            neumann_terms is not None and neumann_terms < 1
-        ):
-            raise LayerError(
-                "positive in_channels, channels, slots, iterations, heads and neumann_terms expected, got "
-                f"{in_channels}, {channels}, {slots}, {iterations}, {heads} and {neumann_terms}"
-            )
+        require_whole(slots=slots, iterations=iterations, heads=heads)
+        given = {"head_channels": head_channels, "hidden": hidden, "neumann_terms": neumann_terms}
+        require_whole(**{name: number for name, number in given.items() if number is not None})
         if head_channels is None and channels % heads:
             raise LayerError(f"heads that divide the {channels} channels expected, got {heads}: or give head_channels")
         if initial not in ("sampled", "learned"):

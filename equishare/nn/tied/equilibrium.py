@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, LayerError, require_whole
 from equishare.nn.tied.fixed_point import METHODS, Convergence, ConvergenceWarning, fixed_point
 from equishare.nn.tied.implicit import FixedPoint, Problem
 
@@ -67,10 +67,9 @@ class Equilibrium(Layer):
         super().__init__()
         if isinstance(block, Layer):
             self.rep_in, self.rep_out = block.rep_in, block.rep_out
-        if method not in METHODS or max_iterations < 1:
-            raise LayerError(
-                f"method: one of {METHODS}, and max_iterations from 1 up, expected, got {method!r} and {max_iterations}"
-            )
+        require_whole(max_iterations=max_iterations)
+        if method not in METHODS:
+            raise LayerError(f"method: one of {METHODS} expected, got {method!r}")
         self.block, self.tolerance, self.max_iterations, self.method = block, tolerance, max_iterations, method
         self.convergence: Convergence | None = None
         self.backward_convergence: Convergence | None = None

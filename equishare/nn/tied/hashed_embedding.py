@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.nn.layer import Invariants, Layer, LayerError, require_whole
 from equishare.nn.tied.tokens import check_tokens
 from equishare.ops.backend import transformed
 from equishare.sharing.hashing import hashed, signed_hash
@@ -54,6 +54,7 @@ class HashedEmbedding(Layer):
     ) -> None:
         super().__init__()
         self.rep_out = Invariants(embedding_dim)
+        require_whole(num_embeddings=num_embeddings, n_free=n_free)
         if not 1 <= n_free <= num_embeddings * embedding_dim:
             raise LayerError(f"n_free from 1 to {num_embeddings * embedding_dim} expected, got {n_free}")
         self.num_embeddings, self.embedding_dim, self.n_free, self.seed = num_embeddings, embedding_dim, n_free, seed

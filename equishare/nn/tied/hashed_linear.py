@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError, near
+from equishare.nn.layer import Invariants, Layer, LayerError, near, require_whole
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -56,6 +56,7 @@ class HashedLinear(Layer):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_out = Invariants(in_features), Invariants(out_features)
+        require_whole(n_free=n_free)
         if not 1 <= n_free <= in_features * out_features:
             raise LayerError(f"n_free from 1 to {in_features * out_features} expected, got {n_free}")
         self.in_features, self.out_features, self.n_free, self.seed = in_features, out_features, n_free, seed

@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, require_whole
 
 
 class Iterated(Layer):
@@ -37,8 +37,7 @@ class Iterated(Layer):
         super().__init__()
         if isinstance(block, Layer):
             self.rep_in, self.rep_out = block.rep_in, block.rep_out
-        if iterations < 1:
-            raise LayerError(f"one iteration or more expected, got {iterations}")
+        require_whole(iterations=iterations)
         self.block, self.iterations, self.uses = block, iterations, iterations
 
     def forward(self, start: Float[Tensor, "*state"], *inputs: Any, **options: Any) -> Float[Tensor, "*state"]:

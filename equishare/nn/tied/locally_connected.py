@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Layer, LayerError
+from equishare.nn.layer import Layer, LayerError, require_whole
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.toeplitz import per_axis, toeplitz
 
@@ -37,6 +37,7 @@ class _LocallyConnected(Layer):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        require_whole(in_channels=in_channels, out_channels=out_channels)
         d = self.dimension
         self.in_channels, self.out_channels = in_channels, out_channels
         self.in_size = per_axis(in_size, d, "in_size", LayerError)

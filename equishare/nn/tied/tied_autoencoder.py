@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.nn.layer import Invariants, Layer, LayerError, require_whole
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -53,6 +53,7 @@ class TiedAutoencoder(Layer):
         self.rep_in = self.rep_out = Invariants(sizes[0]) if sizes else None
         if len(sizes) < 2:
             raise LayerError(f"sizes of the input and the code, at least, expected, got {list(sizes)}")
+        require_whole(**{f"sizes[{k}]": size for k, size in enumerate(sizes)})
         self.sizes, self.bias = tuple(sizes), bias
         self.activation = nn.Identity() if activation is None else activation
         for k, (n, m) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):

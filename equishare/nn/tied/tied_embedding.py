@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer
+from equishare.nn.layer import Invariants, Layer, require_whole
 from equishare.nn.tied.tokens import check_tokens
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -50,6 +50,7 @@ class TiedEmbedding(Layer):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        require_whole(num_embeddings=num_embeddings)
         self.rep_out = Invariants(embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.weight = nn.Parameter(torch.empty(num_embeddings, embedding_dim, device=device, dtype=dtype))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from equishare.nn.layer import Invariants, Layer, LayerError
+from equishare.nn.layer import Invariants, Layer, LayerError, require_whole
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -61,6 +61,9 @@ class TiedInputLSTM(Layer):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        require_whole(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        if not 0 <= dropout <= 1:
+            raise LayerError(f"dropout: a probability expected, got {dropout}")
         self.rep_in = Invariants(input_size)
         self.rep_out = (Invariants(hidden_size * (2 if bidirectional else 1)), None)
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias

@@ -134,7 +134,7 @@ def test_listed_order_equals_schreier_sims(generators):
         (lambda: groups.cyclic(4).action([(1, 0), (0, 1)]), "1 generators"),
         (lambda: groups.cyclic(4).representation([torch.eye(2) * 2]), "no representation"),
         (lambda: groups.cyclic(4).regular() + groups.cyclic(2).regular(), "one group"),
-        (lambda: 0 * groups.cyclic(4).regular(), "positive"),
+        (lambda: 0 * groups.cyclic(4).regular(), "whole number from 1 up"),
     ],
 )
 def test_errors_say_what_is_wrong(build, message):

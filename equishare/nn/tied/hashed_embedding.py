@@ -54,9 +54,9 @@ class HashedEmbedding(Layer):
     ) -> None:
         super().__init__()
         self.rep_out = Invariants(embedding_dim)
-        require_whole(num_embeddings=num_embeddings, n_free=n_free)
         if not 1 <= n_free <= num_embeddings * embedding_dim:
             raise LayerError(f"n_free from 1 to {num_embeddings * embedding_dim} expected, got {n_free}")
+        require_whole(num_embeddings=num_embeddings, n_free=n_free)
         self.num_embeddings, self.embedding_dim, self.n_free, self.seed = num_embeddings, embedding_dim, n_free, seed
         self.weight = nn.Parameter(torch.empty(n_free, device=device, dtype=dtype))
         self.reset_parameters()

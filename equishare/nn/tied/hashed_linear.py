@@ -56,9 +56,9 @@ class HashedLinear(Layer):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_out = Invariants(in_features), Invariants(out_features)
-        require_whole(n_free=n_free)
         if not 1 <= n_free <= in_features * out_features:
             raise LayerError(f"n_free from 1 to {in_features * out_features} expected, got {n_free}")
+        require_whole(n_free=n_free)
         self.in_features, self.out_features, self.n_free, self.seed = in_features, out_features, n_free, seed
         self.weight = nn.Parameter(torch.empty(n_free, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None

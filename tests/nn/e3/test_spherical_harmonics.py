@@ -44,7 +44,7 @@ def test_no_edges_and_the_zero_vector():
 
 @pytest.mark.usefixtures("unchecked")
 def test_errors():
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="l_max: a whole number from 0 up"):
         SphericalHarmonics(-1)
     with pytest.raises(ValueError, match=r"\[edges, 3\]"):
         SphericalHarmonics(1)(torch.zeros(4, 2))

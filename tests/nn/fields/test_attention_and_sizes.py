@@ -97,8 +97,8 @@ def test_a_refused_stride_names_what_works():
     for make, message in (
         (lambda: nn.GroupConvTranspose2d(C4, 1, 1, 3, padding_mode="circular"), "zeros"),
         (lambda: nn.AntialiasedPool(C4.defining(), reduce="max"), "permuted"),
-        (lambda: nn.AntialiasedPool(C4.regular(), 0), "stride from 1 up"),
-        (lambda: nn.AdaptivePool(C4.regular(), 0), "size from 1 up"),
+        (lambda: nn.AntialiasedPool(C4.regular(), 0), "stride: a whole number from 1 up"),
+        (lambda: nn.AdaptivePool(C4.regular(), 0), "size: a whole number from 1 up"),
         (lambda: nn.UNet(C4, C4.trivial(), C4.trivial(), widths=()), "one width or more"),
         (lambda: nn.UNet(SO2, SO2.trivial(), SO2.trivial()), "no regular"),
         (lambda: nn.FieldAttention(3, C4.regular(), 2), "divide"),

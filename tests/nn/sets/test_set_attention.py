@@ -138,8 +138,8 @@ def test_no_batch_axis_and_many():
             ),
             r"source_mask: shape \[2, 4\]",
         ),
-        (lambda: nn.InducedSetAttentionBlock(8, 0), "one or more induced"),
-        (lambda: nn.AttentionPool(8, 0), "one or more seeds"),
+        (lambda: nn.InducedSetAttentionBlock(8, 0), "induced: a whole number"),
+        (lambda: nn.AttentionPool(8, 0), "seeds: a whole number"),
     ],
 )
 def test_errors(build, message, unchecked):

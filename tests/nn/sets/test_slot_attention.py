@@ -262,8 +262,8 @@ def test_to_dense_batch_makes_its_inputs():
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({"slots": 0}, "positive"),
-        ({"neumann_terms": 0}, "positive"),
+        ({"slots": 0}, "slots: a whole number"),
+        ({"neumann_terms": 0}, "neumann_terms: a whole number"),
         ({"heads": 3}, "divide"),
         ({"initial": "drawn"}, "sampled or learned"),
     ],

@@ -166,7 +166,7 @@ def test_a_compiler_is_told_what_to_do():
 def test_wrong_settings():
     with pytest.raises(nn.LayerError, match="one of"):
         nn.Equilibrium(Block(), method="newton")
-    with pytest.raises(nn.LayerError, match="one iteration"):
+    with pytest.raises(nn.LayerError, match="iterations: a whole number"):
         nn.Iterated(Block(), 0)
     with pytest.raises(nn.LayerError, match="to itself"):
         nn.fixed_point(lambda z: z[:, :1], torch.zeros(1, 3))

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 FIELDS, SIZE, BATCH = 16, 28, 16
-CASES = (("C4 3x3", 4, 3), ("C8 5x5", 8, 5))
+CASES = (("C4 3x3", 4, 3), ("C8 5x5", 8, 5), ("SO(2) 5x5", None, 5))  # SO(2): fields of its irreps up to frequency 3
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 28), "MALLOC_TRIM_THRESHOLD_": str(1 << 29)}
 
 
@@ -45,19 +45,21 @@ def ours(repeats):
 
     results = {}
     for name, n, kernel in CASES:
-        G = groups.cyclic(n)
-        x = torch.randn(BATCH, FIELDS * n, SIZE, SIZE, requires_grad=True)
-        gradient = torch.randn(BATCH, FIELDS * n, SIZE, SIZE)
-        group = nn.GroupConv2d(G, FIELDS, FIELDS, kernel)
-        layers = {
-            "nn.Conv2d": group.to_torch(),
-            "GroupConv2d": group,
-            "SeparableGroupConv2d": nn.SeparableGroupConv2d(G, FIELDS, FIELDS, kernel),
-        }
+        G = groups.so2() if n is None else groups.cyclic(n)
+        field = G.trivial() + G.irrep(1) + G.irrep(2) + G.irrep(3) if n is None else G.regular()
+        group = nn.GroupConv2d(G, FIELDS, FIELDS, kernel, field_in=field, field_out=field)
+        x = torch.randn(BATCH, group.in_channels, SIZE, SIZE, requires_grad=True)
+        gradient = torch.randn(BATCH, group.out_channels, SIZE, SIZE)
+        layers = {"nn.Conv2d": group.to_torch(), "GroupConv2d": group}
+        if n is not None:
+            layers["SeparableGroupConv2d"] = nn.SeparableGroupConv2d(G, FIELDS, FIELDS, kernel)
         results[name] = race({k: lambda m=m, x=x, d=gradient: step(m, x, d) for k, m in layers.items()}, repeats)
+        results[name]["GroupConv2d"]["weights"] = group.weight.numel()
         with torch.no_grad():
             results[name] |= race({"expansion alone": group.full_weight}, repeats)
-    results["build C8 64 -> 64 5x5"] = race({"GroupConv2d": lambda: nn.GroupConv2d(groups.cyclic(8), 64, 64, 5)}, 5)
+    for name, G in (("C8", groups.cyclic(8)), ("D16", groups.dihedral(16))):
+        built = race({"GroupConv2d": lambda G=G: nn.GroupConv2d(G, 64, 64, 5)}, 5)
+        results[f"build {name} 64 -> 64 5x5"] = built
     return results
 
 
@@ -67,12 +69,13 @@ def theirs(repeats):
 
     results = {}
     for name, n, kernel in CASES:
-        space = gspaces.rot2dOnR2(n)
-        kind = enn.FieldType(space, FIELDS * [space.regular_repr])
+        space = gspaces.rot2dOnR2(-1, maximum_frequency=3) if n is None else gspaces.rot2dOnR2(n)
+        fields = [space.irrep(k) for k in range(4)] if n is None else [space.regular_repr]
+        kind = enn.FieldType(space, FIELDS * fields)
         layer = enn.R2Conv(kind, kind, kernel, padding=kernel // 2)
         plain = layer.export().train()
-        x = torch.randn(BATCH, FIELDS * n, SIZE, SIZE, requires_grad=True)
-        gradient = torch.randn(BATCH, FIELDS * n, SIZE, SIZE)
+        x = torch.randn(BATCH, kind.size, SIZE, SIZE, requires_grad=True)
+        gradient = torch.randn(BATCH, kind.size, SIZE, SIZE)
         layer.train()
 
         def run(layer=layer, x=x, gradient=gradient, kind=kind):
@@ -80,19 +83,15 @@ def theirs(repeats):
             weights = [p for p in layer.parameters() if p.requires_grad]
             torch.autograd.grad(y, [x, *weights], gradient)
 
-        dense = torch.nn.Conv2d(FIELDS * n, FIELDS * n, kernel, padding=kernel // 2)
+        dense = torch.nn.Conv2d(kind.size, kind.size, kernel, padding=kernel // 2)
         dense.load_state_dict({k: v for k, v in plain.state_dict().items() if k in ("weight", "bias")})
         results[name] = race({"nn.Conv2d": lambda d=dense, x=x, g=gradient: step(d, x, g), "R2Conv": run}, repeats)
-
-    def build():
-        space = gspaces.rot2dOnR2(8)
+        results[name]["R2Conv"]["weights"] = layer.weights.numel()
+    for name, space in (("C8", gspaces.rot2dOnR2(8)), ("D16", gspaces.flipRot2dOnR2(16))):
         kind = enn.FieldType(space, 64 * [space.regular_repr])
+        start = time.process_time()
         enn.R2Conv(kind, kind, 5, padding=2)
-
-    start = time.process_time()
-    build()
-    first = 1e3 * (time.process_time() - start)
-    results["build C8 64 -> 64 5x5"] = {"R2Conv, first": {"ms": first}, **race({"R2Conv, again": build}, 2)}
+        results[f"build {name} 64 -> 64 5x5"] = {"R2Conv, first": {"ms": 1e3 * (time.process_time() - start)}}
     return results
 
 

@@ -1,19 +1,12 @@
 """Sizes that are no sizes, such as 64 / 2 or a count below zero, are told by every public layer when it is made."""
 
-import importlib.util
 import inspect
-import sys
-from pathlib import Path
 
 import pytest
+import torch_features as table
 
 from equishare import nn
 from equishare.errors import EquishareError
-
-spec = importlib.util.spec_from_file_location("equishare_sizes", Path(__file__).with_name("torch_features.py"))
-table = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = table  # dataclasses look their module up
-spec.loader.exec_module(table)
 
 MAY_BE_ZERO = {"degree", "dimension", "l_max", "order", "order_in", "order_out", "padding"}
 NOT_SIZES = {"seed"}

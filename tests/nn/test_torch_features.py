@@ -1,7 +1,6 @@
 """Every public layer with every feature of torch that people combine layers with."""
 
 import copy
-import importlib.util
 import json
 import os
 import re
@@ -9,24 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import feature_checks as checks
 import pytest
 import torch
+import torch_features as table
+import transform_checks as transforms
+from test_completeness import public_layers
 from torch import nn as torch_nn
+from torch_page import page
 
 from equishare import nn
-
-
-def beside(name):
-    """A module in this folder."""
-    spec = importlib.util.spec_from_file_location(f"equishare_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that pickle finds its classes
-    spec.loader.exec_module(module)
-    return module
-
-
-table, checks = beside("torch_features"), beside("feature_checks")
-page = beside("torch_page").page
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -106,7 +97,7 @@ CELLS = [
 
 
 def test_the_table_names_every_layer():
-    assert set(table.CASES) == beside("test_completeness").public_layers()
+    assert set(table.CASES) == public_layers()
     assert {name for name, _ in table.EXCEPTIONS} <= set(table.CASES)
 
 
@@ -124,7 +115,8 @@ def test_cell(name, feature, tmp_path, request):
         return
     case, layer, inputs = build(name)
     extra = (tmp_path,) if feature == "ONNX" else ()
-    check = getattr(checks, "check_" + re.sub(r"\W", "_", feature.lower()))
+    wanted = "check_" + re.sub(r"\W", "_", feature.lower())
+    check = getattr(checks, wanted, None) or getattr(transforms, wanted)
     if reason is None:
         check(case, layer, inputs, *extra)
     else:

@@ -45,7 +45,12 @@ class Contraction(torch_nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight = torch_nn.Parameter(0.3 * torch.randn(4, 4))
+        self.weight = torch_nn.Parameter(torch.empty(4, 4))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Small weights."""
+        torch_nn.init.normal_(self.weight, std=0.3)
 
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
         """The next state."""
@@ -243,7 +248,7 @@ CASES: dict[str, Case] = {
 }
 
 
-FEATURES = (
+FEATURES = [
     "state_dict",
     "pickle",
     "deepcopy",
@@ -255,16 +260,21 @@ FEATURES = (
     "export",
     "ONNX",
     "meta",
+    "reset",
+    "frozen",
+    "strides",
     "vmap",
+    "ensemble",
     "jvp",
     "per-sample gradients",
     "double backward",
+    "Hessian",
     "channels_last",
     "DDP",
     "replicas",
     "empty batch",
     "wrong shapes",
-)
+]
 
 
 SLOW = {"compile", "export", "ONNX", "DDP"}
@@ -274,6 +284,7 @@ SLOW = {"compile", "export", "ONNX", "DDP"}
 OWN_BLOCK = "what shapes fit is the business of the module that it is given"
 
 
+NO_LSTM_RULE = "torch has no batching rule for its LSTM kernel, that of `nn.LSTM` too"
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
 
 
@@ -284,7 +295,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "export"): UNTIL_CONVERGED,
     ("Equilibrium", "ONNX"): UNTIL_CONVERGED,
     ("Equilibrium", "meta"): UNTIL_CONVERGED,
-    ("TiedInputLSTM", "vmap"): "torch has no batching rule for its LSTM kernel, that of `nn.LSTM` too",
+    ("TiedInputLSTM", "vmap"): NO_LSTM_RULE,
+    ("TiedInputLSTM", "ensemble"): NO_LSTM_RULE,
     (
         "TiedInputLSTM",
         "compile",

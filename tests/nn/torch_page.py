@@ -34,9 +34,16 @@ def page(table: ModuleType) -> str:
             "",
             "compile is `torch.compile(fullgraph=True)`, forward and backward; export is `torch.export` with a dynamic batch (and dynamic atoms and",
             "edges); ONNX is run by onnxruntime at other batch sizes; meta is construction and a forward pass on shapes alone, then",
-            "`to_empty` and a strict load; per-sample gradients are `torch.vmap(torch.func.grad(...))`; AMP is bfloat16 autocast; DDP is two processes.",
+            "`to_empty` and a strict load; reset is the same with `reset_parameters` of each module in place of the load (so FSDP can); frozen is a",
+            "gradient of the inputs alone; strides are transposed and cut-out inputs; ensemble is `torch.func.stack_module_state` and `vmap`;",
+            "per-sample gradients are `torch.vmap(torch.func.grad(...))`; Hessian is `torch.func.hessian`; AMP is bfloat16 autocast; DDP is two",
+            "processes, without `find_unused_parameters`;",
             "replicas are what `torch.nn.DataParallel` makes; wrong shapes: a number or an axis too many, or an index out of range, ends in an",
             "`EquishareError` that tells what was expected. An empty cell is no question: the layer takes no images.",
+            "",
+            "One fault of torch 2.13 reaches layers: inductor does not compile the gradient of a transposed convolution in space with one output channel",
+            "and no padding for dynamic shapes, that of `torch.nn.ConvTranspose3d(24, 1, 2)` neither (`Invalid ranges [0:-1]`). `GroupConvTranspose3d` to a",
+            "single number then wants `torch.compile(dynamic=False)`.",
             "",
         ]
     )

@@ -129,7 +129,7 @@ def test_errors():
     x, y, w = draw(layer, 3, 3)
     with pytest.raises(ValueError, match="expected features of shape"):
         layer(x[:, :2], y, w)
-    with pytest.raises(ValueError, match=r"weight of shape \[3, 10, 4\], got \[3, 16\] and \[3, 9, 4\]"):
+    with pytest.raises(ValueError, match=r"weight of shape \[edges=3, paths=10, channels=4\], got \[3, 9, 4\]"):
         layer(x, y, w[:, :9])
     with pytest.raises(ValueError, match="one type"):
         layer(x, y.float(), w)

@@ -93,6 +93,8 @@ def measure(start: str, task: Task) -> dict[str, float]:
             report=False,
             **settings(start, task, folder),
         )
+    if run.interrupted is not None:
+        raise SystemExit(128 + run.interrupted)
     errors = run.evaluations["test"].errors
     return {
         "energy": 1000 * errors["energy"].rmse,

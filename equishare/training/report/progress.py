@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.errors import Quantity, quantities
+from equishare.training.forecast import Forecast
 from equishare.training.state import TrainingState
 
 _LINES = 20
@@ -29,6 +30,7 @@ class TrainingProgress:
         self.begun = False
         self.columns: list[tuple[Quantity, int]] = []
         self.fraction = 0.0
+        self.forecast = Forecast()
 
     def __enter__(self) -> "TrainingProgress":
         """Start the bar."""
@@ -93,6 +95,12 @@ class TrainingProgress:
             self.pending = None
         else:
             self.pending = line
+        if (forces := row.get("valid_forces_rmse")) is not None:
+            likely = self.forecast.after(self.fraction, 1000 * forces)
+            if likely is not None:
+                self._print(
+                    f"Likely at the end, as most runs go: forces RMSE {_short(likely[0])} to {_short(likely[1])} meV/Å"
+                )
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)

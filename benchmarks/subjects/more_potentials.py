@@ -7,7 +7,8 @@ from ase.build import molecule
 from torch import nn
 
 from equishare import check
-from subjects.structures import Row, calculator_row, edges_within, row, structure
+from subjects.potentials import nequip_row
+from subjects.structures import Row, calculator_row, row, structure
 
 
 def torchmdnet() -> Iterator[Row]:
@@ -61,17 +62,7 @@ def allegro() -> Iterator[Row]:
         avg_num_neighbors=8.0,
         radial_chemical_embed={"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 8},
     )
-    atoms = structure()
-    pos = torch.tensor(atoms.positions, dtype=torch.float32)
-    inputs = {
-        "pos": pos,
-        "edge_index": edges_within(pos, 5.0),
-        "atom_types": torch.tensor([{1: 0, 6: 1, 8: 2}[n] for n in atoms.numbers]),
-        "batch": torch.zeros(len(atoms), dtype=torch.long),
-        "num_atoms": torch.tensor([len(atoms)]),
-    }
-    claim = check.molecule({"num_atoms": "invariant"}, {"total_energy": "energy", "forces": "forces"})
-    yield row("Allegro l = 2, 2 layers", model, inputs, claim)
+    yield nequip_row("Allegro l = 2, 2 layers", model)
 
 
 def orb() -> Iterator[Row]:

@@ -85,6 +85,11 @@ def nequip() -> Iterator[Row]:
         num_features=16,
         avg_num_neighbors=8.0,
     )
+    yield nequip_row("NequIP l = 2, 3 layers", model)
+
+
+def nequip_row(name: str, model: nn.Module) -> Row:
+    """A model that takes and gives what NequIP's do."""
     atoms = structure()
     pos = torch.tensor(atoms.positions, dtype=torch.float32)
     inputs = {
@@ -95,7 +100,7 @@ def nequip() -> Iterator[Row]:
         "num_atoms": torch.tensor([len(atoms)]),
     }
     claim = check.molecule({"num_atoms": "invariant"}, {"total_energy": "energy", "forces": "forces"})
-    yield row("NequIP l = 2, 3 layers", model, inputs, claim)
+    return row(name, model, inputs, claim)
 
 
 def schnetpack() -> Iterator[Row]:

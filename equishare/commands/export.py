@@ -1,19 +1,12 @@
 """``equishare export``: a model file as a package that C++ loads."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from equishare.commands.choices import DtypeName
 from equishare.commands.imports import large_imports
-
-
-class DtypeName(StrEnum):
-    """Floating-point precision."""
-
-    float32 = "float32"
-    float64 = "float64"
 
 
 def export(

@@ -49,15 +49,14 @@ def learn(
 
         from equishare.learning.learn import learn as run
         from equishare.learning.report.summary import print_summary
-        from equishare.training.config.durations import parse_duration
 
     given: dict[str, Any] = {
         "temperatures": _temperatures(temperature),
         "pressure": pressure,
         "accuracy": _accuracy(accuracy),
-        "max_time": None if max_time is None else parse_duration(max_time),
+        "max_time": max_time,
         "max_labels": max_labels,
-        "label_limit": None if label_time is None else parse_duration(label_time),
+        "label_limit": label_time,
         "workers": workers,
         "training": None if preset is None else {"preset": preset},
         "seed": seed,

@@ -1,12 +1,12 @@
 """``equishare md``: molecular dynamics with a fitted potential."""
 
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equishare.commands.choices import DtypeName, EnsembleName, TrajectoryName
 from equishare.commands.imports import large_imports
 
 if TYPE_CHECKING:
@@ -14,28 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from equishare.simulate.md import MDResult, MDRow, MDSettings
-
-
-class EnsembleName(StrEnum):
-    """What is held constant."""
-
-    langevin = "langevin"
-    nve = "nve"
-    npt = "npt"
-
-
-class DtypeName(StrEnum):
-    """Floating-point precision."""
-
-    float32 = "float32"
-    float64 = "float64"
-
-
-class TrajectoryName(StrEnum):
-    """Format of the trajectory."""
-
-    xyz = "xyz"
-    traj = "traj"
 
 
 def md(

@@ -34,11 +34,11 @@ def relax(
 ) -> None:
     """Relax structures with a fitted potential, side by side on all cores; exit code 1 if one does not converge."""
     with large_imports():
-        import ase.io
         from rich.console import Console
 
+        from equishare.atoms.writing import write_xyz
         from equishare.commands.starts import check_model, read_starts, side_by_side
-        from equishare.files import new_folder, replacing
+        from equishare.files import new_folder
 
     check_model(model, method)
     found = read_starts(starts, method)
@@ -58,8 +58,7 @@ def relax(
                 frames.append(frame)
         finally:  # where one fails, those before it are kept
             if frames:
-                with replacing(out / "relaxed.xyz") as beside:
-                    ase.io.write(beside, frames, format="extxyz")
+                write_xyz(out / "relaxed.xyz", frames)
     console.print(f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png", markup=False)
     if left:
         console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")
@@ -73,9 +72,9 @@ def _relax(
     import csv
     from dataclasses import astuple, fields
 
-    import ase.io
     import torch
 
+    from equishare.atoms.writing import write_xyz
     from equishare.files import replacing
     from equishare.simulate import EquishareCalculator
     from equishare.simulate.pictures import plot_relaxation
@@ -85,8 +84,7 @@ def _relax(
     atoms.calc = EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion)
     found = run(atoms, **options)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "path.xyz") as beside:
-        ase.io.write(beside, found.path, format="extxyz")
+    write_xyz(folder / "path.xyz", found.path)
     with replacing(folder / "relax.csv") as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow([field.name for field in fields(RelaxRow)])

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-from enum import StrEnum
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from equishare.clock import Clock
+from equishare.commands.choices import Base, DtypeName, LoggerName, LongRange, PresetName, Repulsion
 from equishare.commands.imports import large_imports
 
 if TYPE_CHECKING:
@@ -20,49 +20,6 @@ if TYPE_CHECKING:
 _CLOCK = Clock()
 BUNDLED_DATA = {"train": ["ethanol"], "test": ["ethanol_test"]}
 BUNDLED_TIME = "2m30s"
-
-
-class PresetName(StrEnum):
-    """Sizes of a model."""
-
-    fast = "fast"
-    small = "small"
-    default = "default"
-    accurate = "accurate"
-
-
-class DtypeName(StrEnum):
-    """Floating-point precision."""
-
-    float32 = "float32"
-    float64 = "float64"
-
-
-class LoggerName(StrEnum):
-    """Where validations are logged besides metrics.csv."""
-
-    csv = "csv"
-    tensorboard = "tensorboard"
-    wandb = "wandb"
-    mlflow = "mlflow"
-
-
-class Repulsion(StrEnum):
-    """Repulsion of nuclei that are closer than any of the data."""
-
-    zbl = "zbl"
-
-
-class Base(StrEnum):
-    """A cheap method that the potential adds to."""
-
-    xtb = "xtb"
-
-
-class LongRange(StrEnum):
-    """What acts beyond the cutoff."""
-
-    coulomb = "coulomb"
 
 
 def train(

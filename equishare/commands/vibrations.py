@@ -35,12 +35,12 @@ def vibrations(
     with --supercell, elastic constants with --elastic; its cell is relaxed as well.
     """
     with large_imports():
-        import ase.io
         import torch
         from rich.console import Console
 
+        from equishare.atoms.writing import write_xyz
         from equishare.commands.starts import check_model, read_starts
-        from equishare.files import new_folder, replacing
+        from equishare.files import new_folder
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
@@ -57,8 +57,7 @@ def vibrations(
     console = Console(highlight=False)
     with new_folder(out):
         relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
-        with replacing(out / "relaxed.xyz") as beside:
-            ase.io.write(beside, relaxed, format="extxyz")
+        write_xyz(out / "relaxed.xyz", relaxed)
         if not crystal:
             _molecule(relaxed, out, console)
         if repeats:

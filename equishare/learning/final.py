@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
-from equishare.files import replacing
+from equishare.files import copy_file
 from equishare.learning.campaign import Campaign
 from equishare.learning.training import FINAL, train_into
 
@@ -23,6 +21,5 @@ def final_training(campaign: Campaign) -> None:
     seconds = None if settings.max_time is None else max(_SHARE * (settings.max_time - campaign.seconds), 1.0)
     steps = FINAL * settings.training_steps
     campaign.potential = train_into(campaign, here, campaign.folder.model, steps=steps, seconds=seconds)
-    with replacing(campaign.folder.model) as beside:
-        shutil.copyfile(here.model, beside)
+    copy_file(here.model, campaign.folder.model)
     done.touch()

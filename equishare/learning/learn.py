@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import ase.io
 from ase import Atoms
 from rich.console import Console
 
 from equishare.atoms.labels import read_conditions
+from equishare.atoms.writing import write_xyz
 from equishare.continuing import check_new_settings
-from equishare.files import replacing, write_text
+from equishare.files import write_text
 from equishare.learning.campaign import Campaign, Learnt
 from equishare.learning.dynamics import survive
 from equishare.learning.final import final_training
@@ -143,8 +143,7 @@ class _Asked:
     def write(self) -> None:
         """Write it down, so that the campaign can go on."""
         if not self.folder.start.exists():
-            with replacing(self.folder.start) as beside:
-                ase.io.write(beside, self.starts, format="extxyz")
+            write_xyz(self.folder.start, self.starts)
         content = {"label": self.label, "settings": self.settings.to_dict()}
         write_text(self.folder.settings, json.dumps(content, indent=1))
 

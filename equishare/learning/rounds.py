@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import ase.io
 import numpy as np
 from ase import Atoms
 
+from equishare.atoms.writing import write_xyz
 from equishare.clock import Clock
-from equishare.files import replacing, write_text
+from equishare.files import copy_file, write_text
 from equishare.learning.campaign import Campaign, Record
 from equishare.learning.choosing import force_spread
 from equishare.learning.ledger import append, read_all
@@ -66,8 +65,7 @@ def one_round(campaign: Campaign, steps: Steps) -> None:
         seconds=seconds,
         spread=tuple(np.round(spread[np.isfinite(spread)], 6).tolist()),
     )
-    with replacing(campaign.folder.model) as beside:
-        shutil.copyfile(here.model, beside)
+    copy_file(here.model, campaign.folder.model)
     record.save(here.record)
     campaign.records.append(record)
 
@@ -81,11 +79,7 @@ def _drawn(campaign: Campaign, steps: Steps) -> tuple[list[Atoms], list[str]]:
             atoms.info["id"] = f"r{campaign.number:03d}-{k:04d}"
             if atoms.info["id"] not in known:
                 append(campaign.folder.apart, atoms)
-        with replacing(here.pool) as beside:
-            if drawn.pool:
-                ase.io.write(beside, drawn.pool, format="extxyz")
-            else:
-                beside.touch()
+        write_xyz(here.pool, drawn.pool)
         write_text(here.draw, json.dumps({"left": drawn.left}, indent=1))
     return read_all(here.pool), json.loads(here.draw.read_text(encoding="utf-8"))["left"]
 
@@ -96,11 +90,7 @@ def _chosen(campaign: Campaign, steps: Steps, pool: list[Atoms]) -> list[Atoms]:
         asked = steps.choose(campaign, pool)
         for k, atoms in enumerate(asked):
             atoms.info |= {"ask": f"r{campaign.number:03d}-{k:04d}", "round": campaign.number}
-        with replacing(here.asked) as beside:
-            if asked:
-                ase.io.write(beside, asked, format="extxyz")
-            else:
-                beside.touch()
+        write_xyz(here.asked, asked)
     return read_all(here.asked)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from equishare.errors import EquishareError
+from equishare.training.config.durations import parse_duration
 
 
 class LearnError(EquishareError):
@@ -24,8 +25,8 @@ class LearnSettings:
         pressure: In bar, of dynamics whose cell may breathe; None: the cell stays.
         accuracy: In eV/Å: root mean square error of the forces that is wanted, and uncertainty along fresh trajectories.
         max_labels: Labels that may be made; failed ones count.
-        max_time: Seconds for everything, the report included; None: no limit.
-        label_limit: Seconds that one label may take.
+        max_time: Seconds, or a text such as ``"2h"``, for everything, the report included; None: no limit.
+        label_limit: Seconds, or a text, that one label may take.
         workers: Labels made at a time.
         first: Labels before the first training; later rounds ask for a quarter of what there is, ten at least.
         picoseconds: Length of a trajectory in a round.
@@ -35,11 +36,14 @@ class LearnSettings:
 
     Raises:
         LearnError: for a number that makes no sense.
+        DurationError: for a text that is no length of time.
 
     >>> LearnSettings(temperatures=(300.0, -1.0))
     Traceback (most recent call last):
     ...
     equishare.learning.settings.LearnError: temperatures must be above 0 K, got (300.0, -1.0)
+    >>> LearnSettings(max_time="1h30m").max_time
+    5400.0
     """
 
     temperatures: tuple[float, ...] = (300.0,)
@@ -57,6 +61,9 @@ class LearnSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
+        for name in ("max_time", "label_limit"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, parse_duration(value))
         limits = {
             "temperatures": (self.temperatures and all(0 < t < math.inf for t in self.temperatures), "above 0 K"),
             "accuracy": (0 < self.accuracy < math.inf, "above 0 eV/Å"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from equishare.files import replacing
+from equishare.files import copy_file
 from equishare.learning.campaign import Campaign
 from equishare.learning.folder import Round
 from equishare.learning.settings import LearnError
@@ -80,8 +80,7 @@ def train_into(
     best = run.folder.model
     if start is not None and not better(load(best), load(start), judge_by):
         best = start
-    with replacing(place.model) as beside:
-        shutil.copyfile(best, beside)
+    copy_file(best, place.model)
     return load(place.model)
 
 

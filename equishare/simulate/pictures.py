@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from equishare.files import replacing
+from equishare.simulate.panels import panels, save
 from equishare.simulate.relax import Relaxation
 from equishare.simulate.spectrum import Spectrum
 from equishare.simulate.vibrations import Bands, Modes
@@ -14,7 +14,7 @@ from equishare.simulate.vibrations import Bands, Modes
 
 def plot_relaxation(found: Relaxation, fmax: float, path: Path) -> None:
     """Draw the energy above its last value and the largest force against the step."""
-    figure, (top, bottom) = _panels(2)
+    figure, (top, bottom) = panels(2)
     steps = [row.step for row in found.rows]
     energies = np.array([row.energy for row in found.rows])
     top.plot(steps, 1000 * (energies - energies[-1]), marker=".", linewidth=0.8)
@@ -23,12 +23,12 @@ def plot_relaxation(found: Relaxation, fmax: float, path: Path) -> None:
     bottom.axhline(fmax, color="black", linestyle="--", linewidth=0.8, label=f"{fmax:g} eV/Å asked for")
     bottom.set(ylabel="largest force (eV/Å)", xlabel="step")
     bottom.legend(framealpha=0.9, edgecolor="none")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_modes(modes: Modes, path: Path) -> None:
     """Draw a line for each mode: as high as it absorbs, or all alike."""
-    figure, (axes,) = _panels(1)
+    figure, (axes,) = panels(1)
     heights = np.ones(len(modes.wave_numbers)) if modes.intensities is None else modes.intensities
     axes.vlines(modes.wave_numbers, 0, heights, linewidth=1.2)
     axes.set(xlabel="wave number (1/cm)", ylim=(0, None))
@@ -36,7 +36,7 @@ def plot_modes(modes: Modes, path: Path) -> None:
         axes.set_yticks([])
     else:
         axes.set_ylabel("infrared intensity (km/mol)")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_bands(bands: Bands, path: Path) -> None:
@@ -57,27 +57,16 @@ def plot_bands(bands: Bands, path: Path) -> None:
     left.axhline(0, color="black", linewidth=0.5)
     right.plot(bands.density[1], bands.density[0], color="tab:green", linewidth=0.9)
     right.set(xlabel="density of states", xticks=[])
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_spectrum(found: Spectrum, path: Path) -> None:
     """Draw the infrared spectrum and Raman's, as far as there are any."""
     kinds = [("infrared (km/mol per 1/cm)", found.infrared), ("Raman (arbitrary units)", found.raman)]
     there = [(name, values) for name, values in kinds if values is not None]
-    figure, axes = _panels(len(there))
+    figure, axes = panels(len(there))
     for axis, (name, values) in zip(axes, there, strict=True):
         axis.plot(found.wave_numbers, values, linewidth=0.9)
         axis.set(ylabel=name, ylim=(0, None))
     axes[-1].set(xlabel="wave number (1/cm)", xlim=(0, min(4500, found.wave_numbers[-1])))
-    _save(figure, path)
-
-
-def _panels(count: int) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(7, 1.5 + 2 * count), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=150)
+    save(figure, path)

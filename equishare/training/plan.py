@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from equishare.atoms.store.opening import Tell
 from equishare.continuing import check_same
-from equishare.files import replacing, write_text
+from equishare.files import copy_file, write_text
 from equishare.potential import load
 from equishare.potential.bundled import bundled, model_path
 from equishare.training.budget import Budget
@@ -128,8 +127,7 @@ def _start_file(config: TrainConfig, folder: RunFolder) -> Path:
 def _write_start(config: TrainConfig, folder: RunFolder) -> None:
     """Copy the weights to start from, so that the run can be resumed where their file is gone."""
     if config.pretraining.weights not in (None, NOISE) and not folder.start.exists():
-        with replacing(folder.start) as beside:
-            shutil.copyfile(_start_file(config, folder), beside)
+        copy_file(_start_file(config, folder), folder.start)
 
 
 def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> dict[str, Any] | None:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.io import write
 
 from equishare.atoms.frame import Frame
+from equishare.atoms.writing import write_xyz
 from equishare.errors import EquishareError
-from equishare.files import replacing
 from equishare.potential import AtomGraph, Potential, collate
 from equishare.potential.given import conditioned_graph
 from equishare.training.data.batches import batches_by_size
@@ -85,8 +84,7 @@ def write_selection(
         atoms.info.update(frame.conditions, source=frame.name, energy_uncertainty=predicted["energy_uncertainty"])
         atoms.arrays["forces_uncertainty"] = predicted["forces_uncertainty"].astype(np.float64)
         images.append(atoms)
-    with replacing(path) as beside:
-        write(beside, images, format="extxyz")
+    write_xyz(path, images)
 
 
 def largest_determinant(rows: np.ndarray, count: int) -> list[int]:

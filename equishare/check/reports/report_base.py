@@ -91,11 +91,6 @@ class Report(ABC):
 
     @property
     @abstractmethod
-    def verdict(self) -> Verdict:
-        """Of the whole check."""
-
-    @property
-    @abstractmethod
     def title(self) -> str:
         """What was checked."""
 
@@ -113,6 +108,11 @@ class Report(ABC):
 
     @abstractmethod
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult: ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """Fail if any row fails, else undecided if any is, else pass."""
+        return Verdict.worst([row.verdict for row in self.rows()])
 
     @property
     def passed(self) -> bool:

@@ -100,11 +100,6 @@ class EquivarianceReport(Report):
     subject: ClassVar[str] = "equivariance"
 
     @property
-    def verdict(self) -> Verdict:
-        """Fail if any row fails, else undecided if any is, else pass."""
-        return Verdict.worst([f.verdict for f in self.tests])
-
-    @property
     def worst(self) -> SymmetryTest:
         """The row with the gravest verdict, and among those the largest error in units of noise."""
         gravity = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}

@@ -5,20 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from equishare.files import replacing
 from equishare.simulate.md.rows import MDResult
+from equishare.simulate.panels import panels, save
 
 
 def plot_md(result: MDResult, path: Path) -> None:
     """Draw temperature, energy (NVE: the total one, with its drift) and, at constant pressure, volume and pressure against time."""
     constant_pressure = result.settings.ensemble == "npt"
-    panels = 4 if constant_pressure else 2
-    figure = Figure(figsize=(7, 1.5 + 2 * panels), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1, sharex=True)
+    figure, axes = panels(4 if constant_pressure else 2)
     times = np.array([row.time for row in result.rows]) / 1000
     asked = result.settings.temperature
     kelvin = np.array([row.temperature for row in result.rows])
@@ -34,8 +29,7 @@ def plot_md(result: MDResult, path: Path) -> None:
     axes[-1].set_xlabel("time (ps)")
     if result.stopped:
         figure.suptitle(result.stopped, color="tab:red", fontsize=8, wrap=True)
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=150)
+    save(figure, path)
 
 
 def _line(axis: Axes, times: np.ndarray, values: np.ndarray, name: str, colour: str, level: tuple[float, str]) -> None:

@@ -10,12 +10,11 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from equishare.atoms.frame import Frame
 from equishare.atoms.properties import PROPERTIES
-from equishare.files import replacing
+from equishare.atoms.writing import write_xyz
 from equishare.training.evaluation.evaluate import Evaluation, FramePrediction
 
 
@@ -30,8 +29,7 @@ def write_predictions(path: str | os.PathLike[str], frames: Sequence[Frame], eva
         OSError: if the file cannot be written.
     """
     images = [_image(frame, predicted) for frame, predicted in zip(frames, evaluation.frames, strict=True)]
-    with replacing(path) as beside:
-        write(beside, images, format="extxyz")
+    write_xyz(path, images)
 
 
 def _image(frame: Frame, predicted: FramePrediction) -> Atoms:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from shlex import quote
 from typing import TYPE_CHECKING
 
-import ase.io
 from ase import Atoms
 from rich.console import Console
 
+from equishare.atoms.writing import write_xyz
 from equishare.clock import Clock
 from equishare.errors import EquishareError
-from equishare.files import replacing
 from equishare.potential import Potential, load
 from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
 from equishare.training.config.sections import NOISE
@@ -99,8 +98,7 @@ def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: C
         workers=torch.get_num_threads(),
         console=console,
     )
-    with replacing(folder.sampled) as beside:
-        ase.io.write(beside, frames, format="extxyz")
+    write_xyz(folder.sampled, frames)
     console.print(
         f"Drew {len(frames):,} frames at {', '.join(f'{t:g}' for t in options.temperatures)} K with GFN2-xTB in "
         f"{clock.seconds:.0f} s.",

@@ -221,7 +221,6 @@ _SUSPECTS = [
     ("irreps in the wrong order", MislabelledIrreps, ".linear"),
 ]
 
-
 BEASTS = [
     Beast(
         name,

@@ -184,10 +184,7 @@ def _far(seed: int) -> Any:
 
 
 FORCES = check.molecule(("species", "positions"), {"energy": "energy", "forces": "forces"})
-
-
 CHARGES = check.molecule(("species", "positions"), {"energy": "energy", "charges": "atoms", "dipole": "dipole"})
-
 
 CORRECT: dict[str, Callable[[int], Any]] = {
     **{f"{name}, float32": _architecture(name) for name in ARCHITECTURES},

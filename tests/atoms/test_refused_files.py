@@ -13,8 +13,6 @@ from equishare.atoms import FrameReadError, LabelError, read_frames
 from equishare.errors import EquishareError
 
 WATER = Path(__file__).with_name("water.xyz").read_text()
-
-
 FLAG = "ran.txt"
 
 

@@ -18,11 +18,7 @@ from torch import nn as torch_nn
 from equishare import groups, nn
 
 C2, C4, D4, S5, CUBE = groups.cyclic(2), groups.cyclic(4), groups.dihedral(4), groups.symmetric(5), groups.octahedral()
-
-
 SO4, O3, SO2 = groups.so(4), groups.o3(), groups.so2()
-
-
 VECTORS = O3.irreps("0e+1o")
 
 
@@ -247,7 +243,6 @@ CASES: dict[str, Case] = {
     "VectorFieldActivation": Case(lambda: nn.VectorFieldActivation(2, C4.regular()), plain(8, 5, 5)),
 }
 
-
 FEATURES = [
     "state_dict",
     "pickle",
@@ -276,17 +271,12 @@ FEATURES = [
     "wrong shapes",
 ]
 
-
 SLOW = {"compile", "export", "ONNX", "DDP"}
-
 
 # (layer, feature) -> why not
 OWN_BLOCK = "what shapes fit is the business of the module that it is given"
-
-
 NO_LSTM_RULE = "torch has no batching rule for its LSTM kernel, that of `nn.LSTM` too"
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
-
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "wrong shapes"): OWN_BLOCK,

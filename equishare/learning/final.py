@@ -18,7 +18,7 @@ def final_training(campaign: Campaign) -> None:
         return
     here.path.mkdir(parents=True, exist_ok=True)
     campaign.console.print("Training once more on all labels ...", highlight=False)
-    seconds = None if settings.max_time is None else max(_SHARE * (settings.max_time - campaign.seconds), 1.0)
+    seconds = None if settings.max_time is None else max(_SHARE * campaign.clock.left(settings.max_time), 1.0)
     steps = FINAL * settings.training_steps
     campaign.potential = train_into(campaign, here, campaign.folder.model, steps=steps, seconds=seconds)
     copy_file(here.model, campaign.folder.model)

@@ -23,7 +23,7 @@ def stop(campaign: Campaign) -> str | None:
     if record.number and not record.asked:
         return "nothing is left to ask: every configuration that was drawn is labelled already"
     if settings.max_time is not None:
-        left = (1 - _RESERVE) * settings.max_time - campaign.seconds
+        left = campaign.clock.left((1 - _RESERVE) * settings.max_time)
         if left < sum(record.seconds.values()):
             return f"another round would not fit into {format_duration(settings.max_time)}"
     return None

@@ -1,16 +1,14 @@
 """What a check of a calculator can be told."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from ase.calculators.calculator import BaseCalculator
 
-from equishare.check.models.options import Progress, known_options, silent
+from equishare.check.models.options import NamedOptions, Progress, silent
 
 
 @dataclass(frozen=True)
-class CalculatorOptions:
+class CalculatorOptions(NamedOptions):
     """Options of `calculator`.
 
     Attributes:
@@ -30,12 +28,3 @@ class CalculatorOptions:
     seconds: float | None = None
     against: BaseCalculator | None = None
     progress: Progress = silent
-
-    @staticmethod
-    def of(given: Mapping[str, Any]) -> "CalculatorOptions":
-        """Take options by name; None for `progress` is silence.
-
-        Raises:
-            CheckError: there is no such option.
-        """
-        return CalculatorOptions(**known_options(given, [f.name for f in fields(CalculatorOptions)]))

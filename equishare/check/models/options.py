@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -17,7 +17,37 @@ def silent(fraction: float, message: str) -> None:
 
 
 @dataclass(frozen=True)
-class Options:
+class NamedOptions:
+    """Options that are given by their names."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Take options by name; None for `progress` is silence.
+
+        Raises:
+            CheckError: there is no such option, or fewer than one sample is asked for.
+
+        Example:
+            >>> Options.of({"seed": 3}).seed
+            3
+            >>> Options.of({"tolerence": 1e-6})
+            Traceback (most recent call last):
+            equishare.check.errors.CheckError: there is no option 'tolerence'; did you mean 'tolerance'?
+        """
+        names = [f.name for f in fields(cls)]
+        for name in given:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+                raise CheckError(f"there is no option {name!r}; {hint}")
+        samples = given.get("samples")
+        if samples is not None and samples < 1:
+            raise CheckError(f"samples should be 1 or more, got {samples}: what tries nothing proves nothing")
+        return cls(**{name: value for name, value in given.items() if not (name == "progress" and value is None)})
+
+
+@dataclass(frozen=True)
+class Options(NamedOptions):
     """Options of `equivariance`.
 
     Attributes:
@@ -42,36 +72,3 @@ class Options:
     localise: bool = True
     seconds: float | None = None
     progress: Progress = silent
-
-    @staticmethod
-    def of(given: Mapping[str, Any]) -> "Options":
-        """Take options by name; None for `progress` is silence.
-
-        Raises:
-            CheckError: there is no such option.
-
-        Example:
-            >>> Options.of({"seed": 3}).seed
-            3
-            >>> Options.of({"tolerence": 1e-6})
-            Traceback (most recent call last):
-            equishare.check.errors.CheckError: there is no option 'tolerence'; did you mean 'tolerance'?
-        """
-        return Options(**known_options(given, [f.name for f in fields(Options)]))
-
-
-def known_options(given: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the options that are set, or refuse a name that is none.
-
-    Raises:
-        CheckError: there is no such option, or fewer than one sample is asked for.
-    """
-    for name in given:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-            raise CheckError(f"there is no option {name!r}; {hint}")
-    samples = given.get("samples")
-    if samples is not None and samples < 1:
-        raise CheckError(f"samples should be 1 or more, got {samples}: what tries nothing proves nothing")
-    return {name: value for name, value in given.items() if not (name == "progress" and value is None)}

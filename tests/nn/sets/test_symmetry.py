@@ -94,7 +94,7 @@ def tensor_case(order_in: int, order_out: int) -> Case:
     )
 
 
-X, Y, POOLED = (Slot(1, 8),), (Slot(1, 8),), (Slot(0, 8),)
+X, Y = (Slot(1, 8),), (Slot(1, 8),)
 CROSS, CROSS_MASKS = (Slot(1, 8), Slot(1, 8, "source")), {"points": "mask", "source": "source_mask"}
 
 CASES = {

@@ -220,7 +220,7 @@ def _resumed(run: Path, file: Path | None, given: dict[str, Any]) -> tuple["Trai
     from equishare.training.config.settings import resumed
 
     if file:
-        raise typer.BadParameter("a run is resumed with its own settings; leave out --config")
+        raise typer.BadParameter("a run goes on with its own settings; leave out --config")
     return resumed(run, given)
 
 

@@ -21,6 +21,7 @@ from ase.data import atomic_numbers
 from tblite.interface import Calculator
 
 from equishare.atoms import Frame, read_frames
+from equishare.clock import Clock
 from equishare.files import replacing
 from equishare.potential import AtomGraph, ModelConfig, Potential, collate, save
 from equishare.potential.domain import Domain
@@ -127,14 +128,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    checkpoint, started = given.folder / "checkpoint.pt", time.monotonic()
+    checkpoint, clock = given.folder / "checkpoint.pt", Clock()
     stored = torch.load(checkpoint, weights_only=False) if checkpoint.exists() else None
     pool = Pool(given.folder / "frames", seed=0 if stored is None else stored["training"]["step"])
     pool.look()
     valid, valid_graphs = validation(given.folder / "frames")
     found = stored["statistics"] if stored else statistics(pool.frames, pool.graphs, reference_energies())
     potential = Potential(CONFIG, found)
-    state = TrainingState(potential, OPTIONS, Budget(max_time=3600 * given.hours), started)
+    state = TrainingState(potential, OPTIONS, Budget(max_time=3600 * given.hours), clock)
     best = np.inf
     if stored is not None:
         state.load_state_dict(stored["training"])

@@ -21,6 +21,7 @@ from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.calibration import Calibration
 from equishare.training.evaluation.errors import ErrorSet, quantities
 from equishare.training.evaluation.unfitted import unfitted
+from equishare.training.report.overfitted import overfitted
 from equishare.training.run import Run
 
 TITLES = {
@@ -201,6 +202,9 @@ def print_errors(run: Run, console: Console) -> None:
             console.print()
     for sentence in unfitted(run.evaluations["train"]):
         console.print(Text.assemble(("Not fitted ", "bold yellow"), sentence))
+        console.print()
+    if not run.interrupted and (too_long := overfitted(run.folder.read_metrics())) is not None:
+        console.print(Text.assemble(("Too long ", "bold yellow"), too_long))
         console.print()
 
 

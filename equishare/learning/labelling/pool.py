@@ -114,7 +114,10 @@ class LabelPool:
             self._remove(process)
             if process.ready:
                 return Refused(died, seconds)
-            raise LabellerError(f"the labelling method cannot be set up: {died}; try it on one structure") from None
+            raise LabellerError(
+                f"the labelling method cannot be set up: {died}; try it on one structure, and in a script learn "
+                "below `if __name__ == '__main__':`, for the processes that label import it"
+            ) from None
         if not late:
             return None
         self._remove(process)

@@ -9,6 +9,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 
@@ -90,7 +91,13 @@ def sample(
                 break
             done, _ = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in done:
-                trajectories[pending.pop(future)] = future.result()
+                try:
+                    trajectories[pending.pop(future)] = future.result()
+                except BrokenProcessPool:
+                    raise SamplingError(
+                        "a process that draws frames ended at once; a script that draws, pretrains or learns must do so below "
+                        "`if __name__ == '__main__':`, for these processes import it. Or it was killed: is there memory enough?"
+                    ) from None
             bar.update(task, completed=min(count, sum(map(len, trajectories.values()))))
     frames = [atoms for k in sorted(trajectories) for atoms in trajectories[k]][:count]
     if len(frames) < min(count, FRAMES):

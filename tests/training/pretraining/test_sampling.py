@@ -1,6 +1,8 @@
 """Configurations drawn by GFN2-xTB: labelled by it, the same again, and honest where it cannot."""
 
 import importlib.util
+import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -63,6 +65,14 @@ def test_a_structure_that_the_method_cannot_do_gives_no_frames():
 def test_too_little_time_is_said():
     with pytest.raises(SamplingError, match=r"gave \d+ of 1000 configurations in the time"):
         sample([molecule("C6H6")], 1000, [300.0], seconds=0.0)
+
+
+@xtb
+def test_a_process_that_ends_at_once_is_said(monkeypatch):
+    """As in a script without a guard, whose processes begin to draw themselves."""
+    monkeypatch.setattr(sampling, "_one_thread", partial(os._exit, 1))
+    with pytest.raises(SamplingError, match="__main__"):
+        sample([molecule("H2O")], 25, [300.0])
 
 
 def test_missing_method_is_said(monkeypatch):

@@ -50,10 +50,13 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
     if pretraining.replay:
         absolute = [Source.absolute(source) for source in pretraining.replay]
         pretraining = pretraining.model_copy(update={"replay": absolute})
-    if optimisation.rate_limit is None and pretraining.source is None and pretraining.weights not in (None, NOISE):
+    warm = pretraining.weights not in (None, NOISE) or pretraining.source == "xtb"
+    if optimisation.rate_limit is None and warm:
         optimisation = optimisation.model_copy(update={"rate_limit": WARM_RATE})
     if pretraining.weights is not None and pretraining.weights not in (NOISE, *bundled()):
         pretraining = pretraining.model_copy(update={"weights": os.path.abspath(pretraining.weights)})
+    if pretraining.source is not None:
+        pretraining = pretraining.model_copy(update={"share": pretraining.part(len(data.split.train))})
     if pretraining.source not in (None, "xtb"):
         pretraining = pretraining.model_copy(update={"source": Source.absolute(str(pretraining.source))})
     paths = {}

@@ -40,7 +40,8 @@ class RunFolder:
     report.html, plots/   the report
     run.lock              held by the process that trains here
     start.safetensors     a copy of the weights that training started from
-    pretraining.xyz       the frames that pretraining drew, with labels of GFN2-xTB
+    difference/           a run of its own that learns what GFN2-xTB misses
+    pretraining.xyz       the frames that pretraining drew, with labels of GFN2-xTB and the difference
     pretraining/          a run of its own on the frames of a cheap method
     ===================== ============================================================
     """
@@ -66,6 +67,11 @@ class RunFolder:
     def pretraining(self) -> RunFolder:
         """The run before the run."""
         return RunFolder(self.path / "pretraining")
+
+    @property
+    def difference(self) -> RunFolder:
+        """The run before that, where frames are drawn."""
+        return RunFolder(self.path / "difference")
 
     @classmethod
     def create(cls, out: str | None, data_name: str) -> RunFolder:
@@ -100,8 +106,9 @@ class RunFolder:
         folder = cls(Path(path))
         if not folder.path.is_dir():
             raise RunFolderError(f"no run folder at {path}")
+        before = any(run.checkpoint.exists() for run in (folder.difference, folder.pretraining))
         for file in (folder.config, folder.checkpoint):
-            if not file.exists() and not folder.pretraining.checkpoint.exists():
+            if not file.exists() and not before:
                 raise RunFolderError(
                     f"{path} holds no {file.name}, so there is nothing to continue: "
                     "the run ended before its first epoch was complete. Start it anew with another --out"

@@ -189,7 +189,16 @@ class PretrainingConfig(_Section):
         min_length=1,
         description="of the dynamics that draws them, in K",
     )
-    share: float = Field(0.4, gt=0, lt=1, description="part of the budget that pretraining takes, drawing included")
+    share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="part of the budget that pretraining takes, drawing included; absent: 0.8 for xtb and fewer than 200 frames, else 0.4",
+    )
+
+    def part(self, count: int) -> float:
+        """The share, for so many frames to train on after pretraining."""
+        return self.share or (0.8 if self.source == "xtb" and count < 200 else 0.4)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> PretrainingConfig:

@@ -14,8 +14,8 @@ from equishare.clock import Clock
 from equishare.errors import EquishareError
 from equishare.potential import Potential, load
 from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
-from equishare.training.config.sections import NOISE
 from equishare.training.data.prepare import PreparedData
+from equishare.training.pretraining.difference import known_energies, learn_difference, relabelled
 from equishare.training.pretraining.sampling import sample
 from equishare.training.run_folder import RunFolder
 
@@ -40,8 +40,9 @@ def pretrain(
 ) -> Potential:
     """The potential that the training starts from: a run of its own in the folder's ``pretraining``, made or continued.
 
-    Frames are drawn around the training frames by GFN2-xTB, or come from a file. The network, its scale and its
-    normalisation are what is handed on; the E0s and shifts of the cheap method are not.
+    Frames are drawn around the training frames by GFN2-xTB, and labelled by it and by what it misses, which is learnt from the
+    training frames first; or they come from a file. The network, its scale and its normalisation are what is handed on; the E0s and
+    shifts of the cheap method are not.
 
     Args:
         config: Of the whole training, complete.
@@ -61,19 +62,23 @@ def pretrain(
     resumable = inner.checkpoint.exists() and inner.config.exists()
     if not folder.checkpoint.exists():
         console.print("Pretraining", style="bold", highlight=False)
-        if not resumable and options.source == "xtb":
-            _draw(config, data, folder, console, clock)
-        source = str(folder.sampled) if options.source == "xtb" else str(options.source)
-        run = fit(
-            _inner_config(config, source, data, inner, clock.seconds),
-            resume=inner if resumable else None,
-            console=console,
-        )
-        if run.interrupted is not None:
-            console.print(
-                f"To continue:\n  equishare train --resume {quote(str(folder.path))}", highlight=False, markup=False
+        try:
+            if options.source == "xtb" and not folder.sampled.exists():
+                _draw(config, data, folder, learn_difference(config, data, folder, fit, console), console, clock)
+            source = str(folder.sampled) if options.source == "xtb" else str(options.source)
+            run = fit(
+                _inner_config(config, source, data, folder, clock.seconds),
+                resume=inner if resumable else None,
+                console=console,
             )
-            raise KeyboardInterrupt
+            if run.interrupted is not None:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            if folder.difference.checkpoint.exists() or inner.checkpoint.exists():
+                console.print(
+                    f"To continue:\n  equishare train --resume {quote(str(folder.path))}", highlight=False, markup=False
+                )
+            raise
         console.print()
     potential = load(inner.model)
     if potential.species != tuple(data.reference.values):
@@ -84,50 +89,61 @@ def pretrain(
     return potential
 
 
-def _draw(config: TrainConfig, data: PreparedData, folder: RunFolder, console: Console, clock: Clock) -> None:
-    """Write the frames of the cheap method beside the run."""
+def _draw(
+    config: TrainConfig,
+    data: PreparedData,
+    folder: RunFolder,
+    difference: Potential | None,
+    console: Console,
+    clock: Clock,
+) -> None:
+    """Write the frames that GFN2-xTB draws beside the run, labelled by it and the difference, if there is one."""
     import torch
 
     options, whole = config.pretraining, config.budget.max_time
+    share = options.part(len(data.split.train))
     frames = sample(
         [Atoms(frame.atoms, info=dict(frame.conditions)) for frame in data.split.train],
         options.frames,
         options.temperatures,
         seed=config.run.seed,
-        seconds=None if whole is None else SAMPLING_SHARE * options.share * whole,
+        seconds=None if whole is None else SAMPLING_SHARE * share * whole,
         workers=torch.get_num_threads(),
         console=console,
     )
+    if difference is not None:
+        frames = relabelled(frames, difference)
     write_xyz(folder.sampled, frames)
     console.print(
         f"Drew {len(frames):,} frames at {', '.join(f'{t:g}' for t in options.temperatures)} K with GFN2-xTB in "
-        f"{clock.seconds:.0f} s.",
+        f"{clock.seconds:.0f} s{'' if difference is None else ', labelled by it and what your frames say that it misses'}.",
         highlight=False,
     )
 
 
 def _inner_config(
-    config: TrainConfig, source: str, data: PreparedData, inner: RunFolder, seconds: float
+    config: TrainConfig, source: str, data: PreparedData, folder: RunFolder, seconds: float
 ) -> TrainConfig:
     """The configuration of the run within the run: other frames, and its share of the budget."""
     options, whole, model = config.pretraining, config.budget, config.model
+    share = options.part(len(data.split.train))
+    own = known_energies(data) if folder.difference.model.exists() else None
     if options.source == "xtb":  # which labels energies and forces; what else the heads read out starts from noise
         model = model.model_copy(update={"heads": ()})
     if whole.max_time is not None:
         # the time that drawing took is its own; a floor, for the file may be long to read
-        budget = BudgetConfig(
-            max_time=max(options.share * whole.max_time - seconds, 0.2 * options.share * whole.max_time)
-        )
+        budget = BudgetConfig(max_time=max(share * whole.max_time - seconds, 0.2 * share * whole.max_time))
     else:
-        steps = (whole.epochs or 1) * len(data.split.train) * options.share / (1 - options.share)
+        steps = (whole.epochs or 1) * len(data.split.train) * share / (1 - share)
         budget = BudgetConfig(epochs=max(1, round(steps / max(options.frames, 1))))
     return config.model_copy(
         update={
-            "data": DataConfig(train=[source], valid=0.05, test=0.0),
+            "data": DataConfig(train=[source], valid=0.05, test=0.0, reference_energies=own),
             "model": model,
-            "pretraining": PretrainingConfig(weights=NOISE),
+            "pretraining": PretrainingConfig(),
+            "optimisation": config.optimisation.model_copy(update={"rate_limit": None}),
             "budget": budget,
             "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),
-            "run": config.run.model_copy(update={"out": str(inner.path), "devices": 1}),
+            "run": config.run.model_copy(update={"out": str(folder.pretraining.path), "devices": 1}),
         }
     )

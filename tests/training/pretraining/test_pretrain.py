@@ -11,6 +11,7 @@ from ase.io import write
 from equishare import datasets
 from equishare.atoms import Frame, read_frames
 from equishare.potential import load, read_header
+from equishare.training.config import PretrainingConfig
 from equishare.training.config.config_file import validate
 from equishare.training.data.prepare import IN_MEMORY, Parts
 from equishare.training.fit import fit
@@ -129,6 +130,19 @@ def again_config(folder):
     import yaml
 
     return validate(yaml.safe_load(folder.config.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "part"),
+    [
+        ({"source": "xtb"}, 50, 0.8),
+        ({"source": "xtb"}, 200, 0.4),
+        ({"source": "cheap.xyz"}, 50, 0.4),
+        ({"source": "xtb", "share": 0.1}, 50, 0.1),
+    ],
+)
+def test_its_part_of_the_budget(options, count, part):
+    assert PretrainingConfig(**options).part(count) == part
 
 
 def test_other_elements_are_refused(tmp_path, tiny):

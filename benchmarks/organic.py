@@ -6,7 +6,8 @@ Steps of five frames. The training frames are drawn from `train_300K.xyz`, a ten
 frame, or --every 1) judges them and chooses nothing. CPU seconds are of the whole run, reading and judging included, beside whatever else the machine does; a step
 of 75 atoms takes 16 ms of a quiet core.
 
-Starts: `organic`, the weights of the package; `none`, noise; `base`, noise, but what is learnt is the difference to GFN2-xTB (`--base xtb`); with
+Starts: `organic`, the weights of the package; `none`, noise; `base`, noise, but what is learnt is the difference to GFN2-xTB (`--base xtb`);
+`pretrain`, `--pretrain xtb`, whose three fits share the steps, and whose 1,500 frames of xTB are drawn in a process of its own, not counted here; with
 --drawn so many frames of xTB dynamics of the same molecule, `after` fits those in 40 % of the steps and then the DFT frames (`--pretrain`), and
 `together` fits both at once (`--condition method`), where a DFT frame weighs as much as all xTB frames of its share.
 """
@@ -27,6 +28,7 @@ from ase import Atoms
 
 import equishare
 from equishare.atoms import Frame, read_frames
+from equishare.training.config import PretrainingConfig
 from equishare.training.pretraining.sampling import sample
 
 BATCH = 5
@@ -58,6 +60,10 @@ def settings(start: str, task: Task, folder: str) -> dict[str, Any]:
     rounds = task.steps * BATCH
     if start == "base":
         return {"base": "xtb", "pretraining": {"weights": "none"}, "epochs": max(1, round(rounds / task.count))}
+    if start == "pretrain":
+        options = PretrainingConfig(source="xtb", frames=1500)
+        epochs = max(1, round((1 - options.part(task.count)) * rounds / task.count))
+        return {"pretraining": options.model_dump(), "epochs": epochs}
     if start == "together":
         epochs = max(1, round(rounds / (task.count + len(task.drawn))))
         return {"conditions": ["method"], "pretraining": {"weights": "none"}, "epochs": epochs}

@@ -15,6 +15,7 @@ from equishare.errors import EquishareError
 from equishare.potential import Potential, load
 from equishare.training.config import BudgetConfig, DataConfig, PretrainingConfig, TrainConfig
 from equishare.training.data.prepare import PreparedData
+from equishare.training.pretraining.difference import SHARE as DIFFERENCE
 from equishare.training.pretraining.difference import known_energies, learn_difference, relabelled
 from equishare.training.pretraining.sampling import sample
 from equishare.training.run_folder import RunFolder
@@ -127,15 +128,16 @@ def _inner_config(
     """The configuration of the run within the run: other frames, and its share of the budget."""
     options, whole, model = config.pretraining, config.budget, config.model
     share = options.part(len(data.split.train))
-    own = known_energies(data) if folder.difference.model.exists() else None
+    corrected = folder.difference.model.exists()
+    own = known_energies(data) if corrected else None
     if options.source == "xtb":  # which labels energies and forces; what else the heads read out starts from noise
         model = model.model_copy(update={"heads": ()})
     if whole.max_time is not None:
         # the time that drawing took is its own; a floor, for the file may be long to read
         budget = BudgetConfig(max_time=max(share * whole.max_time - seconds, 0.2 * share * whole.max_time))
     else:
-        steps = (whole.epochs or 1) * len(data.split.train) * share / (1 - share)
-        budget = BudgetConfig(epochs=max(1, round(steps / max(options.frames, 1))))
+        passes = (whole.epochs or 1) * len(data.split.train) * share / (1 - share) * (1 - DIFFERENCE * corrected)
+        budget = BudgetConfig(epochs=max(1, round(passes / max(options.frames, 1))))
     return config.model_copy(
         update={
             "data": DataConfig(train=[source], valid=0.05, test=0.0, reference_energies=own),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -35,8 +36,12 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, (str, os.PathLike)) else value
 
 
 Named = TypeVar("Named")
@@ -50,7 +55,8 @@ def _in_the_table(value: dict[str, Named]) -> dict[str, Named]:
     return value
 
 
-Files = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+FileName = Annotated[str, BeforeValidator(_as_text)]
+Files = Annotated[list[FileName], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class DataConfig(_Section):
@@ -168,18 +174,18 @@ NOISE = "none"
 class PretrainingConfig(_Section):
     """What training starts from: the weights of a model file, noise, or a fit to many frames of a cheap method."""
 
-    weights: str | None = Field(
+    weights: FileName | None = Field(
         None,
         description="model file, or organic, whose weights training starts from; none: noise; absent: organic where it suits",
     )
     freeze: tuple[str, ...] = Field(
         (), description="parts of weights to start from that stay as they are: embedding, layer1, layer2, readouts"
     )
-    replay: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+    replay: Annotated[list[FileName], BeforeValidator(_as_list)] = Field(
         default_factory=list,
         description="files of structures that the weights know, to be trained on with what they say of them, so that it is not forgotten",
     )
-    source: str | None = Field(
+    source: FileName | None = Field(
         None,
         description="xtb: draw frames and label them with GFN2-xTB; or a file of frames labelled by a cheap method",
     )
@@ -230,7 +236,7 @@ class BudgetConfig(_Section):
 class RunConfig(_Section):
     """Where and on what a run runs."""
 
-    out: str | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
+    out: FileName | None = Field(None, description="folder to make; absent: runs/<data name>-<n>")
     seed: int = Field(0, ge=0, description="of the split, the first weights and the order of the frames")
     device: Annotated[str, AfterValidator(check_device_name)] = Field("auto", description=DEVICES)
     devices: int = Field(1, ge=1, description="processes that share every step: on GPUs one each, else on the CPU")

@@ -122,3 +122,17 @@ def test_parts_are_fractions_or_files(tmp_path):
     assert _part("0.1") == 0.1
     assert _part("a.xyz,b.xyz@:3") == ["a.xyz", "b.xyz@:3"]
     assert _part(str(file)) == [str(file)]
+
+
+def test_paths_are_taken_as_well(tmp_path):
+    values = {
+        "data": {"train": tmp_path / "a.xyz", "valid": [tmp_path / "b.xyz"], "test": 0.0},
+        "pretraining": {"weights": tmp_path / "m.safetensors", "replay": tmp_path / "old.xyz"},
+        "run": {"out": tmp_path / "run"},
+    }
+    config = validate(values)
+    assert config.data.train == [str(tmp_path / "a.xyz")]
+    assert config.data.valid == [str(tmp_path / "b.xyz")]
+    assert config.pretraining.weights == str(tmp_path / "m.safetensors")
+    assert config.pretraining.replay == [str(tmp_path / "old.xyz")]
+    assert config.run.out == str(tmp_path / "run")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equishare.training.forecast import MARKS
+from equishare.training.forecast import FEWEST, MARKS
 from equishare.training.run_folder import RunFolder
 
 FORCES = "valid_forces_rmse"
@@ -22,7 +22,7 @@ FORCES = "valid_forces_rmse"
 def curve(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     """(fraction of the steps, lowest force error so far) of a run, the last one that of the weights it kept; None: it does not count."""
     rows = list(RunFolder(path).read_metrics())
-    if len(rows) < 12 or rows[-1].get(FORCES) is None:
+    if len(rows) < FEWEST or rows[-1].get(FORCES) is None:
         return None
     rates = [row["learning_rate"] for row in rows]
     if rates[-1] > 0.03 * max(rates):

@@ -22,6 +22,9 @@ class Mark:
 
 MARKS = (Mark(fraction=0.25, power=1.02, low=0.67, high=1.23), Mark(fraction=0.5, power=0.64, low=0.89, high=1.08))
 
+FEWEST = 12
+"""Validations of a whole run: of fewer nothing was learnt, and nothing is said."""
+
 
 @dataclass
 class Forecast:
@@ -51,6 +54,8 @@ class Forecast:
         for mark in MARKS:
             # one that comes late says less about the time that is left
             if before < mark.fraction <= fraction < mark.fraction + 0.1:
+                if len(self.seen) < mark.fraction * FEWEST:
+                    return None
                 early, now = self._lowest(mark.fraction / 2), self._lowest(fraction)
                 if early is None or now is None:
                     return None

@@ -47,7 +47,25 @@ def test_it_says_where_the_run_is_likely_to_end():
     progress = TrainingProgress(Console(file=file, width=80))
     row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3}
     with progress:
-        for progress.fraction, error in ((0.1, 0.2), (0.25, 0.1), (0.3, 0.05), (0.52, 0.05), (1.0, 0.04)):
+        for progress.fraction, error in (
+            (0.1, 0.3),
+            (0.12, 0.2),
+            (0.25, 0.1),
+            (0.3, 0.06),
+            (0.4, 0.05),
+            (0.52, 0.05),
+            (1.0, 0.04),
+        ):
             progress.on_row(row | {"valid_forces_rmse": error}, True)
     said = [line.partition("RMSE ")[2] for line in file.getvalue().splitlines() if "Likely" in line]
     assert said == ["33 to 60.7 meV/Å", "28.6 to 34.7 meV/Å"]
+
+
+def test_of_few_validations_it_says_nothing():
+    file = io.StringIO()
+    progress = TrainingProgress(Console(file=file, width=80))
+    row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3}
+    with progress:
+        for progress.fraction, error in ((0.12, 0.2), (0.25, 0.1), (0.5, 0.05), (1.0, 0.04)):
+            progress.on_row(row | {"valid_forces_rmse": error}, True)
+    assert "Likely" not in file.getvalue()

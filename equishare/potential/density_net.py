@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear, RadialBasis, SphericalHarmonics
+from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear, RadialBasis, Readout, SphericalHarmonics
 from equishare.nn.e3.density_conv import natural_irreps
 from equishare.nn.e3.folding import Foldable
 from equishare.potential.conditions import Conditions
@@ -98,16 +98,34 @@ class DensityNet(nn.Module):
         )
         self.conditions = Conditions(config) if config.conditions else None
 
-    def forward(self, ops: Operations, given: dict[str, Any] | None = None) -> tuple[list[Any], Any]:
-        """(features after each layer, γ), from the conditions `given` with each structure where there are any."""
+    def forward(
+        self, ops: Operations, readout: Readout, scale: float, given: dict[str, Any] | None = None
+    ) -> tuple[list[Any], Any, tuple[Any, Any]]:
+        """Features of the atoms, how bonded they are, and what is read of the last layer.
+
+        Args:
+            ops: The side to run on.
+            readout: Reads the last layer's part of the energy.
+            scale: Of that part.
+            given: Conditions of each structure, where there are any.
+
+        Returns:
+            (features after each layer, γ, (inputs of the readout, its numbers)).
+        """
         envelope = ops.edge_functions(self.basis.radial, self.harmonics.l_max)
         bonding = ops.saturate(ops.at_receivers(envelope))
         features = ops.embed(self.embedding.weight)
         table = self.embedding.weight if self.few_species else None
         found: list[Any] = []
-        for layer in cast(Iterable[DensityLayer], self.layers):
+        *layers, last = cast(Iterable[DensityLayer], self.layers)
+        for layer in layers:
             features, table = ops.layer(layer, features, table), None
             if self.conditions is not None and not found:
                 features = self.conditions(ops, features, bonding, given or {})
             found.append(features)
-        return found, bonding
+        if self.conditions is not None and not found:
+            features = self.conditions(ops, ops.layer(last, features, table), bonding, given or {})
+            inputs = ops.read_inputs(readout, features)
+            return [features], bonding, (inputs, ops.read(readout, inputs))
+        features, inputs, numbers = ops.last_layer(last, features, table, readout, scale * ops.plain(bonding))
+        return [*found, features], bonding, (inputs, numbers)

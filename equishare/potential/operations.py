@@ -80,6 +80,15 @@ class Operations(Protocol):
         """Run a layer for all atoms."""
         ...
 
+    def last_layer(
+        self, layer: "DensityLayer", features: Any, table: Tensor | None, readout: Readout, slope: Any
+    ) -> tuple[Any, Any, Any]:
+        """Run the layer that no other follows, and read a number of each atom: (features, inputs of the readout, numbers).
+
+        `slope` is the derivative of what `gradient` will be asked for by these numbers: a side may compute its part of it at once.
+        """
+        ...
+
     def scalars(self, features: Any) -> Any:
         """The invariant channels, ``[atoms, channels]``."""
         ...

@@ -196,8 +196,8 @@ class Potential(nn.Module):
         """The energy of each atom, and what it is made of."""
         constants = self.statistics
         repulsion = None if self.repulsion is None else ops.repel(self.repulsion)
-        features, bonding = self.net(ops, given.conditions)
-        node, inputs = self.energy(ops, features)
+        features, bonding, last = self.net(ops, self.energy.last, constants.scale, given.conditions)
+        node, inputs = self.energy(ops, features, last)
         node = bonding * (ops.of_species(constants.shift) + constants.scale * node)
         node = node if repulsion is None else node + repulsion
         charges = None

@@ -81,6 +81,13 @@ class TorchOperations:
     def layer(self, layer: "DensityLayer", features: Tensor, table: Tensor | None) -> Tensor:
         return layer(self, features, table)
 
+    def last_layer(
+        self, layer: "DensityLayer", features: Tensor, table: Tensor | None, readout: Readout, slope: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        found = layer(self, features, table)
+        inputs = self.read_inputs(readout, found)
+        return found, inputs, self.read(readout, inputs)
+
     def skip(self, layer: "DensityLayer", features: Tensor) -> Tensor:
         kept = layer.skip(features) * layer.species_scale.index_select(0, self.species).unsqueeze(1)
         missing = layer.dim_out - kept.shape[1]

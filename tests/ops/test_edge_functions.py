@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equishare.nn import backend
-from equishare.ops.edge_functions.operation import edge_functions
+from equishare.ops.edge_functions.operation import EdgeSweeps, edge_functions
 from equishare.ops.edge_functions.torch import Radial
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -50,6 +50,16 @@ def test_values_and_derivatives(seed, edges, l_max, n_basis, power, decay_length
     # where two atoms nearly coincide directions turn fast, and float32 rounds them before the layers see them
     near = vectors.norm(dim=1, keepdim=True).clamp(max=1.0) ** (2 if dtype == torch.float32 else 1)
     assert close(found * near, expected * near, dtype)
+    # dynamics evaluate the same without slopes in between, and add to what is there
+    sweeps, arrays = EdgeSweeps(radial, l_max), vectors.numpy()
+    values = *sweeps.values(arrays), sweeps.envelope(arrays)
+    order = compiled[0], compiled[2], compiled[1]
+    assert all(close(torch.from_numpy(a), b, dtype) for a, b in zip(values, order, strict=True))
+    of_basis, of_envelope, of_harmonics = (weight.numpy() for weight in weights)
+    out = torch.ones_like(vectors)
+    sweeps.gradient(arrays, of_basis, of_harmonics, out.numpy())
+    sweeps.envelope_gradient(arrays, of_envelope, out.numpy())
+    assert close((out - 1) * near, expected * near, dtype)
 
 
 def test_a_loss_on_forces_has_the_same_gradient():

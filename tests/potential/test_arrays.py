@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from ase.build import bulk, molecule
 
 from equishare.nn import backend
 from equishare.potential import Committee, ModelConfig, Potential, Statistics, UnknownSpeciesError, collate
-from equishare.potential.arrays import ArrayPotential, Structure
+from equishare.potential.arrays import ArrayPotential, Structure, blocks
 from equishare.potential.arrays.tape import Node
 from equishare.potential.graph import from_atoms
 
@@ -86,6 +87,40 @@ def test_equals_the_potential(config, dtype, tolerance):
         for name, values in row.items():
             error, size = np.abs(np.subtract(found[name], values)).max(), np.abs(values).max()
             assert error <= 30 * tolerance * (1 + size), name
+
+
+@pytest.mark.parametrize("config", [{}, {"layers": 1}, {"layers": 3}, {"body_order": 2}, {"body_order": 5}], ids=str)
+@pytest.mark.parametrize("kept", [0, 40_000, 2**32], ids=["nothing", "some blocks", "everything"])
+def test_blocks_and_what_they_keep_do_not_matter(config, kept, monkeypatch):
+    model, atoms = potential(**config), crystal((2, 1, 1))
+    (expected,) = model.predict([atoms], stress=True)
+    monkeypatch.setattr(blocks, "BYTES", 1)  # eight atoms each
+    monkeypatch.setattr(blocks, "KEPT_BYTES", kept)
+    found = ArrayPotential(model)(structure(atoms), stress=True)
+    assert found.node_energy == pytest.approx(expected["energies"], rel=1e-13)
+    assert found.forces == pytest.approx(expected["forces"], abs=1e-12)
+    assert found.stress[0] == pytest.approx(expected["stress"], abs=1e-13)
+
+
+@pytest.mark.parametrize(("kept", "most"), [(2**32, 22_000), (0, 9_000)], ids=["all that helps", "nothing"])
+def test_memory_of_an_atom(kept, most, monkeypatch):
+    """Of energy and forces, beyond the pairs that are given: bytes that each more atom takes."""
+    model = Potential(ModelConfig(), {"Na": 0.0, "Cl": 0.0}).eval().requires_grad_(False)
+    monkeypatch.setattr(blocks, "BYTES", 2**18)
+    monkeypatch.setattr(blocks, "KEPT_BYTES", kept)
+    arrays, peaks = ArrayPotential(model), []
+    for repeat in (2, 4):
+        atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True).repeat((repeat, 4, 4))
+        graph = from_atoms(atoms, model.cutoff)
+        given = Structure(atoms.numbers, graph.edge_vectors().numpy(), *graph.edge_index.numpy())
+        arrays(given)
+        tracemalloc.start()
+        try:
+            arrays(given)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert 4_000 < (peaks[1] - peaks[0]) / 256 < most
 
 
 def test_conditions_on_arrays():

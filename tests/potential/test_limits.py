@@ -71,7 +71,7 @@ def test_edges_beyond_the_cutoff_give_exactly_zero(potential, crystal):
     assert 0 < int(beyond.sum()) < len(beyond)
     edges = Edges(graph.edge_index, len(crystal))
     ops = TorchOperations(vectors, potential.species_index(graph.numbers), edges, graph.batch, n_graphs=1)
-    features, bonding = potential.net(ops)
+    features, bonding, _ = potential.net(ops, potential.energy.last, 1.0)
     (gradient,) = torch.autograd.grad(sum(out.sum() for out in (*features, bonding)), vectors)
     assert not gradient[beyond].any()
     assert gradient[~beyond].any()

@@ -67,24 +67,59 @@ def edge_sweep(
     edges, n, components = len(vectors), radial.n_basis, (l_max + 1) ** 2
     shapes = (edges, n), (edges, n), (edges,), (edges,), (edges, components), (edges, components, 3), (edges, 3)
     basis, d_basis, envelope, d_envelope, y, dy, direction = found = [np.empty(s, vectors.dtype) for s in shapes]
-    falloff = -1.0 if radial.decay_length is None else radial.decay_length**-2
     run_ranges(
         *(loops.forward, atom_ranges(edges, 50 * edges * components), vectors),
-        *(float(radial.cutoff), radial.power, falloff, *_couplings(l_max), *found),
+        *(float(radial.cutoff), radial.power, _falloff(radial), *_couplings(l_max), *found),
     )
     return (basis, envelope, y), (d_basis, d_envelope, dy, direction)
 
 
-def edge_gradient(
-    slopes: tuple[np.ndarray, ...], basis: np.ndarray, envelope: np.ndarray, harmonics: np.ndarray
-) -> Float[np.ndarray, "edges 3"]:
-    """Derivative by the vectors, from those by the functions."""
-    from equishare.ops.edge_functions import numba as loops
+class EdgeSweeps:
+    """Radial functions, envelope and harmonics of edges, and their derivatives, each where it is needed: nothing is kept in between.
 
-    out = np.empty((len(basis), 3), basis.dtype)
-    ranges = atom_ranges(len(basis), 5 * harmonics.size)
-    run_ranges(loops.backward, ranges, basis, envelope, harmonics, *slopes, out)
-    return out
+    The numbers of `edge_sweep`. Derivatives are added to ``out[edges, 3]``.
+
+    Args:
+        radial: The radial functions.
+        l_max: Highest degree of the harmonics.
+    """
+
+    def __init__(self, radial: Radial, l_max: int) -> None:
+        self._cutoff = float(radial.cutoff), radial.power
+        self._shape = *self._cutoff, _falloff(radial), *_couplings(l_max)
+        self.columns = radial.n_basis, (l_max + 1) ** 2
+
+    def values(self, vectors: Float[np.ndarray, "edges 3"]) -> tuple[np.ndarray, np.ndarray]:
+        """(radial functions, harmonics)."""
+        from equishare.ops.edge_functions import numba as loops
+
+        basis, harmonics = (np.empty((len(vectors), n), vectors.dtype) for n in self.columns)
+        loops.values(0, len(vectors), vectors, *self._shape, basis, harmonics)
+        return basis, harmonics
+
+    def gradient(self, vectors: np.ndarray, of_basis: np.ndarray, of_harmonics: np.ndarray, out: np.ndarray) -> None:
+        """Derivative by the vectors, from those by radial functions and harmonics."""
+        from equishare.ops.edge_functions import numba as loops
+
+        loops.gradient(0, len(vectors), vectors, *self._shape, of_basis, of_harmonics, out)
+
+    def envelope(self, vectors: Float[np.ndarray, "edges 3"]) -> Float[np.ndarray, "edges"]:
+        """The envelope."""
+        from equishare.ops.edge_functions import numba as loops
+
+        out = np.empty(len(vectors), vectors.dtype)
+        loops.envelope(0, len(vectors), vectors, *self._cutoff, out)
+        return out
+
+    def envelope_gradient(self, vectors: np.ndarray, of_envelope: np.ndarray, out: np.ndarray) -> None:
+        """Derivative by the vectors, from that by the envelope."""
+        from equishare.ops.edge_functions import numba as loops
+
+        loops.envelope_gradient(0, len(vectors), vectors, *self._cutoff, of_envelope, out)
+
+
+def _falloff(radial: Radial) -> float:
+    return -1.0 if radial.decay_length is None else radial.decay_length**-2
 
 
 class _EdgeFunctions(torch.autograd.Function):

@@ -15,27 +15,47 @@ if TYPE_CHECKING:
 
 
 class Rows:
-    """Features ``[(l, m), atom, channel]`` of a block's atoms, which begin at `start`, and their gradient."""
+    """Features ``[(l, m), atom, channel]`` of a block's atoms, computed when they are first asked for, and their gradient.
 
-    __slots__ = ("grad", "start", "value")
+    `start` is the row at which the block's atoms begin; `is_factor` says whether the way back of a product asks for the value.
+    """
 
-    def __init__(self, value: np.ndarray, start: int = 0, grad: np.ndarray | None = None) -> None:
-        self.value, self.start, self.grad = value, start, grad
+    __slots__ = ("_compute", "_value", "grad", "is_factor", "shape", "start")
 
-    def own_grad(self) -> np.ndarray:
+    def __init__(self, shape: tuple[int, ...], compute: Callable[[], np.ndarray] | None, start: int = 0) -> None:
+        self.shape, self.start, self._compute = shape, start, compute
+        self.grad: np.ndarray | None = None
+        self._value: np.ndarray | None = None
+        self.is_factor = False
+
+    @property
+    def value(self) -> np.ndarray:
+        """The features."""
+        if self._value is None:
+            if self._compute is None:
+                raise RuntimeError("features were let go of that are asked for again")
+            self._value, self._compute = self._compute(), None
+        return self._value
+
+    def settle(self) -> None:
+        """Let go of a value that no way back asks for."""
+        if not self.is_factor:
+            self._value = self._compute = None
+
+    def own_grad(self, dtype: np.dtype) -> np.ndarray:
         """The gradient, to add to."""
         if self.grad is None:
-            self.grad = np.zeros(self.value.shape, self.value.dtype)
+            self.grad = np.zeros(self.shape, dtype)
         return self.grad
 
 
 class Gradients(NamedTuple):
-    """Where the steps back of a layer read and write, of all atoms and edges."""
+    """Where the steps back of a layer read and write, of all atoms and edges; `more`: another layer's steps follow."""
 
     out: np.ndarray
     features: np.ndarray
-    basis: np.ndarray
-    harmonics: np.ndarray
+    vectors: np.ndarray
+    more: bool
 
 
 class BlockOperations:
@@ -44,29 +64,35 @@ class BlockOperations:
     Args:
         weights: Of the potential.
         block: Atoms and edges.
-        out: The layer's features of all atoms.
+        out: The layer's features of all atoms; None where they are known already, and `gradient` alone is asked for.
     """
 
-    def __init__(self, weights: Weights, block: Block, out: np.ndarray) -> None:
+    def __init__(self, weights: Weights, block: Block, out: np.ndarray | None) -> None:
         self.weights, self.block, self.out = weights, block, out
         self._steps: list[Callable[[Gradients], None]] = []
         self._made: list[Rows] = []
 
+    def settle(self) -> None:
+        """Let go of what `gradient` does not need."""
+        for rows in self._made:
+            rows.settle()
+        self.block.settle()
+
     def gradient(self, given: Gradients) -> None:
-        """Add the derivatives by features and edges to the arrays given."""
-        self._last.grad = given.out
+        """Add the derivatives by features and vectors to the arrays given."""
         for step in reversed(self._steps):
             step(given)
         for rows in self._made:
             rows.grad = None
+        self.block.settle()
 
     def skip(self, layer: "DensityLayer", features: np.ndarray) -> Rows:
-        first, n, atoms = self.block.first, self.block.n_atoms, self.block.atoms
+        first, n, atoms, out = self.block.first, self.block.n_atoms, self.block.atoms, self.out
         weight, scale = self.weights.linear(layer.skip), self.weights.array(layer.species_scale)[self.block.species]
         dim = len(weight.matrix)
-        weight.value(n, features, self.out, first, first)
-        self.out[:dim, atoms] *= scale
-        self._last = Rows(self.out, first)
+        if out is not None:
+            weight.value(n, features, out, first, first)
+            out[:dim, atoms] *= scale
 
         # steps do not know of this object: a circle of references would keep the arrays
         def back(given: Gradients) -> None:
@@ -75,16 +101,15 @@ class BlockOperations:
                 weight.gradient(n, grad, given.features, 0, first, add=True)
 
         self._steps.append(back)
-        return self._last
+        return Rows((), None, first)
 
     def density(self, layer: "DensityLayer", features: np.ndarray, table: Tensor | None) -> Rows:
         density, block = self.weights.density(layer, table), self.block
-        value, radial = density.value(block, features)
-        out, factors = self._rows(value), (features, radial)
+        out = self._rows(density.dim, features, lambda: density.value(block, features))
 
         def back(given: Gradients) -> None:
-            of_edges = given.basis[block.edges], given.harmonics[block.edges]
-            density.gradient(block, factors, out.own_grad(), given.features, of_edges)
+            of_functions = density.gradient(block, features, out.own_grad(features.dtype), given.features)
+            block.gather(of_functions, given.vectors, given.more)
 
         self._steps.append(back)
         return out
@@ -92,14 +117,15 @@ class BlockOperations:
     def product(self, layer: ChannelProduct, left: Rows, right: Rows | None = None) -> Rows:
         product, block = self.weights.product(layer), self.block
         second = left if right is None else right
-        out = self._rows(product.value(block, left.value, second.value))
+        left.is_factor = second.is_factor = True
+        out = self._rows(product.dim, left.value, lambda: product.value(block, left.value, second.value))
 
         def back(given: Gradients) -> None:
+            factors, dtype = (left.value, second.value), left.value.dtype
             # gradients of a feature's two roles may not overlap
-            of_right = np.zeros(left.value.shape, left.value.dtype) if right is None else right.own_grad()
-            factors = left.value, second.value
-            of_left = left.own_grad()
-            product.gradient(block, out.own_grad(), factors, (of_left, of_right))
+            of_right = np.zeros(left.shape, dtype) if right is None else right.own_grad(dtype)
+            of_left = left.own_grad(dtype)
+            product.gradient(block, out.own_grad(dtype), factors, (of_left, of_right))
             if right is None:
                 of_left += of_right
 
@@ -108,15 +134,17 @@ class BlockOperations:
 
     def linear(self, layer: IrrepsLinear, features: Rows, onto: Rows) -> Rows:
         weight, n = self.weights.linear(layer), self.block.n_atoms
-        weight.value(n, features.value, onto.value, features.start, onto.start, add=True)
+        if self.out is not None:
+            weight.value(n, features.value, self.out, features.start, onto.start, add=True)
 
         def back(given: Gradients) -> None:
             add = features.grad is not None  # writing is faster
-            weight.gradient(n, onto.own_grad(), features.own_grad(), onto.start, features.start, add)
+            grad = features.own_grad(given.out.dtype)
+            weight.gradient(n, given.out, grad, onto.start, features.start, add)
 
         self._steps.append(back)
         return onto
 
-    def _rows(self, value: np.ndarray) -> Rows:
-        self._made.append(Rows(value))
+    def _rows(self, dim: int, like: np.ndarray, compute: Callable[[], np.ndarray]) -> Rows:
+        self._made.append(Rows((dim, self.block.n_atoms, like.shape[2]), compute))
         return self._made[-1]

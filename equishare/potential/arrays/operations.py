@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from equishare.nn import Edges, Readout
 from equishare.ops.atom_sum import numba as atom_sum
-from equishare.ops.edge_functions.operation import edge_gradient, edge_sweep
+from equishare.ops.edge_functions.operation import EdgeSweeps
 from equishare.ops.edge_functions.torch import Radial
-from equishare.ops.threads import run_parts
-from equishare.potential.arrays.blocks import Block, blocks
-from equishare.potential.arrays.layer import BlockOperations, Gradients
+from equishare.potential.arrays.layers import Layers
 from equishare.potential.arrays.tape import Node, Tape
 from equishare.potential.arrays.weights import Weights
 
@@ -49,6 +47,7 @@ class ArrayOperations:
         ends: (sender, receiver) of each edge; ghosts receive none.
         n_atoms: Atoms that count: those before the ghosts.
         exchange: Between layers, where there are ghosts.
+        derives: Whether `gradient` will be asked for once, with the slopes that `last_layer` is told.
     """
 
     n_graphs = 1
@@ -61,13 +60,14 @@ class ArrayOperations:
         ends: tuple[np.ndarray, np.ndarray],
         n_atoms: int,
         exchange: Exchange | None = None,
+        derives: bool = False,
     ) -> None:
         self.weights, self.species, self.n_atoms, self.exchange = weights, species, n_atoms, exchange
+        self.derives = derives
         self.sender, self.receiver = ends
         self.tape = Tape()
         self.vectors = Node(vectors, self.tape)
         self._seen = self.vectors
-        self._parts: list[list[Block]] | None = None
 
     def repel(self, repulsion: "ZBL") -> Node | None:
         vectors, species = self.vectors.value, self.species
@@ -96,57 +96,32 @@ class ArrayOperations:
         raise NotImplementedError("forces beyond the cutoff are computed on tensors only")
 
     def edge_functions(self, radial: Radial, l_max: int) -> Node:
-        seen = self._seen
-        (basis, envelope, harmonics), slopes = edge_sweep(seen.value, radial, l_max)
-        self._basis, self._harmonics = Node(basis, self.tape), Node(harmonics, self.tape)
-
-        functions = self._basis, Node(envelope, self.tape), self._harmonics
-
-        def back() -> None:
-            if any(node.grad is not None for node in functions):
-                seen.add_grad(edge_gradient(slopes, *(node.own_grad() for node in functions)))
-                for node in functions:
-                    node.grad = None
-
-        self.tape.steps.append((None, back))  # of several nodes
-        return functions[1]
+        seen, sweeps = self._seen, EdgeSweeps(radial, l_max)
+        ends = self.sender, self.receiver
+        self._layers = Layers(
+            *(self.weights, seen, sweeps, self.species, ends), n_atoms=self.n_atoms, exchange=self.exchange
+        )
+        return self.tape.node(
+            sweeps.envelope(seen.value), lambda grad: sweeps.envelope_gradient(seen.value, grad, seen.own_grad())
+        )
 
     def embed(self, table: Tensor) -> Node:
         return Node(self.weights.array(table)[self.species][None], self.tape)
 
     def layer(self, layer: "DensityLayer", features: Node, table: Tensor | None) -> Node:
-        channels = features.value.shape[2]
-        if self._parts is None:
-            edges = self.sender, self.receiver, self._basis.value, self._harmonics.value
-            self._parts = blocks(self.species, *edges, n_atoms=self.n_atoms, channels=channels)
-        out = np.zeros((layer.dim_out, len(self.species), channels), features.value.dtype)
-        parts = [[BlockOperations(self.weights, block, out) for block in part] for part in self._parts]
+        return self._layers.run(layer, features, table, gathers=self.derives)
 
-        def run(part: list[BlockOperations]) -> None:
-            for ops in part:
-                layer(ops, features.value, table)
+    def last_layer(
+        self, layer: "DensityLayer", features: Node, table: Tensor | None, readout: Readout, slope: np.ndarray
+    ) -> tuple[Node, Node, Node]:
+        def read(scalars: Node) -> tuple[Node, Node]:
+            inputs = self._inputs(readout, scalars)
+            return inputs, self.read(readout, inputs)
 
-        run_parts(run, [(part,) for part in parts])
-        if self.exchange is not None:
-            self.exchange.forward(out)
-
-        def back(grad: np.ndarray) -> None:
-            if self.exchange is not None:
-                self.exchange.reverse(grad)
-            # senders are anyone's: each thread has a sum of its own; an embedding is a constant
-            shape = (0, 0, 0) if table is not None else features.value.shape
-            own = [np.zeros(shape, grad.dtype) for _ in parts]
-            of_basis, of_harmonics = self._basis.own_grad(), self._harmonics.own_grad()
-
-            def run(part: list[BlockOperations], of_features: np.ndarray) -> None:
-                for ops in part:
-                    ops.gradient(Gradients(grad, of_features, of_basis, of_harmonics))
-
-            run_parts(run, list(zip(parts, own, strict=True)))
-            if table is None:
-                features.add_grad(sum(own[1:], start=own[0]))
-
-        return self.tape.node(out, back)
+        if self.derives:
+            return self._layers.run_last(layer, features, table, read, n_inputs=readout.n_inputs, slope=slope)
+        found = self.layer(layer, features, table)
+        return found, *read(self.scalars(found))
 
     def scalars(self, features: Node) -> Node:
         def back(grad: np.ndarray) -> None:
@@ -178,13 +153,13 @@ class ArrayOperations:
                 features.own_grad()[components, : self.n_atoms] += grad.transpose(1, 0, 2)
 
             return self.tape.node(value, back)
-        scalars = self.scalars(features)
-        if not isinstance(readout.read, nn.Sequential):
-            return scalars
-        return self._hidden(scalars, cast(nn.Linear, readout.read[0]))
+        return self._inputs(readout, self.scalars(features))
 
-    def _hidden(self, rows: Node, layer: nn.Linear) -> Node:
-        """silu(W x + b)."""
+    def _inputs(self, readout: Readout, rows: Node) -> Node:
+        """silu(W x + b) where there is a hidden layer."""
+        if not isinstance(readout.read, nn.Sequential):
+            return rows
+        layer = cast(nn.Linear, readout.read[0])
         weight, n, given = self.weights.matrix(layer), len(rows.value), rows.value[None]
         x = np.empty((1, n, layer.out_features), given.dtype)
         weight.value(n, given, x)

@@ -92,6 +92,7 @@ class ArrayPotential:
             ends=(sender, receiver),
             n_atoms=n_atoms,
             exchange=self.exchange,
+            derives=(forces or stress) and not (forces_uncertainty and self.potential.committee is not None),
         )
         try:
             return self.potential.evaluate(ops, self._given(structure, n_atoms), forces, stress, forces_uncertainty)

@@ -54,6 +54,13 @@ class Node:
         """Add to the gradient; the array is not written to afterwards."""
         self.grad = grad if self.grad is None else self.grad + grad
 
+    def add_grads(self, grads: list[np.ndarray]) -> None:
+        """Add arrays to the gradient, which need no memory: the first is written to."""
+        first, *others = grads
+        for more in (*others, *([] if self.grad is None else [self.grad])):
+            first += more
+        self.grad = first
+
     def own_grad(self) -> np.ndarray:
         """The gradient as an array of the node's own that may be written to."""
         if self.grad is None:

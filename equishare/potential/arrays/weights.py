@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from equishare.nn import ChannelProduct, DensityConv, IrrepsLinear
 from equishare.ops.channel_product import numba as product
 from equishare.ops.components import component_degrees
-from equishare.ops.edge_sum import numba as edge_sum
 from equishare.ops.edge_sum.operation import sweeps
 from equishare.ops.linear import numba as linear
+from equishare.ops.radial_sum import numba as radial_sum
 from equishare.ops.species_sum import numba as species_sum
 from equishare.potential.arrays.blocks import Block
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from equishare.potential.density_net import DensityLayer
 
 Made = TypeVar("Made")
-# features, and the edges' radial functions where they were kept
-Factors = tuple[np.ndarray, np.ndarray | None]
 
 
 class Linear:
@@ -81,46 +79,32 @@ class Density:
         self.dim = len(self.mix.matrix)
         self.sweeps = sweeps(self.dim)
 
-    def value(self, block: Block, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The density of a block's atoms, and what `gradient` is faster with: the radial functions.
-
-        They are the largest array by far, and kept for a block that is alone: of others they are computed twice.
-        """
-        radial = self._of_edges(block, features)
-        unmixed, mixed = np.empty((2, self.dim, block.n_atoms, features.shape[2]), features.dtype)
-        factors = radial, features[0], features[1:], block.harmonics
-        edge_sum.forward(0, block.n_atoms, *factors, self.sweeps, block.sender, block.order, block.starts, unmixed)
+    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
+        """The density of a block's atoms."""
+        basis, harmonics = block.functions()
+        shape = self.dim, block.n_atoms, features.shape[2]
+        unmixed, mixed = np.empty(shape, features.dtype), np.empty(shape, features.dtype)
+        radial_sum.forward(
+            *(0, block.n_atoms, basis, self.radial.there, self.radial.matrix, features[0], features[1:], harmonics),
+            *(self.sweeps, block.sender, block.starts, unmixed),
+        )
         self.mix.value(block.n_atoms, unmixed, mixed)
-        return mixed, radial if block.is_alone else None
+        return mixed
 
     def gradient(
-        self,
-        block: Block,
-        factors: Factors,
-        grad: np.ndarray,
-        of_features: np.ndarray,
-        of_edges: tuple[np.ndarray, ...],
-    ) -> None:
-        """Add the derivatives by the senders' features and the edges' functions."""
-        (features, radial), (of_basis, of_harmonics) = factors, of_edges
+        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Add the derivative by the senders' features; return those by the edges' functions."""
+        basis, harmonics = block.functions()
         unmixed = np.empty_like(grad)
         self.mix.gradient(block.n_atoms, grad, unmixed)
-        radial = self._of_edges(block, features) if radial is None else radial
-        of_radial, of_y = np.empty_like(radial), np.empty_like(of_harmonics)
-        edge_sum.backward(
-            *(0, block.n_atoms, unmixed, radial, features[0], features[1:], block.harmonics, self.sweeps),
-            *(block.sender, block.order, block.starts, of_radial, of_y, of_features[0], of_features[1:]),
+        of_basis, of_harmonics = np.empty_like(basis), np.empty_like(harmonics)
+        radial_sum.backward(
+            *(0, block.n_atoms, unmixed, basis, self.radial.there, self.radial.back, self.radial.matrix),
+            *(features[0], features[1:], harmonics, self.sweeps, block.sender, block.starts),
+            *(of_basis, of_harmonics, of_features[0], of_features[1:]),
         )
-        rows = of_radial.reshape(1, len(radial), self.radial.back.shape[1])
-        self.radial.gradient(len(radial), rows, of_basis[None], add=True)
-        of_harmonics += of_y
-
-    def _of_edges(self, block: Block, features: np.ndarray) -> np.ndarray:
-        """The radial functions of each edge."""
-        radial = np.empty((1, len(block.sender), self.radial.there.shape[2]), features.dtype)
-        self.radial.value(len(block.sender), block.basis[None], radial)
-        channels = features.shape[2]
-        return radial.reshape(len(block.sender), radial.shape[2] // channels, channels)
+        return of_basis, of_harmonics
 
 
 class DensityOfSpecies:
@@ -132,32 +116,30 @@ class DensityOfSpecies:
         # one of each degree: components share theirs
         self.weight = Linear(weight[np.unique(component_degrees(self.dim), return_index=True)[1]], self.dim)
 
-    def value(self, block: Block, features: np.ndarray) -> tuple[np.ndarray, None]:
+    def value(self, block: Block, features: np.ndarray) -> np.ndarray:
         """The density of a block's atoms."""
+        functions = block.functions()
         out = np.empty((self.dim, block.n_atoms, features.shape[2]), features.dtype)
         sums = np.zeros((self.dim, block.n_atoms, self.weight.there.shape[1]), features.dtype)
-        edges = block.basis, block.harmonics, self._slot(block), block.starts
-        species_sum.forward(0, block.n_atoms, *edges, sums)
+        species_sum.forward(0, block.n_atoms, *functions, _slot(block, functions[0]), block.starts, sums)
         self.weight.value(block.n_atoms, sums, out)
-        return out, None
+        return out
 
     def gradient(
-        self,
-        block: Block,
-        factors: Factors,
-        grad: np.ndarray,
-        of_features: np.ndarray,
-        of_edges: tuple[np.ndarray, ...],
-    ) -> None:
+        self, block: Block, features: np.ndarray, grad: np.ndarray, of_features: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """As `Density`; the features are constants."""
+        basis, harmonics = block.functions()
         of_sums = np.empty((self.dim, block.n_atoms, self.weight.there.shape[1]), grad.dtype)
         self.weight.gradient(block.n_atoms, grad, of_sums)
-        edges = block.basis, block.harmonics, self._slot(block), block.starts
-        species_sum.backward(0, block.n_atoms, of_sums, *edges, *of_edges)
+        found = np.zeros_like(basis), np.zeros_like(harmonics)
+        species_sum.backward(0, block.n_atoms, of_sums, basis, harmonics, _slot(block, basis), block.starts, *found)
+        return found
 
-    def _slot(self, block: Block) -> np.ndarray:
-        """Where the functions of each edge go."""
-        return block.neighbour * block.basis.shape[1]
+
+def _slot(block: Block, basis: np.ndarray) -> np.ndarray:
+    """Where the functions of each edge go."""
+    return block.neighbour * basis.shape[1]
 
 
 class Weights:

@@ -41,9 +41,15 @@ class EnergyHead(nn.Module):
         """How many numbers the last linear maps of all readouts read of an atom."""
         return sum(width or config.channels for width in cls.hidden(config))
 
-    def forward(self, ops: Operations, features: list[Any]) -> tuple[Any, list[Any]]:
-        """(energies, inputs of the last linear map of each readout)."""
-        readouts = cast(list[Readout], list(self.readouts))
-        inputs = [ops.read_inputs(readout, found) for readout, found in zip(readouts, features, strict=True)]
-        first, *others = (ops.read(readout, each) for readout, each in zip(readouts, inputs, strict=True))
-        return sum(others, start=first), inputs
+    def forward(self, ops: Operations, features: list[Any], last: tuple[Any, Any]) -> tuple[Any, list[Any]]:
+        """(energies, inputs of the last linear map of each readout); `last` is what was read of the last layer."""
+        readouts = cast(list[Readout], list(self.readouts)[:-1])
+        inputs = [ops.read_inputs(readout, found) for readout, found in zip(readouts, features[:-1], strict=True)]
+        numbers = [ops.read(readout, each) for readout, each in zip(readouts, inputs, strict=True)]
+        first, *others = *numbers, last[1]
+        return sum(others, start=first), [*inputs, last[0]]
+
+    @property
+    def last(self) -> Readout:
+        """What reads the last layer."""
+        return cast(Readout, self.readouts[-1])

@@ -96,6 +96,7 @@ class DomainPotential:
             species=self._species[np.maximum(domain.species, 0)],
             ends=(domain.sender, domain.receiver),
             exchange=exchange,
+            derives=domain.moments is None and domain.forces_uncertainty is None,
         )
         try:
             with torch.no_grad():

@@ -98,6 +98,10 @@ void PairEquishare::list_edges() {
   sender.clear(), receiver.clear(), vectors.clear();
   std::vector<int> rows(list->ilist, list->ilist + list->inum);
   std::sort(rows.begin(), rows.end());
+  // what is reserved and not written to takes no memory; growing by doubling would
+  size_t listed = 0;
+  for (const int i : rows) listed += list->numneigh[i];
+  sender.reserve(listed), receiver.reserve(listed), vectors.reserve(3 * listed);
   for (const int i : rows) {
     if (species[i] < 0) continue;
     for (int k = 0; k < list->numneigh[i]; ++k) {

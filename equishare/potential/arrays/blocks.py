@@ -11,7 +11,7 @@ from equishare.ops.threads import atom_ranges
 # Bytes that a block's densities, products and edges' functions take: more leave the caches, fewer pay for the calls of a block
 BYTES = 6 * 2**20
 # Bytes of what the way back needs, which blocks keep; what more blocks need is computed twice: a million atoms fit in 20 GB
-KEPT_BYTES = 4 * 2**30
+KEPT_BYTES = 2**30
 
 
 @dataclass(slots=True, eq=False)

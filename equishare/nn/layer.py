@@ -57,6 +57,12 @@ def require_whole(least: int = 1, **numbers: object) -> None:
             raise LayerError(f"{name}: a whole number from {least} up expected, got {n!r}")
 
 
+def require_floats(x: Tensor, who: str) -> None:
+    """Raise LayerError for numbers that no layer computes with, such as the bytes of an image."""
+    if not x.is_floating_point():
+        raise LayerError(f"{who}: floating-point numbers expected, got {x.dtype}: convert them, as by x.float()")
+
+
 class EquivarianceError(LayerError):
     """A layer cannot keep the symmetry that it was asked to keep."""
 
@@ -221,6 +227,7 @@ class FieldLayer(Layer):
             raise LayerError(
                 f"{type(self).__name__}: an input [..., {self.in_channels}] expected for {self.rep_in}, got {list(x.shape)}"
             )
+        require_floats(x, type(self).__name__)
 
     def _check_channels(self, x: Tensor, dimension: int | None = None) -> None:
         """Raise LayerError unless x is [batch, channels, *space] with the channels of ``rep_in``."""
@@ -230,6 +237,7 @@ class FieldLayer(Layer):
                 f"{type(self).__name__}: an input [batch, {self.in_channels}, {space}] expected "
                 f"for {self.rep_in}, got {list(x.shape)}"
             )
+        require_floats(x, type(self).__name__)
 
 
 def plain(module: nn.Module) -> nn.Module:

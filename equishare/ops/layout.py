@@ -172,10 +172,12 @@ def check_features(features: Tensor, layout: Layout, name: str = "features") -> 
     """Compare a feature tensor with its layout.
 
     Raises:
-        LayerError: if the shape is not ``[atoms, layout.dim, layout.channels]``.
+        LayerError: if the shape is not ``[atoms, layout.dim, layout.channels]``, or the numbers are no floating-point ones.
     """
     if features.ndim != 3 or features.shape[1:] != (layout.dim, layout.channels):
         raise LayerError(
             f"expected {name} of shape [atoms, {layout.dim}, {layout.channels}] for irreps {layout.irreps}, "
             f"got {list(features.shape)}"
         )
+    if not features.is_floating_point():
+        raise LayerError(f"expected floating-point {name}, got {features.dtype}: convert them, as by features.float()")

@@ -259,3 +259,15 @@ def check_wrong_shapes(case, layer, inputs):
         for error in refusals:
             told = "expected" in str(error) or "edge_index names" in str(error)
             assert told or isinstance(error, nn.EquivarianceError), error
+
+
+def check_wrong_types(case, layer, inputs):
+    """Numbers that are no floating-point ones, such as the bytes of an image, are told."""
+    for k, x in enumerate(inputs):
+        for kind in (torch.uint8, torch.int64, torch.complex64) if x.is_floating_point() else (torch.float32,):
+            told = "nothing"
+            try:
+                layer(*inputs[:k], x.to(kind), *inputs[k + 1 :])
+            except EquishareError as error:
+                told = str(error)
+            assert "expected" in told or "edge_index" in told, f"input {k} as {kind}: {told}"

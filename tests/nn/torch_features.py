@@ -243,44 +243,25 @@ CASES: dict[str, Case] = {
     "VectorFieldActivation": Case(lambda: nn.VectorFieldActivation(2, C4.regular()), plain(8, 5, 5)),
 }
 
-FEATURES = [
-    "state_dict",
-    "pickle",
-    "deepcopy",
-    "float64",
-    "bfloat16",
-    "float16",
-    "AMP",
-    "compile",
-    "export",
-    "ONNX",
-    "meta",
-    "reset",
-    "frozen",
-    "strides",
-    "vmap",
-    "ensemble",
-    "jvp",
-    "per-sample gradients",
-    "double backward",
-    "Hessian",
-    "channels_last",
-    "DDP",
-    "replicas",
-    "empty batch",
-    "wrong shapes",
-]
+FEATURES = (
+    *("state_dict", "pickle", "deepcopy", "float64", "bfloat16", "float16", "AMP", "compile", "export", "ONNX", "meta"),
+    *("reset", "frozen", "strides", "vmap", "ensemble", "jvp", "per-sample gradients", "double backward", "Hessian"),
+    *("channels_last", "DDP", "replicas", "empty batch", "wrong shapes", "wrong types"),
+)
 
 SLOW = {"compile", "export", "ONNX", "DDP"}
 
 # (layer, feature) -> why not
-OWN_BLOCK = "what shapes fit is the business of the module that it is given"
+OWN_BLOCK = "what fits is the business of the module that it is given"
 NO_LSTM_RULE = "torch has no batching rule for its LSTM kernel, that of `nn.LSTM` too"
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "wrong shapes"): OWN_BLOCK,
     ("Iterated", "wrong shapes"): OWN_BLOCK,
+    ("Equilibrium", "wrong types"): OWN_BLOCK,
+    ("Iterated", "wrong types"): OWN_BLOCK,
+    ("Siamese", "wrong types"): OWN_BLOCK,
     ("Equilibrium", "compile"): UNTIL_CONVERGED,
     ("Equilibrium", "export"): UNTIL_CONVERGED,
     ("Equilibrium", "ONNX"): UNTIL_CONVERGED,

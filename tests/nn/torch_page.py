@@ -39,7 +39,7 @@ def page(table: ModuleType) -> str:
             "per-sample gradients are `torch.vmap(torch.func.grad(...))`; Hessian is `torch.func.hessian`; AMP is bfloat16 autocast; DDP is two",
             "processes, without `find_unused_parameters`;",
             "replicas are what `torch.nn.DataParallel` makes; wrong shapes: a number or an axis too many, or an index out of range, ends in an",
-            "`EquishareError` that tells what was expected. An empty cell is no question: the layer takes no images.",
+            "`EquishareError` that tells what was expected; wrong types: so do whole numbers where floating-point ones are needed. An empty cell is no question: the layer takes no images.",
             "",
             "One fault of torch 2.13 reaches layers: inductor does not compile the gradient of a transposed convolution in space with one output channel",
             "and no padding for dynamic shapes, that of `torch.nn.ConvTranspose3d(24, 1, 2)` neither (`Invalid ranges [0:-1]`). `GroupConvTranspose3d` to a",

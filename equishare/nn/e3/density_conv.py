@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from equishare.errors import LayerError
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.layer import Invariants, Layer, near, require_whole
+from equishare.nn.layer import Invariants, Layer, near, require_floats, require_whole
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
@@ -165,6 +165,8 @@ class DensityConv(Layer):
                 f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}) of each edge, "
                 f"got {list(harmonics.shape)}"
             )
+        for numbers in (basis, harmonics):
+            require_floats(numbers, type(self).__name__)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """A radial weight serves the 2 l + 1 components of its degree, on every edge."""

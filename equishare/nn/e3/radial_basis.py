@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.errors import LayerError
-from equishare.nn.layer import Invariants, Layer, require_whole
+from equishare.nn.layer import Invariants, Layer, require_floats, require_whole
 from equishare.ops.edge_functions.torch import Radial, polynomial_cutoff, radial_functions
 
 
@@ -53,6 +53,7 @@ class RadialBasis(Layer):
         """Evaluate all functions."""
         if lengths.ndim != 1:
             raise LayerError(f"expected lengths of shape [edges], got {list(lengths.shape)}")
+        require_floats(lengths, type(self).__name__)
         return radial_functions(lengths, self.radial, self.envelope(lengths))
 
     def extra_repr(self) -> str:

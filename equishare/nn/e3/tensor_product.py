@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from equishare._e3nn import o3
 from equishare.groups.orthogonal import o3 as o3_group
-from equishare.nn.layer import Invariants, Layer, LayerError, near
+from equishare.nn.layer import Invariants, Layer, LayerError, near, require_floats
 from equishare.ops.clebsch_gordan import clebsch_gordan
 from equishare.ops.layout import IrrepsLike, read_irreps
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -248,6 +248,8 @@ class TensorProduct(Layer):
                 f"{type(self).__name__}: [..., {dims[0]}] and [..., {dims[1]}] expected, got {list(left.shape)} "
                 f"and {list(right.shape)}"
             )
+        require_floats(left, type(self).__name__)
+        require_floats(right, type(self).__name__)
         if (weight is not None) != (self.weighted == "given"):
             given = "weights expected, got none" if weight is None else "weights are for a layer with weight='given'"
             raise LayerError(f"{type(self).__name__}: {given}; this one was made with weight={self.weighted!r}")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_orthogonal, wide
+from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_floats, require_orthogonal, wide
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
 ENTRYWISE = (
@@ -66,6 +66,7 @@ class PointwiseActivation(FieldLayer):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The function of each entry."""
+        require_floats(x, type(self).__name__)
         return self.function(x)
 
     def to_torch(self) -> nn.Module:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from equishare.nn.layer import LayerError
+from equishare.nn.layer import LayerError, require_floats
 
 
 def to_padded(
@@ -93,6 +93,7 @@ def check_channels(x: Tensor, channels: int, order: int, who: str, name: str = "
     if not fits:
         points = "".join(["n, "] * order)
         raise LayerError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")
+    require_floats(x, who)
 
 
 def sets_of(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Layer, LayerError, require_whole
+from equishare.nn.layer import Layer, LayerError, require_floats, require_whole
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.ops.backend import transformed
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
@@ -153,6 +153,7 @@ class SlotAttention(Layer):
         """
         if inputs.ndim != 3 or inputs.shape[2] != self.in_channels:
             raise LayerError(f"inputs [batch, inputs, {self.in_channels}] expected, got {list(inputs.shape)}")
+        require_floats(inputs, type(self).__name__)
         initial = current = self._initial(inputs, slots, noise)
         if mask is not None:
             if mask.dtype != torch.bool or mask.shape != inputs.shape[:2]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError, near, require_whole
+from equishare.nn.layer import Invariants, Layer, LayerError, near, require_floats, require_whole
 from equishare.sharing.hashing import hashed, signed_hash
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -81,6 +81,7 @@ class HashedLinear(Layer):
         """The linear map."""
         if x.shape[-1:] != (self.in_features,):
             raise LayerError(f"HashedLinear: [..., {self.in_features}] expected, got {list(x.shape)}")
+        require_floats(x, type(self).__name__)
         return functional.linear(x, self.full_weight(), self.bias)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

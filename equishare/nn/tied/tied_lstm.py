@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from equishare.nn.layer import Invariants, Layer, LayerError, require_whole
+from equishare.nn.layer import Invariants, Layer, LayerError, require_floats, require_whole
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -120,6 +120,7 @@ class TiedInputLSTM(Layer):
                 f"TiedInputLSTM: [time, batch, {self.input_size}], or a packed sequence of {self.input_size} features, "
                 f"expected, got {list(data.shape)}"
             )
+        require_floats(data, type(self).__name__)
         if isinstance(x, PackedSequence):
             batch = int(x.batch_sizes[0])
         else:

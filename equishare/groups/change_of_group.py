@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.group import Element, Group, GroupError
+from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
 
 
@@ -128,11 +129,36 @@ class Induced(Representation):
         return f"induced({self.inner}, {self.group})"
 
 
-def induce(rep: Representation, group: FiniteGroup) -> Representation:
-    """The representation of a finite group that one of its subgroup induces.
+@dataclass(frozen=True, repr=False)
+class InducedByRotations(Representation):
+    """Two copies of a representation of SO(d), for the cosets of 1 and of an improper element m of O(d)."""
+
+    group: OrthogonalGroup
+    inner: Representation
+
+    @property
+    def size(self) -> int:
+        """Twice the size."""
+        return 2 * self.inner.size
+
+    def matrix(self, g: Element) -> Float[Tensor, "size size"]:
+        """Blocks rho(x_j^-1 g x_i) for x = 1, m."""
+        g, flip = self.group.defining_matrix(g), self.group.generators[-1]
+        if float(torch.linalg.det(g)) > 0:
+            return torch.block_diag(self.inner.matrix(g), self.inner.matrix(flip.mT @ g @ flip))
+        none = torch.zeros(self.inner.size, self.inner.size, dtype=torch.float64)
+        to_first, to_second = self.inner.matrix(g @ flip), self.inner.matrix(flip.mT @ g)
+        return torch.cat([torch.cat([none, to_first], dim=1), torch.cat([to_second, none], dim=1)])
+
+    def __repr__(self) -> str:
+        return f"induced({self.inner}, {self.group})"
+
+
+def induce(rep: Representation, group: FiniteGroup | OrthogonalGroup) -> Representation:
+    """The representation of a group that one of its subgroup induces.
 
     Args:
-        rep: of ``group.subgroup(...)``.
+        rep: of ``group.subgroup(...)`` of a finite group, or of SO(d) for O(d).
         group: the larger group.
 
     Raises:
@@ -144,10 +170,16 @@ def induce(rep: Representation, group: FiniteGroup) -> Representation:
     >>> induced = induce(H.trivial(), D4)
     >>> induced.size, sharing.solve(induced, D4.quotient(H)).n_free == sharing.solve(D4.quotient(H), D4.quotient(H)).n_free
     (4, True)
+    >>> sharing.solve(induce(groups.so3().irrep(1), groups.o3()), groups.o3().irreps("1o+1e")).n_free      # both parities, once each
+    2
     """
     subgroup = rep.group
-    if not isinstance(subgroup, FiniteGroup) or not all(group.contains(g) for g in subgroup.generators):
+    if isinstance(group, OrthogonalGroup) and group.improper and subgroup == replace(group, improper=False):
+        return InducedByRotations(group, rep)
+    if not (isinstance(group, FiniteGroup) and isinstance(subgroup, FiniteGroup)) or not all(
+        group.contains(g) for g in subgroup.generators
+    ):
         raise GroupError(
-            f"a representation of a subgroup of {group} is needed, got one of {subgroup}: use {group}.subgroup(...)"
+            f"a representation of a subgroup of {group} is needed, got one of {subgroup}: use {group}.subgroup(...), or SO(d) for O(d)"
         )
     return Induced(group, subgroup, rep)

@@ -182,6 +182,26 @@ def test_frobenius_reciprocity(group):
             assert left == sharing.solve(rho, groups.restrict(sigma, subgroup)).n_free
 
 
+def test_frobenius_reciprocity_of_rotations():
+    """The same for O(d) and its turns; what a network of SO(d) becomes under reflections."""
+    O2, O3 = groups.o2(), groups.o3()
+    for group, turns, sigmas in (
+        (O2, groups.so2(), [O2.trivial(), O2.sign(), *map(O2.irrep, (1, 2, 3))]),
+        (O3, groups.so3(), [*map(O3.irreps, ("0e", "0o", "1e", "1o", "2e"))]),
+    ):
+        for rho in map(turns.irrep, (0, 1, 2)):
+            induced = groups.induce(rho, group)
+            for g, h in (
+                (a, b) for a in (group.random(), *group.generators) for b in (group.random(), *group.generators)
+            ):
+                torch.testing.assert_close(induced(g @ h), induced(g) @ induced(h))
+            for sigma in sigmas:
+                below = sharing.solve(rho, groups.restrict(sigma, turns)).n_free
+                assert sharing.solve(induced, sigma).n_free == below
+    with pytest.raises(groups.GroupError, match=r"SO\(d\)"):
+        groups.induce(groups.so2().irrep(1), O3)
+
+
 def test_wrong_arguments():
     with pytest.raises(groups.GroupError, match="one size"):
         groups.from_lie_algebra([torch.eye(2), torch.eye(3)])

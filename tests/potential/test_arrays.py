@@ -264,3 +264,18 @@ def test_weights_are_those_of_the_start():
     after = arrays(given)
     assert np.array_equal(before.energy, after.energy)
     assert np.array_equal(before.forces, after.forces)
+
+
+def test_other_elements_in_the_same_array_are_seen():
+    """Elements are looked up once for the same numbers in a row; an array that was written to holds others."""
+    arrays, given = ArrayPotential(potential()), structure(molecule("CH3CH2OH"))
+    first = arrays(given).energy[0]
+    given.numbers[:] = given.numbers[::-1].copy()
+    turned = arrays(given).energy[0]
+    assert turned == ArrayPotential(arrays.potential)(given).energy[0]
+    assert turned != first
+    given.numbers[2] = 92
+    with pytest.raises(UnknownSpeciesError, match="U"):
+        arrays(given)
+    given.numbers[2] = 1
+    assert np.isfinite(arrays(given).energy[0])

@@ -69,6 +69,7 @@ class ArrayPotential:
         self.weights = Weights()
         self.dtype = np.dtype(str(potential.dtype).removeprefix("torch."))
         self._species_of_number = potential.species_of_number.numpy()
+        self._last_species: tuple[np.ndarray, np.ndarray] | None = None
 
     @staticmethod
     def serves(potential: Potential) -> bool:
@@ -100,10 +101,13 @@ class ArrayPotential:
             ops.tape.steps.clear()  # a circle of references: the arrays would stay until the garbage is collected
 
     def species_index(self, numbers: Int[np.ndarray, "atoms"]) -> Int[np.ndarray, "atoms"]:
-        """As `Potential.species_index`."""
+        """As `Potential.species_index`; looked up once for the same numbers in a row."""
+        if self._last_species is not None and np.array_equal(self._last_species[0], numbers):
+            return self._last_species[1]
         species = self._species_of_number[np.clip(numbers, 0, len(self._species_of_number) - 1)]
         if (species < 0).any():
             self.potential.species_index(torch.from_numpy(numbers.astype(np.int64)))  # says which
+        self._last_species = numbers.copy(), species
         return species
 
     def _given(self, structure: Structure, n_atoms: int) -> Given:

@@ -104,7 +104,8 @@ def test_blocks_and_what_they_keep_do_not_matter(config, kept, monkeypatch):
 
 @pytest.mark.parametrize(("kept", "most"), [(2**32, 22_000), (0, 9_000)], ids=["all that helps", "nothing"])
 def test_memory_of_an_atom(kept, most, monkeypatch):
-    """Of energy and forces, beyond the pairs that are given: bytes that each more atom takes."""
+    """Of energy and forces by one thread (each more has a gradient of its own), beyond the pairs that are given: bytes of each more atom."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     model = Potential(ModelConfig(), {"Na": 0.0, "Cl": 0.0}).eval().requires_grad_(False)
     monkeypatch.setattr(blocks, "BYTES", 2**18)
     monkeypatch.setattr(blocks, "KEPT_BYTES", kept)

@@ -45,10 +45,10 @@ def frames():
 
 @pytest.fixture
 def asked(tiny):
-    def config(folder, **sections):
+    def config(folder, epochs=30, **sections):
         options = {"source": "xtb", "frames": 25, "temperatures": [300], "share": 0.8}
         data = {"train": [IN_MEMORY]}
-        return tiny(pretraining=options, data=data, budget={"epochs": 40}, run={"out": str(folder)}, **sections)
+        return tiny(pretraining=options, data=data, budget={"epochs": epochs}, run={"out": str(folder)}, **sections)
 
     return config
 
@@ -102,6 +102,7 @@ def test_an_interrupted_difference_goes_on(tmp_path, asked, frames, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             fit(asked(folder), given=parts)
     assert not (folder / "pretraining.xyz").exists()
+    assert whole.folder.difference.model.exists()
     again = fit(asked(folder), given=parts, resume=RunFolder.existing(folder))
     first, second = (read(run.folder.sampled, ":") for run in (whole, again))
     for a, b in zip(first, second, strict=True):
@@ -112,7 +113,7 @@ def test_what_is_no_better_than_xtb_is_not_used(tmp_path, asked, frames, monkeyp
     right = [Frame(frame.atoms, forces=0.01 * frame.forces) for frame in frames]
     monkeypatch.setattr(difference, "without_base", lambda frames, config: right)
     said = io.StringIO()
-    run = fit(asked(tmp_path / "run"), given=Parts(frames, 0.2, 0.0), console=Console(file=said, width=200))
+    run = fit(asked(tmp_path / "run", epochs=2), given=Parts(frames, 0.2, 0.0), console=Console(file=said, width=200))
     assert "keep the labels of GFN2-xTB: off by" in said.getvalue()
     assert not run.folder.difference.path.exists()
     ours, plain = error(read(run.folder.sampled, ":"))
@@ -121,7 +122,7 @@ def test_what_is_no_better_than_xtb_is_not_used(tmp_path, asked, frames, monkeyp
 
 def test_several_methods_have_none(tmp_path, asked, frames):
     both = [Frame(f.atoms, f.labels, {"method": name}) for f, name in zip(frames, ["a", "b"] * 12, strict=True)]
-    run = fit(asked(tmp_path / "run", model={"conditions": ["method"]}), given=Parts(both, 0.2, 0.0))
+    run = fit(asked(tmp_path / "run", epochs=2, model={"conditions": ["method"]}), given=Parts(both, 0.2, 0.0))
     assert not run.folder.difference.path.exists()
     ours, plain = error(read(run.folder.sampled, ":"))
     assert ours == pytest.approx(plain, rel=1e-3)

@@ -55,25 +55,21 @@ def check_deepcopy(case, layer, inputs):
     close(layer(*inputs), expected, 0)
 
 
-def check_float64(case, layer, inputs):
-    expected = layer(*inputs)
-    found = layer.double()(*cast(inputs, torch.float64))
-    assert first(found).dtype == torch.float64
-    close(found, expected, 1e-5)
+def computes_in(dtype, tolerance):
+    """A check that a layer of this type gives numbers of it, the same to a tolerance."""
+
+    def check(case, layer, inputs):
+        expected = layer(*inputs)
+        found = layer.to(dtype)(*cast(inputs, dtype))
+        assert first(found).dtype == dtype
+        close(found, expected, tolerance)
+
+    return check
 
 
-def check_bfloat16(case, layer, inputs):
-    expected = layer(*inputs)
-    found = layer.bfloat16()(*cast(inputs, torch.bfloat16))
-    assert first(found).dtype == torch.bfloat16
-    close(found, expected, 5e-2)
-
-
-def check_float16(case, layer, inputs):
-    expected = layer(*inputs)
-    found = layer.half()(*cast(inputs, torch.float16))
-    assert first(found).dtype == torch.float16
-    close(found, expected, 2e-2)
+check_float64 = computes_in(torch.float64, 1e-5)
+check_bfloat16 = computes_in(torch.bfloat16, 5e-2)
+check_float16 = computes_in(torch.float16, 2e-2)
 
 
 def check_amp(case, layer, inputs):

@@ -31,6 +31,14 @@ def _most(start, stop, ptr):
     return most
 
 
+@inline
+def _radial(a, b, given, w, matrix, local, flat):
+    """Radial weights of the edges from a to b, which are counted from 0."""
+    for p in range(a, b):
+        local[p] = p - a
+    linear.forward(b - a, given, a, w, matrix, flat, 0, False)
+
+
 @jit_no_alias
 def forward(start, stop, B, w, matrix, s, x, Y, sweeps, sender, ptr, A):
     """As `edge_sum.forward`; w is ``[1, basis, degrees * channels]``."""
@@ -41,9 +49,7 @@ def forward(start, stop, B, w, matrix, s, x, Y, sweeps, sender, ptr, A):
     while i < stop:
         j = _last(i, stop, ptr)
         a, b = ptr[i], ptr[j]
-        for p in range(a, b):
-            local[p] = p - a
-        linear.forward(b - a, given, a, w, matrix, flat, 0, False)
+        _radial(a, b, given, w, matrix, local, flat)
         edge_sum.forward(i, j, R, s, x, Y[a:b], sweeps, sender[a:b], local, ptr, A)
         i = j
 
@@ -61,9 +67,7 @@ def backward(start, stop, g, B, w, back, matrix, s, x, Y, sweeps, sender, ptr, g
     while i < stop:
         j = _last(i, stop, ptr)
         a, b = ptr[i], ptr[j]
-        for p in range(a, b):
-            local[p] = p - a
-        linear.forward(b - a, given, a, w, matrix, flat, 0, False)
+        _radial(a, b, given, w, matrix, local, flat)
         edge_sum.backward(i, j, g, R, s, x, Y[a:b], sweeps, sender[a:b], local, ptr, gR, gY[a:b], gs, gx)
         linear.forward(b - a, of_flat, 0, back, matrix, of_given, a, False)
         i = j

@@ -162,17 +162,18 @@ def main() -> None:
                 runs = [run(atoms, model, ranks, steps) for _ in range(arguments.repeats)]
                 found = min(runs, key=lambda row: row["work_us_an_atom"])
                 a_rank = found["most_work_s"] + found["least_exchange_s"]
-                alone = a_rank * ranks if alone is None else alone
-                found |= {"atoms": len(atoms), "ranks": ranks, "efficiency": alone / (ranks * a_rank)}
-                found["fixed"] = fixed / a_rank
                 if ranks == 1:
-                    found["kb_an_atom"] = 1024 * (found["mb"] - base) / len(atoms)
-                    print(f"{len(atoms):8d} atoms: memory {found['kb_an_atom']:.1f} kB an atom")
+                    alone = a_rank
+                memory = 1024 * ranks * (found["mb"] - base) / len(atoms)
+                found |= {"atoms": len(atoms), "ranks": ranks, "fixed": fixed / a_rank, "kb_an_atom": memory}
+                if alone is not None:
+                    found["efficiency"] = alone / (ranks * a_rank)
                 rows.append(found)
                 print(
                     f"{len(atoms):8d} atoms {ranks} ranks: {found['us_an_atom']:7.1f} µs an atom and step by the clock; CPU {found['work_us_an_atom']:7.1f} "
                     f"of work, {1e6 * ranks * found['least_exchange_s'] / len(atoms):5.1f} of exchange; {found['ghosts_an_atom']:.2f} ghosts an atom, "
-                    f"efficiency by CPU time {found['efficiency']:.2f}, fixed costs {100 * found['fixed']:.2f} %",
+                    f"efficiency by CPU time {found.get('efficiency', float('nan')):.2f}, fixed costs {100 * found['fixed']:.2f} %, "
+                    f"memory {memory:.1f} kB an atom",
                     flush=True,
                 )
             if len(atoms) < 20_000:

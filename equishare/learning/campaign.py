@@ -72,6 +72,7 @@ class Campaign:
         starts: Structures to start from.
         labels: Processes that label.
         ledger: Labelled and failed frames.
+        method: The name of the one that labels; None for a calculator that came from Python.
         records: Of the rounds that are over.
         potential: As it is now; None before the first training.
         console: Where to say what happens.
@@ -84,6 +85,7 @@ class Campaign:
     starts: list[Atoms]
     labels: LabelPool
     ledger: Ledger
+    method: str | None = None
     records: list[Record] = field(default_factory=list)
     potential: Potential | None = None
     console: Console = field(default_factory=lambda: Console(quiet=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from ase import Atoms, units
 
 from equishare.learning.bonds import Bonds
 from equishare.learning.campaign import Campaign
+from equishare.learning.cheap import xtb_suits
 from equishare.learning.ledger import bare
 from equishare.potential.domain import Domain
 from equishare.simulate.ase_calculator import EquishareCalculator
@@ -24,10 +24,6 @@ STRIDE = 10.0
 """Time between two configurations of a trajectory, in fs."""
 POOL = 8
 """Configurations in the pool for each that will be asked for."""
-LARGEST_CELL = 40
-"""Atoms of a periodic cell up to which GFN2-xTB is fast enough to draw with."""
-NON_METALS = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I"])
-"""What it is made for; on cells of metals it is slow, and often does not converge."""
 TOO_UNCERTAIN = 0.25
 """Part of the labels' root mean square force that the uncertainty may reach before a trajectory is stopped."""
 _FRICTION = 0.02  # 1/fs
@@ -59,11 +55,8 @@ def first(campaign: Campaign) -> Drawn:
     """From GFN2-xTB, if it is installed and fast enough, else by displacing atoms (and straining cells)."""
     settings, starts = campaign.settings, campaign.starts
     count = 2 * settings.first
-    suited = all(
-        not atoms.pbc.any() or (len(atoms) <= LARGEST_CELL and set(atoms.symbols) <= NON_METALS) for atoms in starts
-    )
     images: list[Atoms] = []
-    if suited and importlib.util.find_spec("tblite") is not None:
+    if xtb_suits(starts):
         try:
             images = sample(starts, count, settings.temperatures, seed=settings.seed, workers=settings.workers)
         except SamplingError:

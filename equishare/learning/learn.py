@@ -83,7 +83,15 @@ def learn(
     # what is in the folder is touched by one process only: another one may be at work there
     with labels, folder.held(), Interruption(console) as interruption:
         asked.write()
-        campaign = Campaign(asked.settings, folder, read_all(folder.start), labels, Ledger(folder), console=console)
+        campaign = Campaign(
+            settings=asked.settings,
+            folder=folder,
+            starts=read_all(folder.start),
+            labels=labels,
+            ledger=Ledger(folder),
+            method=asked.label,
+            console=console,
+        )
         campaign.stopping = lambda: interruption.requested
         campaign.catch_up()
         table = Table(console, campaign)

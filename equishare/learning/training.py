@@ -13,7 +13,7 @@ from equishare.learning.campaign import Campaign
 from equishare.learning.folder import Round
 from equishare.learning.settings import LearnError
 from equishare.potential import Potential, load
-from equishare.training.config.sections import OptimisationConfig
+from equishare.training.config.sections import OptimisationConfig, PretrainingConfig
 from equishare.training.evaluation.evaluate import evaluate
 from equishare.training.from_python import train as fit
 
@@ -38,9 +38,17 @@ def train(campaign: Campaign) -> Potential:
 
 
 def train_into(
-    campaign: Campaign, place: Round, start: Path | None, *, steps: int | None = None, seconds: float | None = None
+    campaign: Campaign,
+    place: Round,
+    start: Path | None,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    pretraining: PretrainingConfig | None = None,
 ) -> Potential:
     """Train on all labels there are for a number of steps or seconds, from a model file, or from what `equishare.train` starts from.
+
+    With `pretraining` it starts from that, and takes its share of the steps or seconds for it.
 
     The file's own potential stays where it is better on the frames kept to judge by: a rate that suits a minute's training unlearns more than it
     learns in the few steps that a busy machine makes in that time.
@@ -57,9 +65,12 @@ def train_into(
         )
     shutil.rmtree(place.training, ignore_errors=True)  # of a process that was killed
     given: dict[str, Any] = dict(settings.training)
-    size = given.setdefault("batch_size", _batch_size(campaign))
+    size = given.setdefault("batch_size", batch_size(campaign))
     given.setdefault("committee", MEMBERS)
-    if start is not None:
+    if pretraining is not None:
+        given["pretraining"] = pretraining.model_dump()
+        steps = round((1 - pretraining.part(len(train_on))) * (steps or 1))
+    elif start is not None:
         given.setdefault("learning_rate", WARM_RATE)
         given["pretraining"] = {"weights": str(start)}
     budget: dict[str, Any] = {"max_time": seconds}
@@ -107,7 +118,8 @@ def why_failed(campaign: Campaign) -> str:
     return f"{sum(reasons.values())} labels failed, most of them so: {most.rstrip('.')}"
 
 
-def _batch_size(campaign: Campaign) -> int:
+def batch_size(campaign: Campaign) -> int:
+    """Structures a step."""
     given: Mapping[str, Any] = campaign.settings.training.get("optimisation", {})
     atoms = sum(len(start) for start in campaign.starts) / len(campaign.starts)
     return int(given.get("batch_size") or max(1, round(OptimisationConfig().batch_atoms / atoms)))

@@ -58,6 +58,13 @@ def dies():
     return Trouble("dies")
 
 
+def of_the_first_generation():
+    """GFN1-xTB: dear, for the purpose, and near to GFN2-xTB."""
+    from tblite.ase import TBLite
+
+    return TBLite(method="GFN1-xTB", verbosity=0)
+
+
 def never():
     """Fails on everything."""
     return Broken()

@@ -222,6 +222,11 @@ CASES = {
         ["Si"],
     ),
     "committee without its members": (lambda f: ["eval", beheaded(f), good(f)], ["committee"]),
+    "no labels to compare with": (
+        lambda f: ["eval", model(f), xyz(f, [Atoms(a.numbers, a.positions) for a in frames()])],
+        ["no frame has a label", "--out"],
+    ),
+    "a device for a model": (lambda f: ["card", "/dev/null"], ["/dev/null"]),
     "no such start": (lambda f: ["md", model(f), f / "none.xyz"], ["none.xyz"]),
 }
 

@@ -43,6 +43,7 @@ def evaluate(
         from equishare.commands.keys import parse_keys
         from equishare.commands.starts import check_model
         from equishare.devices import choose_device
+        from equishare.errors import EquishareError
         from equishare.files import check_writable
         from equishare.potential import load
         from equishare.terminal import new_console
@@ -59,6 +60,10 @@ def evaluate(
     if method is not None:
         frames = [replace(frame, conditions={**frame.conditions, "method": method}) for frame in frames]
     evaluation = measure(potential, frames, batch_size)
+    if out is None and not evaluation.errors:
+        raise EquishareError(
+            "no frame has a label that the model predicts, so there are no errors to tell; write its predictions by --out FILE"
+        )
     if out is not None:
         write_predictions(out, frames, evaluation)
     if as_json:
@@ -72,7 +77,7 @@ def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> Non
     from equishare.training.evaluation.calibration import calibrations
     from equishare.training.report.tables import element_table, error_table, number, uncertainty_table
 
-    tables = [error_table({"all frames": evaluation})]
+    tables = [error_table({"all frames": evaluation})] if evaluation.errors else []
     if evaluation.config_types:
         tables.append(error_table(evaluation.config_types, "config_type"))
     if evaluation.elements:

@@ -34,7 +34,7 @@ def md(
         float | None, typer.Option(help="Time step in fs. [default: 0.5 with hydrogen, else 1]")
     ] = None,
     friction: Annotated[float, typer.Option(help="Friction of the Langevin thermostat in 1/fs.")] = 0.01,
-    pressure: Annotated[float, typer.Option(help="Pressure of npt in bar.")] = 1.0,
+    pressure: Annotated[float | None, typer.Option(help="Pressure of npt in bar. [default: 1]")] = None,
     seed: Annotated[int, typer.Option(help="Seed of velocities and thermostat.")] = 0,
     new_velocities: Annotated[
         bool, typer.Option("--new-velocities", help="Draw velocities even where the file has momenta.")
@@ -66,16 +66,19 @@ def md(
     with large_imports():
         from rich.console import Console
 
-        from equishare.commands.starts import check_model, read_starts, side_by_side
+        from equishare.commands.starts import read_starts, side_by_side
         from equishare.devices import choose_device
+        from equishare.errors import EquishareError
         from equishare.simulate.md import MDSettings
 
+    if pressure is not None and ensemble is not EnsembleName.npt:
+        raise EquishareError(f"--pressure is that of --ensemble npt, got {ensemble.value}, whose volume stays as it is")
     settings = MDSettings(
         temperature=temperature,
         ensemble=ensemble.value,
         timestep=timestep,
         friction=friction,
-        pressure=pressure,
+        pressure=1.0 if pressure is None else pressure,
         seed=seed,
         interval=interval,
         new_velocities=new_velocities,
@@ -84,8 +87,7 @@ def md(
         dtype=None if dtype is None else dtype.value,
         dispersion=dispersion,
     )
-    check_model(model, method)
-    found = read_starts(starts, method)
+    found = read_starts(model, starts, method)
     several = len(found) > 1
     jobs = []
     for k, (name, atoms) in enumerate(found):
@@ -176,6 +178,7 @@ def _summarise(console: "Console", result: "MDResult", name: str) -> None:
         say(
             "The same command with --restart goes on."
             if result.interrupted
-            else "Add frames like the last one, labelled, to the training data."
+            else f"If the start and the time step of {result.settings.timestep:g} fs are sound, label frames like the last one "
+            "and add them to the training data."
         )
     say(f"Written to {escape(str(result.folder))}: trajectory.{result.settings.trajectory}, md.csv, md.png")

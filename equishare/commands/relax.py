@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
+HEAD = f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}"
+
+
 def relax(
     model: Annotated[Path, typer.Argument(help="Model file, such as RUN/model.safetensors.")],
     starts: Annotated[
@@ -37,11 +40,10 @@ def relax(
         from rich.console import Console
 
         from equishare.atoms.writing import write_xyz
-        from equishare.commands.starts import check_model, read_starts, side_by_side
+        from equishare.commands.starts import read_starts, side_by_side
         from equishare.files import new_folder
 
-    check_model(model, method)
-    found = read_starts(starts, method)
+    found = read_starts(model, starts, method)
     options = {"fmax": fmax, "smax": smax, "steps": steps, "cell": cell}
     several = len(found) > 1
     jobs = [
@@ -50,16 +52,21 @@ def relax(
     ]
     console, frames, left = Console(highlight=False), [], 0
     with new_folder(out):
-        console.print(f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}")
         try:
             for line, converged, frame in side_by_side(_relax, jobs):
+                if not frames:
+                    console.print(HEAD, soft_wrap=True)
                 console.print(line, markup=False, soft_wrap=True)
                 left += not converged
                 frames.append(frame)
         finally:  # where one fails, those before it are kept
             if frames:
                 write_xyz(out / "relaxed.xyz", frames)
-    console.print(f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png", markup=False)
+    console.print(
+        f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png",
+        markup=False,
+        soft_wrap=True,
+    )
     if left:
         console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")
         raise typer.Exit(1)

@@ -59,10 +59,13 @@ def spectrum(
     for name, values in list(there.items())[1:]:
         peaks, _ = find_peaks(values, height=0.02 * values.max(), prominence=0.02 * values.max())
         console.print(
-            f"{name}: bands at {', '.join(f'{found.wave_numbers[k]:.0f}' for k in peaks)} 1/cm", soft_wrap=True
+            f"{name.split('_')[0]}: bands at {', '.join(f'{found.wave_numbers[k]:.0f}' for k in peaks)} 1/cm",
+            soft_wrap=True,
         )
     console.print(
-        f"{len(frames)} frames, one every {interval:g} fs. Written to {out}: spectrum.csv, spectrum.png", markup=False
+        f"{len(frames)} frames, one every {interval:g} fs. Written to {out}: spectrum.csv, spectrum.png",
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -17,29 +17,50 @@ from equishare.terminal import outlive_reader
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from equishare.potential.model_file import Header
 
-def read_starts(sources: Sequence[str], method: str | None = None) -> "list[tuple[str, Atoms]]":
+
+def read_starts(model: Path, sources: Sequence[str], method: str | None = None) -> "list[tuple[str, Atoms]]":
     """Each structure that is named, with its name: ``FILE`` is the last of its frames, as ASE has it; ``FILE@i`` and ``FILE@a:b`` those.
 
-    They are to be predicted on the level of `method`, if one is given, whatever the files say.
+    They are to be predicted on the level of `method`, if one is given, whatever the files say. What the model cannot predict is said, by the
+    name of the structure, before anything is run.
 
     Raises:
+        ModelFileError, ConditionError, FileNotFoundError: as `check_model`.
         FrameReadError: if a file cannot be read.
+        GraphError: if a structure has no graph, or two of its atoms are in one place.
+        UnknownSpeciesError: if there is an element that the model does not know.
     """
     from equishare.atoms.reading import read_unlabelled
     from equishare.atoms.source import Source
     from equishare.potential.given import by_method
 
+    header = check_model(model, method)
     found = []
     for source in sources:
         whole = Source.of(source).selection == slice(None) and not source.endswith(":")  # FILE@: means all
         frames = read_unlabelled([source])
         found += [(frame.name, frame.atoms) for frame in (frames[-1:] if whole else frames)]
+    for name, atoms in found:
+        _check_start(name, atoms, header)
     return found if method is None else [(name, by_method(atoms, method)) for name, atoms in found]
 
 
-def check_model(model: Path, method: str | None = None) -> None:
-    """See that a model file is one before anything else is read: who swaps the arguments is told so; and that it knows the method, if one is given.
+def _check_start(name: str, atoms: "Atoms", header: "Header") -> None:
+    from equishare.atoms.neighbours import check_apart, neighbour_list
+    from equishare.potential import UnknownSpeciesError
+
+    try:
+        check_apart(atoms, neighbour_list(atoms, header.config.cutoff))
+        if unknown := sorted(set(atoms.symbols) - set(header.statistics.species)):
+            raise UnknownSpeciesError.of(header.statistics.species, unknown)
+    except EquishareError as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def check_model(model: Path, method: str | None = None) -> "Header":
+    """The header of a model file: see that a model file is one before anything else is read: who swaps the arguments is told so; and that it knows the method, if one is given.
 
     Raises:
         ModelFileError: if it is not.
@@ -49,9 +70,10 @@ def check_model(model: Path, method: str | None = None) -> None:
     from equishare.potential import read_header
     from equishare.potential.given import check_method
 
-    config = read_header(model).config
+    header = read_header(model)
     if method is not None:
-        check_method(method, config)
+        check_method(method, header.config)
+    return header
 
 
 def side_by_side(run: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:

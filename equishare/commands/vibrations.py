@@ -39,17 +39,20 @@ def vibrations(
         from rich.console import Console
 
         from equishare.atoms.writing import write_xyz
-        from equishare.commands.starts import check_model, read_starts
+        from equishare.commands.starts import read_starts
         from equishare.files import new_folder
         from equishare.simulate import EquishareCalculator
         from equishare.simulate.vibrations import minimum
 
-    check_model(model, method)
-    ((_, atoms),) = read_starts([start], method)[-1:]
+    found = read_starts(model, [start], method)
+    if len(found) > 1:
+        raise EquishareError(f"expected one structure, got {len(found)} of {start}; name one, such as FILE@0")
+    ((_, atoms),) = found
     crystal = supercell is not None or elastic
     if bool(atoms.pbc.all()) != crystal:
         raise EquishareError(
-            "of a crystal say what to compute: --supercell 3 (phonon bands), --elastic, or both"
+            "the structure is periodic: say what to compute of a crystal, --supercell 3 (phonon bands), --elastic, or both; of a "
+            "molecule in a box remove the cell and pbc from the file"
             if not crystal
             else f"--supercell and --elastic are for crystals, and the structure has pbc {atoms.pbc.tolist()}"
         )
@@ -64,7 +67,7 @@ def vibrations(
             _bands(relaxed, repeats, out, console)
         if elastic:
             _elastic(relaxed, out, console)
-    console.print(f"Written to {out}", markup=False)
+    console.print(f"Written to {out}", markup=False, soft_wrap=True)
 
 
 def _repeats(text: str) -> tuple[int, int, int]:

@@ -149,6 +149,8 @@ def _open(path: str | os.PathLike[str]) -> Any:
         )
     try:
         return safetensors.safe_open(str(target), framework="pt")
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model file {target}: {error}") from error
     except safetensors.SafetensorError as error:
         raise ModelFileError(
             f"{target} is not a readable .safetensors model file ({error}); pickled checkpoints (.pt, .model, .pkl) are "

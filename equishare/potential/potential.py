@@ -226,10 +226,7 @@ class Potential(nn.Module):
         if bool((index < 0).any()):
             found = sorted({int(z) for z in numbers[index < 0].tolist()})
             names = [chemical_symbols[z] if 0 <= z < len(chemical_symbols) else f"Z={z}" for z in found]
-            raise UnknownSpeciesError(
-                f"the potential knows {', '.join(self.species)}, but the structure holds {', '.join(names)}; "
-                "train on frames that hold every element you want to predict"
-            )
+            raise UnknownSpeciesError.of(self.species, names)
         return index
 
     @torch.no_grad()

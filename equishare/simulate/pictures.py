@@ -19,7 +19,9 @@ def plot_relaxation(found: Relaxation, fmax: float, path: Path) -> None:
     energies = np.array([row.energy for row in found.rows])
     top.plot(steps, 1000 * (energies - energies[-1]), marker=".", linewidth=0.8)
     top.set_ylabel("energy − last (meV)")
-    bottom.semilogy(steps, [row.max_force for row in found.rows], marker=".", linewidth=0.8, color="tab:red")
+    forces = np.array([row.max_force for row in found.rows])
+    # the logarithm has no place for a force of zero, which an atom alone feels: it is left out
+    bottom.semilogy(steps, np.where(forces > 0, forces, np.nan), marker=".", linewidth=0.8, color="tab:red")
     bottom.axhline(fmax, color="black", linestyle="--", linewidth=0.8, label=f"{fmax:g} eV/Å asked for")
     bottom.set(ylabel="largest force (eV/Å)", xlabel="step")
     bottom.legend(framealpha=0.9, edgecolor="none")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms, units
+from ase.constraints import FixAtoms
 from ase.vibrations import VibrationsData
 from jaxtyping import Float
 
@@ -24,7 +25,7 @@ class VibrationError(EquishareError):
 
 @dataclass(frozen=True)
 class Modes:
-    """Normal modes of a molecule.
+    """Normal modes of a molecule, or of the atoms of it that no constraint holds.
 
     Attributes:
         wave_numbers: In 1/cm, ascending; imaginary ones as negative numbers.
@@ -45,19 +46,21 @@ def normal_modes(atoms: Atoms) -> Modes:
     .. math:: I_k = \frac{N_A}{12 \varepsilon_0 c^2} \Big| \sum_i \frac{\partial \mu}{\partial r_i} \frac{e_{ik}}{\sqrt{m_i}} \Big|^2
 
     Args:
-        atoms: A molecule at a minimum, with an `EquishareCalculator`; take float64.
+        atoms: A molecule at a minimum, with an `EquishareCalculator`; take float64. Atoms that `FixAtoms` holds do not vibrate.
 
     Raises:
-        VibrationError: if a force is left that is larger than 0.01 eV/Å.
+        VibrationError: if a force is left that is larger than 0.01 eV/Å, or for other constraints.
     """
+    free = _free(atoms)
     largest = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
     if largest > 0.01:
         raise VibrationError(
             f"vibrations are those about a minimum, and a force of {largest:.3f} eV/Å is left; relax the structure first"
         )
     calculator = atoms.calc
-    data = VibrationsData.from_2d(atoms, calculator.get_hessian(atoms))
-    energies, vectors = data.get_energies_and_modes()
+    rows = (3 * free[:, None] + np.arange(3)).ravel()
+    data = VibrationsData.from_2d(atoms, calculator.get_hessian(atoms)[np.ix_(rows, rows)], free.tolist())
+    energies, vectors = data.get_energies_and_modes(all_atoms=True)
     wave = np.asarray(energies) / units.invcm
     mass_weighted = vectors * np.sqrt(atoms.get_masses())[:, None]
     intensities = None
@@ -66,6 +69,27 @@ def normal_modes(atoms: Atoms) -> Modes:
         change = np.einsum("aib,kib->ka", slope, vectors)
         intensities = KM_MOL * np.square(change).sum(axis=1)
     return Modes(wave.real - wave.imag, intensities, mass_weighted, float(data.get_zero_point_energy().real))
+
+
+def _free(atoms: Atoms) -> np.ndarray:
+    """Numbers of the atoms that vibrate: those that are not held."""
+    others = {type(each).__name__ for each in atoms.constraints if not isinstance(each, FixAtoms)}
+    if others:
+        raise VibrationError(
+            f"vibrations are those of atoms that are free or held, got {', '.join(sorted(others))}; remove the constraint"
+        )
+    held = np.array([i for each in atoms.constraints for i in each.get_indices()], dtype=int)
+    free = np.setdiff1d(np.arange(len(atoms)), held)
+    if not len(free):
+        raise VibrationError("the constraints of the structure hold every atom: nothing vibrates; release some")
+    return free
+
+
+def _check_unheld(atoms: Atoms) -> None:
+    if atoms.constraints:
+        raise VibrationError(
+            "vibrations and elastic constants of a crystal are those of free atoms, and some are held; remove the constraints"
+        )
 
 
 def dipole_derivative(atoms: Atoms, step: float = 1e-3) -> Float[np.ndarray, "3 atoms 3"]:
@@ -109,10 +133,11 @@ def phonons(atoms: Atoms, supercell: tuple[int, int, int], points: int = 60, mes
         mesh: Points along each vector for the density of states.
 
     Raises:
-        VibrationError: if phonopy is not installed, or the structure is no crystal.
+        VibrationError: if phonopy is not installed, the structure is no crystal, or some of its atoms are held.
     """
     if not atoms.pbc.all():
         raise VibrationError(f"phonon bands are those of a crystal, and pbc is {atoms.pbc.tolist()}")
+    _check_unheld(atoms)
     try:
         from phonopy import Phonopy
         from phonopy.structure.atoms import PhonopyAtoms
@@ -196,10 +221,11 @@ def elastic_constants(atoms: Atoms, strain: float = 5e-3, fmax: float = 1e-3) ->
         fmax: Force in eV/Å up to which positions relax.
 
     Raises:
-        VibrationError: if the structure is no crystal, or positions do not relax.
+        VibrationError: if the structure is no crystal, some of its atoms are held, or positions do not relax.
     """
     if not atoms.pbc.all():
         raise VibrationError(f"elastic constants are those of a crystal, and pbc is {atoms.pbc.tolist()}")
+    _check_unheld(atoms)
     constants = np.zeros((6, 6))
     for k, (a, b) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
         stresses = []
@@ -224,8 +250,10 @@ def minimum(atoms: Atoms, calculator: EquishareCalculator, cell: bool = False) -
     """The structure at a minimum, tight enough for second derivatives.
 
     Raises:
-        VibrationError: if it does not relax.
+        VibrationError: if it does not relax, or atoms of a crystal are held.
     """
+    if cell:
+        _check_unheld(atoms)
     start = atoms.copy()
     start.calc = calculator
     found = relax(start, fmax=1e-4, steps=1000, cell=cell, smax=1e-5)

@@ -99,6 +99,12 @@ def test_errors(app, files, model, start, options, error, message):
     assert not (files / "out").exists()
 
 
+def test_pressure_is_that_of_constant_pressure(app, files):
+    result = invoke(app, files, files / "m.safetensors", files / "start.xyz", "--pressure", 1000)
+    assert "--pressure is that of --ensemble npt, got langevin" in str(result.exception)
+    assert not (files / "out").exists()
+
+
 def test_momenta_restart_and_formats(app, files):
     moving = molecule("H2O")
     moving.set_momenta([[0.1, 0.0, 0.0]] * 3)

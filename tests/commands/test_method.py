@@ -51,8 +51,8 @@ def test_errors_are_those_of_the_method(model, frames):
     assert as_said == pytest.approx((2 * of_xtb + of_pbe) / 3, abs=1e-5)
 
 
-def test_structures_to_start_from_are_on_its_level(frames):
-    found = read_starts([f"{frames}@:"], "xtb")
+def test_structures_to_start_from_are_on_its_level(model, frames):
+    found = read_starts(model, [f"{frames}@:"], "xtb")
     assert [{name: atoms.info.get(name) for name in ("method", "METHOD")} for _, atoms in found] == 3 * [
         {"method": "xtb", "METHOD": None}
     ]

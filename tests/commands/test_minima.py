@@ -7,6 +7,7 @@ import ase.io
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk, molecule
 from typer.testing import CliRunner
 
@@ -51,6 +52,24 @@ def test_relax(files, tmp_path):
     assert (tmp_path / "a" / "relax.png").read_bytes().startswith(b"\x89PNG")
     again = invoke(files, tmp_path / "a", "relax", files / "plain.safetensors", files / "water.xyz")
     assert "holds something already" in str(again.exception)
+
+
+def test_an_atom_without_forces_is_drawn(files, tmp_path, recwarn):
+    ase.io.write(tmp_path / "atom.xyz", Atoms("O"))
+    result = invoke(files, tmp_path / "a", "relax", files / "plain.safetensors", tmp_path / "atom.xyz")
+    assert result.exit_code == 0, result.output
+    assert not [each for each in recwarn if "log" in str(each.message)]
+
+
+def test_where_it_was_written_is_one_line(files, tmp_path):
+    out = tmp_path / ("a" * 100)
+    result = invoke(files, out, "relax", files / "plain.safetensors", files / "water.xyz")
+    assert f"Written to {out}: relaxed.xyz, and of each" in result.output
+
+
+def test_one_structure_vibrates(files, tmp_path):
+    failed = invoke(files, tmp_path / "a", "vibrations", files / "plain.safetensors", f"{files}/waters.xyz@:")
+    assert "expected one structure, got 2" in str(failed.exception)
 
 
 def test_relax_says_what_did_not_converge(files, tmp_path):

@@ -6,10 +6,15 @@ import subprocess
 import sys
 import time
 
+import ase.io
+import numpy as np
 import pytest
+from ase import Atoms
+from ase.build import molecule
 
-from equishare.commands.starts import side_by_side
+from equishare.commands.starts import read_starts, side_by_side
 from equishare.errors import EquishareError
+from equishare.potential import ModelConfig, Potential, save
 
 TASKS = """
 import os, time
@@ -68,3 +73,19 @@ def test_a_process_that_is_killed_is_told():
 
 def _run(function, arguments):
     function(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (Atoms("OH", [[0, 0, 0], [0, 0, np.nan]]), "starts.xyz@1: position of atom 1 is not finite"),
+        (Atoms("OH", [[0, 0, 0], [0, 0, 0]]), r"starts.xyz@1: atoms 0 \(O\) and 1 \(H\) are in one place"),
+        (Atoms("OSi", [[0, 0, 0], [0, 0, 2]]), "starts.xyz@1: the potential knows H, O, but the structure holds Si"),
+    ],
+)
+def test_what_cannot_be_predicted_is_named_before_anything_runs(start, message, tmp_path):
+    config = ModelConfig(channels=4, l_density=1, l_features=1, n_basis=4, n_hidden=4)
+    save(Potential(config, {"H": -13.6, "O": -430.0}), tmp_path / "m.safetensors")
+    ase.io.write(tmp_path / "starts.xyz", [molecule("H2O"), start], format="extxyz")
+    with pytest.raises(EquishareError, match=message):
+        read_starts(tmp_path / "m.safetensors", [f"{tmp_path}/starts.xyz@:"])

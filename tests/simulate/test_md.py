@@ -217,6 +217,7 @@ def test_a_run_is_not_overwritten(potential, water, tmp_path):
         {"interval": 0},
         {"ensemble": "nvt"},
         {"pressure": math.inf},
+        {"seed": -1},
         {"trajectory": "dcd"},
         {"dtype": "float16"},
     ],
@@ -236,6 +237,21 @@ def test_unusable_structures_leave_no_folder(potential, tmp_path):
         with pytest.raises(error):
             run_md(potential, atoms, 5, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_atoms_that_are_all_held(potential, water, tmp_path):
+    water = water.copy()
+    water.set_constraint(FixAtoms(range(3)))
+    with pytest.raises(MDError, match="hold every atom"):
+        run_md(potential, water, 5, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_velocities_that_are_too_hot_are_not_taken_for_an_explosion(potential, water, tmp_path):
+    water = water.copy()
+    water.set_momenta([[3.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
+    result = run_md(potential, water, 5, tmp_path)
+    assert "draw new velocities" in result.stopped
 
 
 def test_one_atom(potential, tmp_path):

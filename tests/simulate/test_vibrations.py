@@ -6,8 +6,9 @@ import torch
 from ase import units
 from ase.build import bulk, molecule
 from ase.calculators.lj import LennardJones
+from ase.constraints import FixAtoms, FixBondLength
 from ase.phonons import Phonons
-from ase.vibrations import Infrared
+from ase.vibrations import Infrared, Vibrations
 
 from equishare.potential import ModelConfig, Potential, Statistics
 from equishare.simulate import EquishareCalculator
@@ -49,6 +50,34 @@ def test_modes_are_those_of_finite_differences(water, tmp_path):
     strongest = np.sort(other.intensities)[-1] * 42.2561
     assert np.sort(modes.intensities)[-1] == pytest.approx(strongest, rel=1e-3)
     assert modes.zero_point_energy == pytest.approx(0.5 * modes.wave_numbers[-3:].sum() * units.invcm, rel=0.02)
+
+
+def test_atoms_that_are_held_do_not_vibrate(water, tmp_path):
+    held = water.copy()
+    held.calc = water.calc
+    held.set_constraint(FixAtoms([1]))
+    modes = normal_modes(held)
+    other = Vibrations(held, indices=[0, 2], name=str(tmp_path / "vib"), delta=1e-3)
+    other.run()
+    frequencies = other.get_frequencies()
+    np.testing.assert_allclose(modes.wave_numbers[-3:], frequencies.real[-3:], rtol=1e-4)
+    assert modes.displacements.shape == (6, 3, 3)
+    assert not modes.displacements[:, 1].any()
+
+
+def test_constraints_without_vibrations(water, argon):
+    held = water.copy()
+    held.calc = water.calc
+    for constraint, message in ((FixBondLength(0, 1), "FixBondLength"), (FixAtoms(range(3)), "hold every atom")):
+        held.set_constraint(constraint)
+        with pytest.raises(VibrationError, match=message):
+            normal_modes(held)
+    crystal = argon.copy()
+    crystal.calc = argon.calc
+    crystal.set_constraint(FixAtoms([0]))
+    for compute in (lambda: phonons(crystal, (1, 1, 1)), lambda: elastic_constants(crystal)):
+        with pytest.raises(VibrationError, match="remove the constraints"):
+            compute()
 
 
 def test_the_unit_of_intensities():

@@ -68,6 +68,8 @@ def run_md(
         raise MDError(f"steps must be positive, got {steps}")
     check_cell(atoms, settings)
     check_structure(atoms)  # before velocities are drawn, which take the moments of inertia
+    if atoms.get_number_of_degrees_of_freedom() < 1:
+        raise MDError("the constraints of the structure hold every atom: nothing would move; release some")
     resumed = _resumed(Path(out), settings, atoms, steps) if restart else None
     atoms = atoms.copy()
     if resumed is not None:

@@ -75,6 +75,7 @@ class MDSettings:
             "friction": (0 < self.friction < math.inf, "finite and positive"),
             "pressure": (-math.inf < self.pressure < math.inf, "finite"),
             "interval": (self.interval >= 1, "positive"),
+            "seed": (self.seed >= 0, "not negative"),
         }
         for name, (good, wanted) in limits.items():
             if not good:

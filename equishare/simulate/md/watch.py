@@ -39,7 +39,8 @@ class Watch:
             return f"a force of {norm:.0f} eV/Å: the run explodes; try a shorter time step"
         temperature = kelvin(atoms.get_kinetic_energy(), self.degrees)
         if not temperature < self.hottest:
-            return f"the temperature is {temperature:.0f} K: the run explodes; try a shorter time step"
+            advice = "the run explodes; try a shorter time step" if step else "draw new velocities, or ask for more"
+            return f"the temperature is {temperature:.0f} K: {advice}"
         if step % CHECK_EVERY:
             return None
         energy = atoms.get_potential_energy() - self.statistics.isolated(

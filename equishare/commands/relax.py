@@ -50,7 +50,8 @@ def relax(
         (model, atoms, name, out / str(k) if several else out, options, dispersion)
         for k, (name, atoms) in enumerate(found)
     ]
-    console, frames, left = Console(highlight=False), [], 0
+    console, left = Console(highlight=False), 0
+    frames: list[Atoms] = []
     with new_folder(out):
         try:
             for line, converged, frame in side_by_side(_relax, jobs):

@@ -140,6 +140,7 @@ def _train(plan: Plan, state: TrainingState, folder: RunFolder, console: Console
         weights=options,
         work=work(graphs, plan.config.uncertainty.committee),
         on_row=on_row,
+        on_ending=progress.on_ending,
     )
     if plan.checkpoint is not None:
         state.load_state_dict(plan.checkpoint["training"])

@@ -27,6 +27,7 @@ from equishare.training.pretraining.start import check_start, settled
 from equishare.training.processes import Processes
 from equishare.training.run_folder import RunFolder
 from equishare.training.speed import with_speed
+from equishare.training.state import ending_of
 from equishare.training.weights import architecture_of
 
 
@@ -86,7 +87,7 @@ def make_plan(
             data, graphs = replayed(config, data, graphs, _start_file(config, folder))
         batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
-        checkpoint = _resumable(folder, budget, mark, judged) if continued else None
+        checkpoint = _resumable(folder, budget, config.optimisation.patience, mark, judged) if continued else None
         if processes.first:
             _write_start(config, folder)
             write_text(folder.config, to_yaml(config))
@@ -130,7 +131,7 @@ def _write_start(config: TrainConfig, folder: RunFolder) -> None:
         copy_file(_start_file(config, folder), folder.start)
 
 
-def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> dict[str, Any] | None:
+def _resumable(folder: RunFolder, budget: Budget, patience: float, mark: str, judged: bool) -> dict[str, Any] | None:
     """The checkpoint of a run, if there is one, after making sure that it fits the frames and that something is left to do."""
     if not folder.checkpoint.exists():
         return None
@@ -142,5 +143,10 @@ def _resumable(folder: RunFolder, budget: Budget, mark: str, judged: bool) -> di
     if judged and budget.fraction(state["step"], state["seconds"]) >= 1:
         raise CheckpointError(
             f"the run in {folder.path} has used its budget; give a larger one with --epochs or --max-time"
+        )
+    if judged and state["step"] >= ending_of(state, patience, budget).last_step:
+        raise CheckpointError(
+            f"the run in {folder.path} has ended since its validation no longer improved; more frames help it more than more steps, "
+            "but another budget, with --epochs or --max-time, lets it go on"
         )
     return checkpoint

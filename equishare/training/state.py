@@ -1,5 +1,6 @@
 """A fit under way: weights, their average, the optimiser, and how far it is."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -10,6 +11,7 @@ from equishare.potential import AtomGraph, Potential
 from equishare.training.averaging import AveragedWeights
 from equishare.training.budget import Budget, default_learning_rate, learning_rate_factor
 from equishare.training.config import OptimisationConfig
+from equishare.training.ending import Ending
 from equishare.training.objective import DivergedError, Objective
 from equishare.training.soap import SOAP
 
@@ -33,6 +35,7 @@ class TrainingState:
         self.budget = budget
         self.clock = clock or Clock()
         self.step = 0
+        self.ending = Ending(options.patience)
         self.step_seconds: deque[float] = deque(maxlen=1000)
         self._weights = [weight for weight in potential.parameters() if weight.requires_grad]
         self.optimiser = self.make_optimiser()
@@ -50,12 +53,12 @@ class TrainingState:
 
     @property
     def fraction(self) -> float:
-        """Part of the budget that is used, 0 to 1."""
-        return self.budget.fraction(self.step, self.seconds)
+        """Part of the run that is done, 0 to 1: of the budget, or of the steps up to its earlier end."""
+        return max(self.budget.fraction(self.step, self.seconds), self.step / self.ending.last_step)
 
     @property
     def over(self) -> bool:
-        """Whether the budget is used."""
+        """Whether the budget is used, or the run has come to an earlier end."""
         return self.fraction >= 1
 
     @property
@@ -70,11 +73,18 @@ class TrainingState:
 
     @property
     def learning_rate(self) -> float:
-        """Rate at this moment of the budget."""
+        """Rate at this moment of the budget, or of an earlier end."""
         done, options = (self.step, self.seconds), self.options
         suited = default_learning_rate(self.budget.steps(*done), options.batch_size)
         highest = options.learning_rate or min(suited, options.rate_limit or suited)
-        return highest * learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
+        factor = learning_rate_factor(self.budget.fraction(*done), options.warmup, options.final_learning_rate)
+        return min(highest * factor, self.ending.highest_rate(self.step, options.final_learning_rate))
+
+    @property
+    def expected_seconds(self) -> float:
+        """Seconds of the whole run, by those of the part that is done; NaN where nothing is."""
+        trained = self.seconds - self.budget.begun
+        return self.budget.begun + trained / self.fraction if self.fraction > 0 else math.nan
 
     def warm_up(self, objective: Objective, batch: AtomGraph) -> None:
         """Compile what a step compiles; no weight changes."""
@@ -122,6 +132,8 @@ class TrainingState:
             "seconds": self.seconds,
             "begun": self.budget.begun,
             "reserve": self.budget.reserve,
+            "budget": [self.budget.epochs, self.budget.max_time],
+            "ending": self.ending.state_dict(),
             "loss": [self._loss_sum, self._loss_count],
             "potential": self.potential.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -138,3 +150,12 @@ class TrainingState:
         self.potential.load_state_dict(state["potential"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.ending = ending_of(state, self.options.patience, self.budget)
+
+
+def ending_of(state: dict[str, Any], patience: float, budget: Budget) -> Ending:
+    """The ending that a checkpoint knows of; another budget lets a run go on, whatever has ended it."""
+    ending = Ending(patience)
+    if state.get("budget") == [budget.epochs, budget.max_time]:
+        ending.load_state_dict(state["ending"])
+    return ending

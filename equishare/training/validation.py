@@ -43,6 +43,7 @@ class Validation:
         weights: Of the loss, by which the best is chosen.
         work: How many atoms are predicted.
         on_row: Told of every validation, and whether it is the best so far.
+        on_ending: Told of how many seconds the run will take in all, where it ends before its budget.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Validation:
         weights: OptimisationConfig,
         work: Work,
         on_row: Callable[[Row, bool], None],
+        on_ending: Callable[[float], None],
     ) -> None:
         self.graphs, self.frames = graphs, frames
         self.folder = folder
         self.weights = weights
         self.work = work
-        self.on_row = on_row
+        self.on_row, self.on_ending = on_row, on_ending
         self.rows: list[Row] = []
         self.best = math.inf
         self.last_seconds = -math.inf
@@ -126,6 +128,8 @@ class Validation:
         check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(state.budget.max_time))
         state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid
         self.on_row(row, is_best)
+        if state.ending.after(state.step, loss, row["train_loss"], state.learning_rate):
+            self.on_ending(state.expected_seconds)
 
     def _due(self, state: TrainingState, share: float) -> bool:
         budget = state.budget

@@ -135,6 +135,12 @@ class OptimisationConfig(_Section):
     )
     final_learning_rate: float = Field(0.01, ge=0, le=1, description="where the cosine ends, relative to the highest")
     warmup: float = Field(0.01, ge=0, lt=1, description="fraction of the budget over which the rate rises linearly")
+    patience: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="part of the steps so far without a better validation loss after which the rate is turned down and the run ends; 0: never",
+    )
     gradient_clip: float = Field(10.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept")
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(

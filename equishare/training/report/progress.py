@@ -102,6 +102,11 @@ class TrainingProgress:
                     f"Likely at the end, as most runs go: forces RMSE {_short(likely[0])} to {_short(likely[1])} meV/Å"
                 )
 
+    def on_ending(self, seconds: float) -> None:
+        """Say that the run ends before its budget, after about so many seconds."""
+        when = format_duration(max(1, round(seconds)))
+        self._print(f"Validation no longer improves: the rate is turned down, and the run ends after about {when}")
+
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
 

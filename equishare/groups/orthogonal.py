@@ -186,6 +186,8 @@ def _wigner(degree: int, rotation: Tensor) -> Tensor:
     """D with Y(R x) = D Y(x), from points on the sphere: Euler angles would lose half the digits."""
     from e3nn.o3 import spherical_harmonics
 
+    if degree == 0:  # not one to rounding: what no rotation moves is invariant
+        return torch.ones(*rotation.shape[:-2], 1, 1, dtype=torch.float64)
     points, inverse = _sphere_points(degree)
     return (inverse @ spherical_harmonics(degree, points @ rotation.mT, normalize=False)).mT
 

@@ -7,7 +7,7 @@ A layer is a ``Layer``, and says three things:
 
     - a ``groups.Representation`` for fields, ``[batch, channels, *space]`` (``SharedLinear``: channels last);
     - ``SetFeatures(order, channels)`` for sets and graphs of any size, ``[..., n, channels]``;
-    - ``Layout`` for E(3) features, ``[atoms, (l, m), channels]``;
+    - ``Layout`` for E(3) features, ``[atoms, (l, m), channels]`` or e3nn's ``[atoms, irreps.dim]``;
     - ``Invariants(channels)`` for numbers that no symmetry moves, ``[..., channels]``;
     - a tuple of these, one for each argument or output, where there are several;
     - None for what has no law, or is no feature (tokens, distances, attention masks).
@@ -41,7 +41,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from equishare.errors import LayerError as LayerError
+from equishare.groups.orthogonal import o3
 from equishare.groups.representation import Representation, require_representation
+from equishare.ops.layout import Layout
 from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
 
 
@@ -132,14 +134,21 @@ def near(table: Tensor, x: Tensor) -> Tensor:
 def fits(given: FeatureTypes, taken: FeatureTypes) -> bool:
     """Whether a layer that takes ``taken`` may follow one that gives ``given``.
 
-    They are equal, or both are as many numbers that no symmetry moves, one of them by ``Invariants``.
+    They are equal, one of them names irreps of O(3) by a ``Layout`` and the other by a representation (in e3nn's flat layout they are the
+    same), or both are as many numbers that no symmetry moves, one of them by ``Invariants``.
 
     >>> from equishare import groups
     >>> fits(8 * groups.cyclic(4).trivial(), Invariants(8)), fits(2 * groups.cyclic(4).regular(), Invariants(8))
     (True, False)
+    >>> fits(Layout.of("8x0e + 4x1o"), groups.o3().irreps("8x0e + 4x1o"))
+    True
     """
     if given is None or taken is None:
         return False
+    if isinstance(given, Layout) and isinstance(taken, Representation):
+        return o3().irreps(given.irreps) == taken
+    if isinstance(given, Representation) and isinstance(taken, Layout):
+        return fits(taken, given)
     if given == taken:
         return True
     if isinstance(given, tuple) or isinstance(taken, tuple):

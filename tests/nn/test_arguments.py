@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 
 def arguments_of(name, monkeypatch):
     """A layer's class, and the arguments that the table of features makes it with."""
-    kind, seen = getattr(nn, name), {}
+    kind, seen = getattr(nn, table.layer_of(name)), {}
     own, signature = kind.__init__, inspect.signature(kind.__init__)
 
     def noted(self, *given, **named):

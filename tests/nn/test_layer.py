@@ -20,7 +20,7 @@ def test_every_exception_of_these_floors_has_one_root():
         lambda: nn.SetLinear(3, 3)(torch.zeros(1, 4)),
         lambda: nn.SetAttention(4, 2)(torch.zeros(5, 3)),
         lambda: nn.LocallyConnected1d(1, 1, 5, 3)(torch.zeros(1, 1, 6)),
-        lambda: nn.IrrepsLinear("8x0e+4x1o", "4x0e"),
+        lambda: nn.Gate("8x0e+4x0e"),
         lambda: nn.TiedEmbedding(5, 2)(torch.tensor([5])),
     ):
         with pytest.raises(nn.LayerError, match="expected"):
@@ -47,6 +47,12 @@ def test_a_u_net_of_irreps_asks_for_its_field():
         (nn.Invariants(3), 3 * C4.trivial(), True),
         (3 * C4.trivial(), 3 * D4.trivial(), False),  # another group moves the positions
         (D4.sign() + D4.trivial(), nn.Invariants(2), False),
+        (nn.Layout.of("3x0e+2x1o"), groups.o3().irreps("3x0e+2x1o"), True),
+        (groups.o3().irreps("3x0e+2x1o"), nn.Layout.of("2x1o+3x0e"), False),
+        (groups.so3().irreps("3x0e+2x1o"), nn.Layout.of("3x0e+2x1o"), False),  # SO(3) fields may break mirrors
+        (groups.o3().irreps("3x0e"), nn.Invariants(3), True),
+        (groups.o3().irreps("2x0e+0o"), nn.Invariants(3), False),
+        (groups.so3().irrep(0), nn.Invariants(1), True),
         (nn.SetFeatures(0, 4), nn.Invariants(4), True),
         (nn.SetFeatures(1, 4), nn.Invariants(4), False),
         (None, None, False),
@@ -55,6 +61,20 @@ def test_a_u_net_of_irreps_asks_for_its_field():
 )
 def test_fits(given, taken, answer):
     assert nn.fits(given, taken) is answer
+
+
+def test_layers_of_irreps_and_of_fields_make_one_chain():
+    rep = groups.o3().irreps("4x0e+2x1o")
+    gate = nn.GatedActivation(rep)
+    net = nn.Sequential(
+        nn.IrrepsLinear("3x0e+2x1o", "4x0e+2x1o"),
+        nn.FieldBatchNorm(rep, 0),
+        nn.Gate("4x0e+2x1o"),
+        nn.SharedLinear(rep, gate.rep_in),
+        gate,
+        nn.Readout("4x0e+2x1o", "1o"),
+    )
+    assert net(torch.randn(5, 9)).shape == (5, 3)
 
 
 def test_set_features_are_representations_of_each_size():

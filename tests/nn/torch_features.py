@@ -77,6 +77,22 @@ def graph(l_in: int, n_basis: int, paths: int = 0) -> Callable[[int], tuple[Tens
     return make
 
 
+def flat_graph(size: int, weights: int) -> Callable[[int], tuple[Tensor, ...]]:
+    """As `graph`: features in e3nn's flat layout, harmonics and numbers of each edge."""
+
+    def make(batch: int) -> tuple[Tensor, ...]:
+        _, _, harmonics, index = graph(0, 1)(batch)
+        return torch.randn(5 * batch, size), harmonics, torch.randn(12 * batch, weights), index
+
+    return make
+
+
+def swapped(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """With the numbers of each edge before its harmonics."""
+    features, harmonics, numbers, index = inputs
+    return features, numbers, harmonics, index
+
+
 def of_graph(dims: dict[str, Any]) -> tuple[Any, ...]:
     """Dynamic dimensions of `graph`."""
     return {0: dims["atoms"]}, {0: dims["edges"]}, {0: dims["edges"]}, {1: dims["edges"]}
@@ -151,10 +167,17 @@ CASES: dict[str, Case] = {
         lambda batch: (torch.randn(batch, 5), torch.randn(batch, 8)),
     ),
     "ChannelProduct": Case(lambda: nn.ChannelProduct("4x0e+4x1o", None, "4x0e+4x1o+4x2e"), atoms(4, 4)),
+    "ChannelProduct, unequal": Case(lambda: nn.ChannelProduct("4x0e+3x1o", "3x0e+2x1o", "2x0e+3x1o+1e"), pair(13, 9)),
     "ChannelTensorProduct": Case(
         lambda: nn.ChannelTensorProduct("4x0e+4x1o", "0e+1o+2e", "0e+1o"), graph(1, 0, 5), of_graph
     ),
+    "ChannelTensorProduct, unequal": Case(
+        lambda: nn.ChannelTensorProduct("4x0e+2x1o", "0e+1o+2e", "0e+1o"), flat_graph(10, 14), of_graph
+    ),
     "DensityConv": Case(lambda: nn.DensityConv("4x0e+4x1o", 2, 3), graph(1, 3), of_graph),
+    "DensityConv, unequal": Case(
+        lambda: nn.DensityConv("4x0e+2x1o", 2, 3), lambda batch: swapped(flat_graph(10, 3)(batch)), of_graph
+    ),
     "EMLP": Case(lambda: nn.EMLP(2 * SO4.defining(), SO4.trivial(), width=16, layers=2), plain(8)),
     "Equilibrium": Case(lambda: nn.Equilibrium(Contraction(), tolerance=1e-7), started, as_one_tuple(2)),
     "FieldAttention": Case(lambda: nn.FieldAttention(2, C4.regular(), 2), plain(8, 5, 5)),
@@ -171,6 +194,7 @@ CASES: dict[str, Case] = {
         lambda: nn.FullyConnectedTensorProduct("2x0e+1o", "3x1o", "2x1o+4x0e"), pair(5, 9)
     ),
     "Gate": Case(lambda: nn.Gate("4x0e+4x1o"), atoms(4, 4)),
+    "Gate, unequal": Case(lambda: nn.Gate("3x1o+4x0e+2e"), plain(18)),
     "GatedActivation": Case(lambda: nn.GatedActivation(2 * D4.trivial() + 2 * D4.defining()), plain(8, 5, 5)),
     "GlobalPool": Case(lambda: nn.GlobalPool(2 * C4.regular()), plain(8, 5, 5)),
     "GraphLinear": Case(lambda: nn.GraphLinear(3, 2, 4, 3), two_sets),
@@ -187,6 +211,7 @@ CASES: dict[str, Case] = {
     "HashedLinear": Case(lambda: nn.HashedLinear(6, 4, 9), plain(6)),
     "InducedSetAttentionBlock": Case(lambda: nn.InducedSetAttentionBlock(8, 3, 2), plain(5, 8)),
     "IrrepsLinear": Case(lambda: nn.IrrepsLinear("4x0e+4x1o", "3x0e+3x1o", bias=True), atoms(4, 4)),
+    "IrrepsLinear, unequal": Case(lambda: nn.IrrepsLinear("4x0e+2x1o+3x0e", "3x1o+2x0e", bias=True), plain(13)),
     "Iterated": Case(lambda: nn.Iterated(Contraction(), 3), started, as_one_tuple(2)),
     "LocallyConnected1d": Case(lambda: nn.LocallyConnected1d(2, 3, 7, 3), plain(2, 7)),
     "LocallyConnected2d": Case(lambda: nn.LocallyConnected2d(2, 3, 5, 3), plain(2, 5, 5)),
@@ -203,6 +228,7 @@ CASES: dict[str, Case] = {
     "PointwiseActivation": Case(lambda: nn.PointwiseActivation(2 * C4.regular(), torch_nn.SiLU()), plain(8, 5, 5)),
     "RadialBasis": Case(lambda: nn.RadialBasis(5.0, 4), lambda batch: (0.5 + 4 * torch.rand(12 * batch),)),
     "Readout": Case(lambda: nn.Readout("4x0e+4x1o", "0e", 6), atoms(4, 4)),
+    "Readout, unequal": Case(lambda: nn.Readout("4x0e+2x1o", "1o"), plain(10)),
     "SeparableGroupConv1d": Case(lambda: nn.SeparableGroupConv1d(C2, 1, 2, 3), plain(2, 7)),
     "SeparableGroupConv2d": Case(lambda: nn.SeparableGroupConv2d(C4, 1, 2, 3), plain(4, 5, 5)),
     "SeparableGroupConv3d": Case(lambda: nn.SeparableGroupConv3d(CUBE, 1, 1, 3), plain(24, 3, 3, 3)),
@@ -242,6 +268,12 @@ CASES: dict[str, Case] = {
     "UNetBlock": Case(lambda: nn.UNetBlock(2 * C4.regular(), nn.GroupConv2d(C4, 2, 1, 3)), plain(8, 5, 5)),
     "VectorFieldActivation": Case(lambda: nn.VectorFieldActivation(2, C4.regular()), plain(8, 5, 5)),
 }
+
+
+def layer_of(name: str) -> str:
+    """The layer of a case, whose name may say more."""
+    return name.partition(",")[0]
+
 
 FEATURES = (
     *("state_dict", "pickle", "deepcopy", "float64", "bfloat16", "float16", "AMP", "compile", "export", "ONNX", "meta"),

@@ -1,19 +1,22 @@
 """The channel-wise tensor product of features with spherical harmonics."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from equishare.errors import LayerError
-from equishare.nn.layer import Invariants, Layer
+from equishare.nn.e3.multiplicities import ChannelLayer
+from equishare.nn.layer import Invariants
 from equishare.ops.edges import Edges
 from equishare.ops.kept import kept
-from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, read_irreps, to_e3nn
+from equishare.ops.layout import IrrepsLike, Layout, read_irreps
 from equishare.ops.tensor_product.operation import tensor_product
 from equishare.ops.tensor_product.paths import TensorProductPaths
 
 
-class ChannelTensorProduct(Layer):
+class ChannelTensorProduct(ChannelLayer):
     r"""Tensor product of neighbours' features with the harmonics of their edges, channel by channel, summed over neighbours.
 
     .. math:: z_i[p\, m_3, c] = \sum_{j \to i} w_{ij, p, c} \sum_{m_1 m_2}
@@ -27,7 +30,7 @@ class ChannelTensorProduct(Layer):
     fifth in a process that keeps freed memory: ``equishare.memory.keep_freed_memory``.
 
     Args:
-        irreps_in: Irreps of the features, equal multiplicities: the channels.
+        irreps_in: Irreps of the features.
         irreps_harmonics: Irreps of the second factor, one channel, such as ``"0e + 1o + 2e"``.
         irreps_out: Irreps to keep, whatever their multiplicity; None: all that are reached, in e3nn's order.
 
@@ -35,11 +38,13 @@ class ChannelTensorProduct(Layer):
         layout_out: The irreps of the output, one entry a path: ordered as `irreps_out`, then by first and second factor, so that
             paths to one irrep stand together.
         n_paths: Number of paths.
+        weight_numel: Number of weights of an edge, one for each path and copy of its first factor.
 
     Shapes:
         features ``[atoms, dim, channels]``, harmonics ``[edges, dim_harmonics]``, weight ``[edges, n_paths, channels]``,
         edge_index ``[2, edges]`` (PyG: row 0 sends, row 1 receives) -> ``[atoms, dim_out, channels]``;
-        without edge_index ``edges`` rows of each; or e3nn's ``[atoms, irreps.dim]`` in and out.
+        without edge_index ``edges`` rows of each; or e3nn's ``[atoms, irreps.dim]`` in and out, and for unequal multiplicities weight
+        ``[edges, weight_numel]``, path after path.
 
     With `to_e3nn` and ``layout_out.irreps`` the output is that of `e3nn.o3.TensorProduct` with one 'uvu' instruction a path in the same
     order, up to the sign that an e3nn release gives its coefficients (see `clebsch_gordan`). `IrrepsLinear`
@@ -80,26 +85,30 @@ class ChannelTensorProduct(Layer):
             )
         self.paths = TensorProductPaths.of(self.layout_in, self.layout_harmonics, wanted)
         self.layout_out, self.n_paths = self.paths.out, len(self.paths)
-        self.rep_in = (self.layout_in, self.layout_harmonics, Invariants(self.layout_in.channels))
+        shape = self._shape_of_weights(self.layout_in.present[[first for first, _ in self.paths.factors]])
+        self.weight_numel = math.prod(shape)
+        self.rep_in = (self.layout_in, self.layout_harmonics, Invariants(shape[-1]))
+        self.to(torch.get_default_device())
         self.rep_out = self.layout_out
 
     def forward(
         self,
         features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"],
         harmonics: Float[Tensor, "edges components"],
-        weight: Float[Tensor, "edges paths channels"],
+        weight: Float[Tensor, "edges paths channels"] | Float[Tensor, "edges weights"],
         edge_index: Int[Tensor, "2 edges"] | Edges | None = None,
     ) -> Float[Tensor, "atoms dim_out channels"] | Float[Tensor, "atoms flat_out"]:
         """Multiply, and sum over neighbours."""
-        if features.ndim == 2:
-            features = from_e3nn(features, self.layout_in.irreps)
-            return to_e3nn(self.forward(features, harmonics, weight, edge_index), self.layout_out.irreps)
-        check_features(features, self.layout_in)
+        x = self.layout_in.read(features)
+        if self.channel_pattern is not None and weight.shape[1:] != (self.weight_numel,):
+            raise LayerError(f"expected weights of shape [edges, {self.weight_numel}], got {list(weight.shape)}")
         if edge_index is None:
             edges = _each_row(features.shape[0], features.device)
         else:
             edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
-        return tensor_product(features, harmonics, weight, edges, self.paths)
+        return self.layout_out.write(
+            tensor_product(x, harmonics, self._table(weight), edges, self.paths), features.ndim == 2
+        )
 
     def extra_repr(self) -> str:
         """Irreps of the factors and of the product."""

@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.e3.irreps_linear import IrrepsLinear
 from equishare.nn.layer import Invariants, Layer, near, require_floats, require_whole
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
-from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
+from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -35,17 +36,18 @@ class DensityConv(Layer):
     under O(3), translations and permutations: exact.
 
     Args:
-        irreps_in: Irreps of x, natural parity, 0e first, degrees 0..K.
+        irreps_in: Irreps of x, natural parity, 0e first, degrees 0..K, none with more copies than 0e.
         l_max: Highest degree L >= K of the density.
         n_basis: Number N of radial functions.
         normalization: :math:`\nu`; the square root of the mean number of neighbours keeps the variance.
 
     Shapes:
         x ``[atoms, dim, channels]``, basis B ``[edges, n_basis]``, Y ``[edges, (L + 1)^2]``, edge_index ``[2, edges]`` (PyG:
-        row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``; or e3nn's ``[atoms, irreps_in.dim]`` -> ``[atoms, irreps_out.dim]``.
+        row 0 sends, row 1 receives) -> ``[atoms, (L + 1)^2, channels]``; or e3nn's ``[atoms, irreps_in.dim]`` ->
+        ``[atoms, irreps_out.dim]``, which irreps of unequal multiplicities need.
 
     Raises:
-        LayerError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max, or inputs do not fit each other.
+        LayerError: if irreps_in is not 0e + 1o + 2e + ... up to K <= l_max, 0e with the most copies, or inputs do not fit each other.
 
     >>> import torch
     >>> conv = DensityConv("8x0e + 8x1o", l_max=2, n_basis=4)
@@ -62,11 +64,19 @@ class DensityConv(Layer):
         require_whole(n_basis=n_basis)
         self.layout_in = Layout.of(irreps_in)
         k_max = len(self.layout_in.degrees) - 1
-        expected = Layout.of(natural_irreps(self.layout_in.channels, k_max))
-        if self.layout_in != expected or k_max > l_max or not normalization > 0:
+        natural = o3.Irreps.spherical_harmonics(k_max)
+        if (
+            [ir for _, ir in self.layout_in.irreps] != [ir for _, ir in natural]
+            or k_max > l_max
+            or not normalization > 0
+        ):
             raise LayerError(
                 f"expected irreps of natural parity 0e + 1o + 2e + ... up to at most l_max={l_max} and a positive "
-                f"normalization, got {self.layout_in.irreps} and {normalization}"
+                f"normalization, got {self.layout_in.irreps} and {normalization}; any irreps: ChannelTensorProduct"
+            )
+        if self.layout_in.copies[0] < self.layout_in.channels:  # harmonics stand in the channels of invariants alone
+            raise LayerError(
+                f"expected no irrep with more copies than 0e, got {self.layout_in.irreps}; any: ChannelTensorProduct"
             )
         self.layout_out = Layout.of(natural_irreps(self.layout_in.channels, l_max))
         self.radial = nn.Linear(n_basis, (l_max + 1) * self.layout_in.channels, bias=False)
@@ -85,15 +95,13 @@ class DensityConv(Layer):
         edge_index: Int[Tensor, "2 edges"] | Edges,
     ) -> Float[Tensor, "atoms dim_out channels"] | Float[Tensor, "atoms flat_out"]:
         """Sum over neighbours."""
-        if features.ndim == 2:
-            features = from_e3nn(features, self.layout_in.irreps)
-            return to_e3nn(self.forward(features, basis, harmonics, edge_index), self.layout_out.irreps)
-        check_features(features, self.layout_in)
+        x = self.layout_in.read(features)
         self._check_edge_functions(basis, harmonics)
-        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
+        edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, x.shape[0])
         radial = self.radial(basis / self.normalization).unflatten(1, (-1, self.layout_in.channels))
-        major = features.transpose(0, 1)
-        return edge_sum(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
+        major = x.transpose(0, 1)
+        out = edge_sum(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
+        return self.layout_out.write(out, features.ndim == 2)
 
     def of_kinds(
         self,

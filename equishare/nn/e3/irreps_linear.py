@@ -6,15 +6,16 @@ from torch import Tensor, nn
 
 from equishare.errors import LayerError
 from equishare.nn.e3.folding import Foldable
-from equishare.nn.layer import Layer, near
-from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn, to_e3nn
+from equishare.nn.e3.multiplicities import ChannelLayer
+from equishare.nn.layer import near
+from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 LARGEST_PATTERN = 250_000  # entries of a matrix that a report writes down
 
 
-class IrrepsLinear(Foldable, Layer):
+class IrrepsLinear(Foldable, ChannelLayer):
     r"""Mix the channels of each irrep: one base matrix an irrep, shared by its 2l + 1 components.
 
     .. math:: y_n[lm, d] = \frac{1}{\sqrt{C}} \sum_c W^{(l)}_{cd}\, x_n[lm, c] \; (+\, b_d \text{ for } 0e)
@@ -23,16 +24,17 @@ class IrrepsLinear(Foldable, Layer):
     matrices are expanded over components, then one batched matrix product runs.
 
     Args:
-        irreps_in: Irreps of the input, equal multiplicities (``SharedLinear`` takes unequal ones); one that occurs several times, as the paths of a
-            `ChannelTensorProduct` do, has a matrix each time, and the sum over them is the output's.
+        irreps_in: Irreps of the input; one that occurs several times, as the paths of a `ChannelTensorProduct` do, has a matrix each time,
+            and the sum over them is the output's.
         irreps_out: Irreps of the output, each of them among the input's.
         bias: Add a constant to the invariant channels (0e).
 
     Shapes:
-        ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``; or e3nn's ``[atoms, irreps_in.dim]`` -> ``[atoms, irreps_out.dim]``.
+        ``[atoms, dim_in, channels_in]`` -> ``[atoms, dim_out, channels_out]``; or e3nn's ``[atoms, irreps_in.dim]`` ->
+        ``[atoms, irreps_out.dim]``, which irreps of unequal multiplicities need.
 
     Raises:
-        LayerError: if an output irrep is not in the input, or bias is asked for without 0e.
+        LayerError: if an output irrep is not in the input, bias is asked for without 0e or with 0e twice, or an input does not fit.
 
     >>> layer = IrrepsLinear("8x0e + 8x1o", "4x1o")
     >>> layer(torch.randn(5, 4, 8)).shape
@@ -45,7 +47,7 @@ class IrrepsLinear(Foldable, Layer):
 
     def __init__(self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, bias: bool = False) -> None:
         super().__init__()
-        self.layout_in, self.layout_out = Layout.of(irreps_in, repeats=True), Layout.of(irreps_out)
+        self.layout_in, self.layout_out = Layout.of(irreps_in, repeats=True), Layout.of(irreps_out, repeats=True)
         self.rep_in, self.rep_out = self.layout_in, self.layout_out
         available = [ir for _, ir in self.layout_in.irreps]
         missing = [str(ir) for _, ir in self.layout_out.irreps if ir not in available]
@@ -60,19 +62,24 @@ class IrrepsLinear(Foldable, Layer):
         with torch.device("cpu"):  # tables have numbers, whatever the default device is
             self._tables(joined)
         self._ends = [k for k, _ in joined]
-        self.weight = nn.Parameter(torch.empty(len(joined), self.layout_in.channels, self.layout_out.channels))
-        self.bias = nn.Parameter(torch.empty(self.layout_out.channels)) if bias else None
-        self.reset_parameters()
+        sources = [n for _, n in joined]
+        present = self.layout_in.present[sources, :, None] & self.layout_out.present[self._ends, None]
+        self.weight = nn.Parameter(torch.empty(self._shape_of_weights(present)))
+        copies = self.layout_in.copies
+        self._terms = [self._ends.count(k) * copies[n] / self.layout_in.channels for k, n in joined]
+        invariant = [k for k, (_, ir) in enumerate(self.layout_out.irreps) if (ir.l, ir.p) == (0, 1)]
+        if bias and len(invariant) != 1:
+            raise LayerError(f"a bias needs one entry 0e among the output irreps, got {self.layout_out.irreps}")
         self._invariant = self.layout_out.slice("0e") if bias else slice(0)
+        self.bias = nn.Parameter(torch.empty(self.layout_out.copies[invariant[0]])) if bias else None
+        self.reset_parameters()
         self.to(torch.get_default_device())
 
     def reset_parameters(self) -> None:
-        """Draw weights of variance one over the matrices that meet in an irrep; the bias is zero."""
-        counts = torch.tensor([self._ends.count(k) for k in self._ends], device=self.weight.device)
-        with torch.no_grad():
-            self.weight.normal_().mul_(counts.rsqrt()[:, None, None])
-            if self.bias is not None:
-                self.bias.zero_()
+        """Draw weights of variance one over the matrices that meet in an irrep, more where there are fewer copies; the bias is zero."""
+        self._draw(self.weight, torch.tensor(self._terms, device="cpu").rsqrt()[:, None, None])
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def _tables(self, joined: list[tuple[int, int]]) -> None:
         """Component by component: which it reads, with which matrix, and which it adds to."""
@@ -92,10 +99,8 @@ class IrrepsLinear(Foldable, Layer):
         self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
     ) -> Float[Tensor, "atoms dim_out channels_out"] | Float[Tensor, "atoms flat_out"]:
         """Apply the map."""
-        if features.ndim == 2:
-            return to_e3nn(self.forward(from_e3nn(features, self.layout_in.irreps)), self.layout_out.irreps)
-        check_features(features, self.layout_in)
-        major = features.transpose(0, 1)
+        flat = features.ndim == 2
+        major = self.layout_in.read(features).transpose(0, 1)
         if not self._whole:
             major = (
                 major[: self._leading]
@@ -107,22 +112,21 @@ class IrrepsLinear(Foldable, Layer):
             out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, near(self._target, out), out)
         out = out.transpose(0, 1)
         if self.bias is None:
-            return out
-        padded = torch.nn.functional.pad(
-            self.bias.unsqueeze(0), (0, 0, self._invariant.start, self.layout_out.dim - self._invariant.stop)
-        )
-        return out + padded
+            return self.layout_out.write(out, flat)
+        place = self._invariant
+        room = 0, out.shape[2] - len(self.bias), place.start, self.layout_out.dim - place.stop
+        return self.layout_out.write(out + torch.nn.functional.pad(self.bias.unsqueeze(0), room), flat)
 
     def expanded(self) -> Float[Tensor, "components channels_in channels_out"]:
         """A matrix for each component of the input."""
         # index_select costs a tenth of indexing, which small systems feel
-        return (self.weight * self.layout_in.channels**-0.5).index_select(0, near(self._shared, self.weight))
+        return self._table(self.weight * self.layout_in.channels**-0.5).index_select(0, near(self._shared, self.weight))
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """One matrix an irrep serves its 2 l + 1 components, on every atom: untied, each number reads each."""
         atoms = 1 if call is None else call.inputs[0][0]
-        rows = self.layout_out.dim * self.layout_out.channels
-        entries = rows * self.layout_in.dim * self.layout_in.channels
+        rows = self.layout_out.irreps.dim
+        entries = rows * self.layout_in.irreps.dim
         found = {"weight": SharedWeight(atoms * entries, ("components", "atoms"), self._pattern(entries))}
         if self.bias is not None:
             found["bias"] = SharedWeight(atoms * rows, ("components", "atoms"))
@@ -134,7 +138,8 @@ class IrrepsLinear(Foldable, Layer):
             return None
         channels_in, channels_out = self.layout_in.channels, self.layout_out.channels
         index = torch.full((self.layout_out.dim, channels_out, self.layout_in.dim, channels_in), -1)
-        each = torch.arange(self.weight.numel()).view(self.weight.shape)
+        each = self._table(torch.arange(self.weight.numel()).view(self.weight.shape))
         for matrix, source, target in zip(self._shared, self._components, self._target, strict=True):
             index[target, :, source] = each[matrix].mT
-        return IndexPattern(index.flatten(2).flatten(0, 1), None, self.weight.numel())
+        rows, columns = (layout.present_components.flatten() for layout in (self.layout_out, self.layout_in))
+        return IndexPattern(index.flatten(2).flatten(0, 1)[rows][:, columns], None, self.weight.numel())

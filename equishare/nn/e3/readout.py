@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.layer import Layer, require_whole
-from equishare.ops.layout import IrrepsLike, Layout, check_features, from_e3nn
+from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
 
@@ -41,13 +41,12 @@ class Readout(Layer):
         self.rep_in, self.rep_out = self.layout, Layout.of(irrep)
         self.irrep = o3.Irrep(irrep)
         self.components = self.layout.slice(irrep)
+        self.copies = self.layout.irreps.count(self.irrep)
         if n_hidden is None:
-            self.read: nn.Module = nn.Linear(self.layout.channels, 1, bias=False)
+            self.read: nn.Module = nn.Linear(self.copies, 1, bias=False)
         elif irrep == "0e":
             require_whole(n_hidden=n_hidden)
-            self.read = nn.Sequential(
-                nn.Linear(self.layout.channels, n_hidden), nn.SiLU(), nn.Linear(n_hidden, 1, bias=False)
-            )
+            self.read = nn.Sequential(nn.Linear(self.copies, n_hidden), nn.SiLU(), nn.Linear(n_hidden, 1, bias=False))
         else:
             raise LayerError(f"an MLP reads invariants (0e) only, got {irrep}: a nonlinearity on it is not equivariant")
 
@@ -65,10 +64,7 @@ class Readout(Layer):
         self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
     ) -> Float[Tensor, "atoms components inputs"]:
         """What the linear map at the end reads."""
-        if features.ndim == 2:
-            return self.inputs(from_e3nn(features, self.layout.irreps))
-        check_features(features, self.layout)
-        own = features[:, self.components]
+        own = self.layout.read(features)[:, self.components, : self.copies]
         return self.read[:-1](own) if isinstance(self.read, nn.Sequential) else own
 
     def forward(
@@ -82,5 +78,5 @@ class Readout(Layer):
         atoms = 1 if call is None else call.inputs[0][0]
         if isinstance(self.read, nn.Sequential):
             return used_again(self.read, "read", atoms, "atoms")
-        entries = self.irrep.dim * self.layout.dim * self.layout.channels
+        entries = self.irrep.dim * self.layout.irreps.dim
         return {"read.weight": SharedWeight(atoms * entries, ("components", "atoms"))}

@@ -40,7 +40,7 @@ class TensorProductPaths:
         ]
         if not found:
             raise LayerError(f"no path from {left.irreps} x {right.irreps} to any of {[str(ir) for ir in wanted]}")
-        out = Layout.of(o3.Irreps([(left.channels, third) for third, _, _ in found]), repeats=True)
+        out = Layout.of(o3.Irreps([(left.irreps[first].mul, third) for third, first, _ in found]), repeats=True)
         return cls(left, right, out, tuple((first, second) for _, first, second in found))
 
     def __len__(self) -> int:

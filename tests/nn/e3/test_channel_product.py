@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from equishare._e3nn import o3
-from equishare.nn import ChannelProduct, Layout, clebsch_gordan
+from equishare.nn import ChannelProduct, Layout, clebsch_gordan, from_e3nn
 
 SYMMETRIC = ("3x0e+3x1o+3x2e", None, "3x0e+3x1o+3x2e")
 GENERAL = ("3x1o+3x0o", "3x1e+3x2o+3x0e", "3x1o+3x0o+3x2e")
@@ -71,9 +71,9 @@ def test_no_atoms():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="same number of channels"):
+    with pytest.raises(ValueError, match=r"4x0e \(reached: 2\)"):
         ChannelProduct("4x0e", "2x0e", "4x0e")
-    with pytest.raises(ValueError, match=r"no path .* to \['1o'\]"):
+    with pytest.raises(ValueError, match=r"no path .* to all copies of \['4x1o \(reached: 0\)'\]"):
         ChannelProduct("4x0e", "4x0e", "4x0e+4x1o")
     with pytest.raises(ValueError, match="takes one feature"):
         ChannelProduct("4x0e", None, "4x0e")(torch.zeros(2, 1, 4), torch.zeros(2, 1, 4))
@@ -81,3 +81,28 @@ def test_errors():
         ChannelProduct("4x0e", None, "4x0e", n_kinds=2)(torch.zeros(2, 1, 4))
     with pytest.raises(ValueError, match="expected left of shape"):
         ChannelProduct("4x0e", None, "4x0e")(torch.zeros(2, 3, 4))
+
+
+def test_unequal_multiplicities_are_equal_ones_with_nothing_in_some_channels():
+    irreps = "4x0e+2x1o", "3x0e+1x1o+4x2e", "3x0e+2x1o+1x1e"
+    layer = ChannelProduct(*irreps).double()
+    assert layer.weight.numel() == 3 + 1 + (1 + 2 + 2) + 1  # the channels that all three irreps of a path have
+    full = ChannelProduct("4x0e+4x1o", "4x0e+4x1o+4x2e", "4x0e+4x1o+4x1e").double()
+    with torch.no_grad():
+        full.weight.copy_(layer._table(layer.weight))
+    left, right = torch.randn(5, 10).double(), torch.randn(5, 26).double()
+    expected = full(from_e3nn(left, irreps[0]), from_e3nn(right, irreps[1]))
+    torch.testing.assert_close(
+        layer(left, right),
+        torch.cat(
+            [expected[:, k : k + d, :n].transpose(1, 2).flatten(1) for k, d, n in ((0, 1, 3), (1, 3, 2), (4, 3, 1))],
+            dim=1,
+        ),
+    )
+    layer(left, right).square().sum().backward()
+    assert bool((layer.weight.grad != 0).all())
+    big = ChannelProduct("64x0e+32x1o", None, "64x0e+32x1o")
+    out = big(torch.randn(3000, 160))
+    assert out[:, :64].var(dim=0).mean().item() == pytest.approx(
+        2, abs=0.5
+    )  # squares of normal numbers, one path or two

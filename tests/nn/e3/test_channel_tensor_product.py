@@ -2,7 +2,17 @@ import pytest
 import torch
 
 from equishare._e3nn import o3
-from equishare.nn import ChannelTensorProduct, Edges, IrrepsLinear, Layout, backend, clebsch_gordan, from_e3nn, to_e3nn
+from equishare.nn import (
+    ChannelTensorProduct,
+    Edges,
+    IrrepsLinear,
+    Layout,
+    TensorProduct,
+    backend,
+    clebsch_gordan,
+    from_e3nn,
+    to_e3nn,
+)
 
 MESSAGE = ("4x0e+4x1o", "0e+1o+2e+3o", "4x0e+4x1o+4x2e+4x3o")
 UNUSUAL = ("3x1o+3x0o+3x2e", "1e+2o+0e", None)
@@ -69,6 +79,22 @@ def test_formula_without_edges_is_row_by_row():
         a, b = x[:, layer.layout_in.slice(ir1)], y[:, layer.layout_harmonics.slice(ir2)]
         expected.append(torch.einsum("ijk,nic,nj,nc->nkc", table, a, b, w[:, p]))
     assert torch.allclose(layer(x, y, w), torch.cat(expected, dim=1), atol=1e-13)
+
+
+def test_unequal_multiplicities_are_the_flat_product():
+    """The same weights, path after path, as e3nn's 'uvu' with one entry of the output for each path."""
+    layer = ChannelTensorProduct("4x0e+2x1o", "0e+1o+2e", "0e+1o")
+    factors = enumerate(layer.paths.factors)
+    flat = TensorProduct(
+        *("4x0e+2x1o", "0e+1o+2e", layer.layout_out.irreps, [(first, second, k) for k, (first, second) in factors]),
+        mode="uvu",
+        weight="given",
+    )
+    assert layer.weight_numel == flat.weight_numel == 4 + 2 + 4 + 2 + 2
+    x, y, w = (torch.randn(5, n, dtype=torch.float64) for n in (10, 9, 14))
+    torch.testing.assert_close(layer(x, y, w), flat.double()(x, y, w))
+    with pytest.raises(ValueError, match=r"\[edges, 14\], got \[5, 5, 4\]"):
+        layer(x, y, torch.zeros(5, 5, 4, dtype=torch.float64))
 
 
 def test_every_path_that_o3_allows_is_there_in_e3nns_order():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equishare.nn import DensityConv, Edges, IrrepsLinear
+from equishare.nn import DensityConv, Edges, IrrepsLinear, from_e3nn, to_e3nn
 
 
 def naive(layer, x, basis, harmonics, edge_index):
@@ -28,6 +28,14 @@ def test_formula_on_unsorted_edges(irreps, dim, l_max):
     assert torch.allclose(out, naive(layer, x, basis, harmonics, index), atol=1e-13)
     assert torch.equal(out[[2, 5]], torch.zeros_like(out[[2, 5]]))  # nobody sends to them
     assert torch.equal(out, layer(x, basis, harmonics, Edges(index, 6)))
+
+
+def test_formula_of_unequal_multiplicities():
+    layer = DensityConv("3x0e+2x1o", 2, 4).double()
+    index = torch.tensor([[4, 0, 2, 2, 1, 4, 0], [1, 3, 0, 0, 4, 3, 4]])
+    x, basis, harmonics = (torch.randn(n, m, dtype=torch.float64) for n, m in ((5, 9), (7, 4), (7, 9)))
+    expected = naive(layer, from_e3nn(x, "3x0e+2x1o"), basis, harmonics, index)
+    torch.testing.assert_close(layer(x, basis, harmonics, index), to_e3nn(expected, "3x0e+3x1o+3x2e"))
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -64,6 +72,8 @@ def test_errors():
     for irreps, l_max in [("4x0e+4x1e", 2), ("4x1o", 2), ("4x0e+4x1o+4x2e", 1), ("4x0e+4x2e", 2)]:
         with pytest.raises(ValueError, match="natural parity"):
             DensityConv(irreps, l_max, 4)
+    with pytest.raises(ValueError, match="more copies than 0e"):
+        DensityConv("4x0e+5x1o", 2, 4)
     with pytest.raises(ValueError, match="normalization"):
         DensityConv("4x0e", 2, 4, normalization=0.0)
     layer = DensityConv("4x0e", 2, 4)

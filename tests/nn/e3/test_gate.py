@@ -14,6 +14,17 @@ def test_formula():
     assert torch.allclose(out[:, 4:], gates[:, None, 3:] * x[:, 4:])
 
 
+def test_formula_of_unequal_multiplicities():
+    gate = Gate("2x1o+3x0e+1x2e").double()
+    assert gate.gates.weight.shape == (3, 3)
+    x = torch.randn(4, 14, dtype=torch.float64)
+    scalars = x[:, 6:9]
+    gates = torch.sigmoid(gate.gates(scalars)).repeat_interleave(torch.tensor([3, 3, 5]), dim=1)
+    out = gate(x)
+    torch.testing.assert_close(out[:, 6:9], torch.nn.functional.silu(scalars))
+    torch.testing.assert_close(out[:, [*range(6), *range(9, 14)]], gates * x[:, [*range(6), *range(9, 14)]])
+
+
 def test_invariants_alone():
     x = torch.randn(4, 1, 3)
     assert torch.equal(Gate("3x0e")(x), torch.nn.functional.silu(x))

@@ -2,27 +2,30 @@ import pytest
 import torch
 
 from equishare._e3nn import o3
-from equishare.nn import IrrepsLinear, Layout, from_e3nn, to_e3nn
+from equishare.nn import IrrepsLinear, Layout
 
 IN, OUT = "3x1o+3x0e+3x2e", "2x0e+2x2e"
 
 
+UNEQUAL = "2x1o+3x0e+1x2e+2x0e", "1x2e+4x0e"
+
+
 def dense(layer, irreps_in):
     """The matrix of a linear layer, acting on e3nn's flat features."""
-    unit = torch.eye(o3.Irreps(irreps_in).dim, dtype=torch.float64)
-    return to_e3nn(layer(from_e3nn(unit, irreps_in)), layer.layout_out.irreps).T.detach()
+    return layer(torch.eye(o3.Irreps(irreps_in).dim, dtype=torch.float64)).T.detach()
 
 
-def test_span_is_every_equivariant_map(orthogonal):
+@pytest.mark.parametrize(("irreps_in", "irreps_out"), [(IN, OUT), UNEQUAL])
+def test_span_is_every_equivariant_map(irreps_in, irreps_out, orthogonal):
     """Schur's lemma, measured: the layer's weights span the whole space of W with D_out W = W D_in."""
-    layer = IrrepsLinear(IN, OUT).double()
-    n_in, n_out = o3.Irreps(IN).dim, o3.Irreps(OUT).dim
+    layer = IrrepsLinear(irreps_in, irreps_out).double()
+    n_in, n_out = o3.Irreps(irreps_in).dim, o3.Irreps(irreps_out).dim
     rows = []
     for improper in (False, False, True):
         g = orthogonal(improper)
         d_in, d_out = (
             torch.block_diag(*(Layout.of(str(ir)).matrix(g) for mul, ir in o3.Irreps(irreps) for _ in range(mul)))
-            for irreps in (IN, OUT)
+            for irreps in (irreps_in, irreps_out)
         )
         rows.append(torch.kron(d_out.contiguous(), torch.eye(n_in)) - torch.kron(torch.eye(n_out), d_in.T.contiguous()))
     singular = torch.linalg.svdvals(torch.cat(rows))
@@ -32,7 +35,7 @@ def test_span_is_every_equivariant_map(orthogonal):
         with torch.no_grad():
             layer.weight.zero_()
             layer.weight.view(-1)[k] = 1
-        base.append(dense(layer, IN).flatten())
+        base.append(dense(layer, irreps_in).flatten())
     assert int(torch.linalg.matrix_rank(torch.stack(base))) == layer.weight.numel() == n_solutions
 
 
@@ -44,9 +47,21 @@ def test_bias_reaches_the_invariants_only():
     assert torch.equal(out[:, 1:], torch.zeros(4, 5, 2))
 
 
-def test_variance_is_kept():
-    out = IrrepsLinear("64x0e+64x1o", "64x0e+64x1o")(torch.randn(500, 4, 64))
-    assert out.var().item() == pytest.approx(1, abs=0.1)
+@pytest.mark.parametrize("irreps", ["64x0e+64x1o", "128x0e+32x1o+64x2e"])
+def test_variance_is_kept(irreps):
+    out = IrrepsLinear(irreps, irreps)(torch.randn(500, o3.Irreps(irreps).dim))
+    for block in o3.Irreps(irreps).slices():
+        assert out[:, block].var().item() == pytest.approx(1, abs=0.1)
+
+
+def test_the_report_counts_what_a_dense_map_of_these_copies_would_have():
+    layer = IrrepsLinear(*UNEQUAL).double()
+    shared = layer.shared_weights()["weight"]
+    assert shared.untied == 16 * 9
+    generator = torch.Generator().manual_seed(0)
+    matrix = shared.pattern.expand(torch.randn(layer.weight.numel(), generator=generator, dtype=torch.float64))
+    assert matrix.shape == (9, 16)
+    assert int((matrix != 0).sum()) == 5 * 1 + 4 * 5  # components of 2e, and 0e from two entries
 
 
 def test_no_atoms():
@@ -62,7 +77,8 @@ def test_gradients_in_float64():
 def test_errors():
     with pytest.raises(ValueError, match="1e"):
         IrrepsLinear("4x0e+4x1o", "4x1e")
-    with pytest.raises(ValueError, match="0e"):
-        IrrepsLinear("4x0e+4x1o", "4x1o", bias=True)
+    for irreps in ("4x1o", "4x0e+2x0e"):
+        with pytest.raises(ValueError, match="one entry 0e"):
+            IrrepsLinear("4x0e+4x1o", irreps, bias=True)
     with pytest.raises(ValueError, match=r"atoms, 9, 3"):
         IrrepsLinear(IN, OUT)(torch.zeros(4, 8, 3))

@@ -98,6 +98,45 @@ CASES = {
         (atoms("4x1o+4x0o+4x2e+4x0e"),),
         atoms("3x2e+3x0e+3x0o"),
     ),
+    "linear, unequal multiplicities": Case(
+        IrrepsLinear,
+        lambda: with_bias(IrrepsLinear("5x0e+3x1o+2x1e+4x0e", "2x1e+3x0e+4x1o+1x1o", bias=True)),
+        (Slot("atom", "5x0e+3x1o+2x1e+4x0e"),),
+        Slot("atom", "2x1e+3x0e+4x1o+1x1o"),
+    ),
+    "density, unequal multiplicities": Case(
+        DensityConv,
+        lambda: DensityConv("5x0e+3x1o+1x2e", 3, 5),
+        (Slot("atom", "5x0e+3x1o+1x2e"), Slot("edge", "5x0e"), Slot("edge", "0e+1o+2e+3o"), EDGES),
+        Slot("atom", "5x0e+5x1o+5x2e+5x3o"),
+    ),
+    "product, unequal multiplicities": Case(
+        ChannelProduct,
+        lambda: ChannelProduct("5x0e+3x1o+1x0o", "4x0e+2x1o", "4x0e+3x1o+1x1e+2x2e"),
+        (Slot("atom", "5x0e+3x1o+1x0o"), Slot("atom", "4x0e+2x1o")),
+        Slot("atom", "4x0e+3x1o+1x1e+2x2e"),
+    ),
+    "product with itself, unequal multiplicities": Case(
+        ChannelProduct,
+        lambda: ChannelProduct("5x0e+3x1o+1x2e", None, "5x0e+3x1o+3x2e"),
+        (Slot("atom", "5x0e+3x1o+1x2e"),),
+        Slot("atom", "5x0e+3x1o+3x2e"),
+    ),
+    "tensor product of neighbours, unequal multiplicities": Case(
+        ChannelTensorProduct,
+        lambda: ChannelTensorProduct("4x0e+1x1o", "0e+1o", "0e+1o"),
+        (Slot("atom", "4x0e+1x1o"), Slot("edge", "0e+1o"), Slot("edge", "10x0e"), EDGES),
+        Slot("atom", "4x0e+1x0e+4x1o+1x1o"),
+    ),
+    "gate, unequal multiplicities": Case(
+        Gate,
+        lambda: Gate("2x1o+4x0e+3x0o+1x2e"),
+        (Slot("atom", "2x1o+4x0e+3x0o+1x2e"),),
+        Slot("atom", "2x1o+4x0e+3x0o+1x2e"),
+    ),
+    "readout, unequal multiplicities": Case(
+        Readout, lambda: Readout("4x1o+2x0e", "0e", 6), (Slot("atom", "4x1o+2x0e"),), Slot("atom", "0e")
+    ),
     "density of scalars": Case(
         DensityConv,
         lambda: DensityConv("4x0e", 3, 5, normalization=2.0),

@@ -140,7 +140,7 @@ def test_what_cannot_be_is_refused():
             lambda: nn.TensorProduct("1o", "1o", "0e", weight="given")(torch.zeros(2, 3), torch.zeros(2, 3)),
             "weights expected, got none",
         ),
-        (lambda: nn.IrrepsLinear("8x0e+4x1o", "8x0e"), "SharedLinear"),
+        (lambda: nn.Gate("8x0e+4x1o+4x1o"), "SharedLinear"),
     ):
         with pytest.raises(nn.LayerError, match=message):
             make()

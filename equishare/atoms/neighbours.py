@@ -23,11 +23,12 @@ __all__ = [
 ]
 
 _FAR = 100.0  # Å: float32 resolves 1e-5 Å at this distance from the origin
+_APART = 25.0  # Å: the search divides all the space between atoms that fly apart into cells
 _ONE_PLACE = 1e-3  # Å
 _FARTHEST = 1e9  # Å: float64 resolves 1e-7 Å there
 _LONGEST = 1e5  # Å of a cell vector; searches have been seen to overflow at 1e6
 _CROWD = 20_000  # neighbours of an atom; solid hydrogen in Jupiter's core has 900 within 6 Å
-_WIDE = 50.0  # Å: empty space between groups of atoms that is wider than this is narrowed
+_WIDE = 10.0  # Å: empty space between groups of atoms that is wider than this is narrowed
 
 
 class GraphError(EquishareError):
@@ -95,11 +96,12 @@ def neighbour_list(atoms: Atoms, cutoff: float) -> Neighbours:
 def settle(atoms: Atoms, cutoff: float = 0.0) -> tuple[Float[np.ndarray, "atoms 3"], Int[np.ndarray, "atoms 3"] | None]:
     """Positions of the same structure around the origin, and by how many cells each atom was moved for it, if any was.
 
-    Only what no pair within the cutoff (Å) can see is changed: the origin, and where atoms are more than 100 Å from their
-    centre, the cell that an atom is in, and the width of empty space beside groups of atoms along directions that are not periodic.
+    Only what no pair within the cutoff (Å) can see is changed: the origin, and where atoms are more than 100 Å (without periodic
+    directions 25 Å) from their centre, the cell that an atom is in, and the width of empty space beside groups of atoms along
+    directions that are not periodic.
     """
     centred = atoms.positions - atoms.positions.mean(axis=0)
-    if np.abs(centred).max(initial=0.0) <= _FAR:
+    if np.abs(centred).max(initial=0.0) <= (_FAR if atoms.pbc.any() else _APART):
         return centred, None
     crossed = None
     if atoms.pbc.any():

@@ -38,7 +38,7 @@ def moved(atoms, seed):
 
 @pytest.mark.parametrize("atoms", [molecule("CH3CH2OH"), molecule("C6H6"), crystal()], ids=str)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_moved_copy_is_a_duplicate(atoms, seed):
     copy = moved(atoms, seed)
     np.testing.assert_allclose(invariants(Frame(copy)), invariants(Frame(atoms)), rtol=1e-5, atol=1e-5)

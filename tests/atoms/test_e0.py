@@ -20,7 +20,7 @@ def frame(formula, energy=None):
 
 
 @given(st.lists(st.sampled_from(["H2", "H2O", "CH4", "CO2", "C2H6O", "O2"]), min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_least_squares_reproduces_additive_energies(formulas):
     frames = [frame(f) for f in formulas]
     result = reference_energies(frames)

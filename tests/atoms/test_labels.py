@@ -100,7 +100,7 @@ KEYS = [key for row in PROPERTIES.values() for key in (*row.keys, *row.rare_keys
     info=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=5),
     results=st.dictionaries(st.sampled_from([str(key) for key in KEYS]), st.sampled_from(VALUES), max_size=3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_stands_under_a_key_is_a_label_or_a_clear_error(info, results):
     atoms = molecule("H2O")
     atoms.info = info
@@ -159,7 +159,7 @@ def test_names_that_agree_are_not_ambiguous(tmp_path):
     arrays(np.float64, (3, 3), elements=st.floats(-0.1, 0.1)),
     st.sampled_from(["stress", "virial", "REF_virial"]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_stress_in_all_its_forms(tmp_path_factory, matrix, key):
     stress = matrix + matrix.T
     crystal = bulk("NaCl", "rocksalt", a=5.6)

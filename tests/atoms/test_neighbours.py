@@ -34,7 +34,7 @@ def assert_those_of_ase(pairs, atoms, cutoff, atol=1e-9):
     st.lists(st.booleans(), min_size=3, max_size=3),
     st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pairs_are_those_of_ase(n, cutoff, pbc, seed):
 
     rng = np.random.default_rng(seed)

@@ -154,7 +154,7 @@ def test_a_database_url_is_not_opened(tmp_path, monkeypatch):
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_garbage_raises_our_error_only(tmp_path_factory, data):
     file = tmp_path_factory.mktemp("garbage") / "garbage.xyz"
     file.write_bytes(data)
@@ -163,7 +163,7 @@ def test_garbage_raises_our_error_only(tmp_path_factory, data):
 
 
 @given(st.integers(0, 5 * len(WATER)), st.integers(0, 30), st.text('0123456789.-HO \n="', max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_to_a_good_file_raises_our_error_only(tmp_path_factory, start, length, inserted):
     text = WATER * 5
     file = tmp_path_factory.mktemp("damage") / "damage.xyz"

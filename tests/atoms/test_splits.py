@@ -28,7 +28,7 @@ def rng(seed=0):
 
 
 @given(st.integers(3, 40), st.floats(0.01, 0.4), st.floats(0.0, 0.4), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_parts_are_disjoint_and_complete(n, valid, test, seed):
     frames = make(n)
     split = split_frames(frames, valid, test, generator=rng(seed))
@@ -50,7 +50,7 @@ def test_another_seed_is_another_split_and_no_global_state_is_used():
 
 
 @given(st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_turned_copies_stay_on_one_side(seed):
     split = split_frames(make(12, copies=3), 0.2, 0.2, generator=rng(seed))
     sides = [{f.energy for f in part} for part in (split.train, split.valid, split.test)]

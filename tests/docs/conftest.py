@@ -1,7 +1,6 @@
 """A folder with the files that the documentation speaks of."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from ase.units import Bohr, Hartree
 from equishare.datasets import load
 from equishare.potential import Committee, ModelConfig, Potential, Statistics, save
 
-sys.path.insert(0, str(Path(__file__).parent))  # for code_blocks.py
 STRUCTURES = ("start", "molecule", "ethanol", "relaxed")
 SETS = ("my", "new", "old", "better", "test", "cheap", "molecules")
 

@@ -20,7 +20,7 @@ def by_pairs(prediction, target):
     return 1.0 if most == expected else (both - expected) / (most - expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 4), st.integers(1, 4))
 def test_it_is_the_index_of_pairs(seed, pixels, groups, objects):
     rng = torch.Generator().manual_seed(seed)

@@ -90,7 +90,7 @@ def test_sum_over_sequences_is_the_probability_of_their_lengths():
 
 
 @given(st.integers(0, 7), st.integers(0, 7), st.integers(0, 2**31))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_exchange_of_the_sequences(n, m, seed):
     rng = torch.Generator().manual_seed(seed)
     x, y = torch.randint(3, (4, n), generator=rng), torch.randint(3, (4, m), generator=rng)

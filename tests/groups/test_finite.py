@@ -101,7 +101,7 @@ def test_same_seed_same_element():
         assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.permutations(range(5)), min_size=1, max_size=3))
 def test_listed_order_equals_schreier_sims(generators):
     G = groups.from_permutations(generators)

@@ -1,14 +1,7 @@
 """A campaign that takes seconds: four atoms of copper, labelled by EMT."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from ase.build import bulk
-
-FOLDER = str(Path(__file__).parent)
-if FOLDER not in sys.path:
-    sys.path.append(FOLDER)
 
 TINY = {
     "preset": "small", "channels": 4, "n_basis": 4, "n_hidden": 4, "l_density": 1, "body_order": 3, "cutoff": 3.5, "device": "cpu",

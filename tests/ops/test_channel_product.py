@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from twins import assert_as_close_as_the_twin, assert_equal, derivatives_of, drawing
 
 from equishare.nn import Layout, backend
 from equishare.ops.channel_product.coupling import Coupling
@@ -24,11 +25,7 @@ def couplings(channels):
 
 
 def draw(coupling, n_atoms, channels, kinds, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
-
+    normal, generator = drawing(dtype, seed)
     left = normal(coupling.left.dim, n_atoms, channels)
     right = left if coupling.symmetric else normal(coupling.right.dim, n_atoms, channels)
     kind = torch.randint(kinds, (n_atoms,), generator=generator)
@@ -36,16 +33,11 @@ def draw(coupling, n_atoms, channels, kinds, dtype=torch.float64, seed=0):
 
 
 def derivatives(name, left, right, weight, kind, coupling):
-    with backend(name):
-        out = channel_product(left, right, weight, kind, coupling)
-        cosine = torch.cos(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)
-        inputs = [left, weight] if right is left else [left, right, weight]
-        first = torch.autograd.grad((out * cosine).sum() + (out**2).sum() / 2, inputs, create_graph=True)
-        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
-    return [out.detach(), *(g.detach() for g in first), *second]
+    inputs = [left, weight] if right is left else [left, right, weight]
+    return derivatives_of(lambda: channel_product(left, right, weight, kind, coupling), inputs, name)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20)
 @given(
     st.sampled_from(["with itself", "of two", "parities"]),
     st.integers(0, 9),
@@ -56,8 +48,7 @@ def derivatives(name, left, right, weight, kind, coupling):
 def test_equals_the_torch_twin_in_float64(name, n_atoms, channels, kinds, seed):
     coupling = couplings(channels)[name]
     arguments = draw(coupling, n_atoms, channels, kinds, seed=seed)
-    for ours, twin in zip(*(derivatives(b, *arguments, coupling) for b in ("numba", "torch")), strict=True):
-        assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+    assert_equal(*(derivatives(b, *arguments, coupling) for b in ("numba", "torch")))
 
 
 @pytest.mark.parametrize("name", ["with itself", "of two"])
@@ -66,11 +57,7 @@ def test_float32_is_as_close_as_its_twin(name, n_atoms):
     coupling = couplings(8)[name]
     exact = derivatives("torch", *draw(coupling, n_atoms, 8, 2), coupling)
     arguments = draw(coupling, n_atoms, 8, 2, dtype=torch.float32)
-    ours, twin = (derivatives(b, *arguments, coupling) for b in ("numba", "torch"))
-    for a, b, c in zip(ours, twin, exact, strict=True):
-        floor = (b.double() - c).norm() + 1e-7 * c.norm()
-        assert a.dtype == torch.float32
-        assert (a.double() - c).norm() <= 5 * floor
+    assert_as_close_as_the_twin(*(derivatives(b, *arguments, coupling) for b in ("numba", "torch")), exact)
 
 
 @pytest.mark.parametrize("name", ["with itself", "of two", "parities"])
@@ -93,8 +80,7 @@ def test_triton_equals_the_torch_twin(name, triton_device):
         *tensors, kind = draw(coupling, n_atoms, 3, 3)
         left, right, weight = (t.detach().to(triton_device).requires_grad_() for t in tensors)
         arguments = left, left if coupling.symmetric else right, weight, kind.to(triton_device), coupling
-        for ours, twin in zip(*(derivatives(b, *arguments) for b in ("triton", "torch")), strict=True):
-            assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+        assert_equal(*(derivatives(b, *arguments) for b in ("triton", "torch")))
 
 
 @pytest.mark.parametrize("name", ["with itself", "of two"])

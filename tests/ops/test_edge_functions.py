@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from equishare.nn import backend
@@ -27,7 +27,6 @@ def close(a, b, dtype):
     return torch.allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * (1 + largest))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(
     st.integers(0, 2**31),
     st.integers(0, 40),

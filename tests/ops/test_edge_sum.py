@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from twins import assert_as_close_as_the_twin, assert_equal, derivatives_of, drawing
 
 from equishare.nn import Edges, backend
 from equishare.ops.components import degree_count
@@ -12,11 +13,7 @@ from equishare.ops.edge_sum.operation import edge_sum
 
 def draw(n_atoms, n_edges, l_max, k_max, channels, dtype=torch.float64, seed=0):
     """radial, scalars, features, harmonics and unsorted edges; k_max = 0 for no features."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
-
+    normal, generator = drawing(dtype, seed)
     index = torch.randint(n_atoms, (2, n_edges), generator=generator)
     tensors = (
         normal(n_edges, l_max + 1, channels),
@@ -28,37 +25,24 @@ def draw(n_atoms, n_edges, l_max, k_max, channels, dtype=torch.float64, seed=0):
 
 
 def derivatives(name, tensors, edges):
-    """Value, first derivatives and second derivatives (of a nonlinear function of the first)."""
-    with backend(name):
-        out = edge_sum(*tensors, edges)
-        weights = torch.cos(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)
-        inputs = [t for t in tensors if t.numel()]
-        first = torch.autograd.grad((out * weights).sum() + (out**2).sum() / 2, inputs, create_graph=True)
-        second = torch.autograd.grad(sum((g**2).sum() for g in first), inputs)
-    return [out.detach(), *(g.detach() for g in first), *second]
+    return derivatives_of(lambda: edge_sum(*tensors, edges), [t for t in tensors if t.numel()], name)
 
 
 sizes = st.tuples(st.integers(1, 9), st.integers(0, 40), st.integers(0, 4), st.integers(0, 2), st.integers(1, 9))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25)
 @given(sizes.filter(lambda s: s[3] <= s[2]), st.integers(0, 1000))
 def test_equals_the_torch_twin_in_float64(size, seed):
     tensors, edges = draw(*size, seed=seed)
-    for ours, twin in zip(*(derivatives(name, tensors, edges) for name in ("numba", "torch")), strict=True):
-        assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+    assert_equal(*(derivatives(name, tensors, edges) for name in ("numba", "torch")))
 
 
 @pytest.mark.parametrize("size", [(15, 120, 3, 2, 16), (1, 0, 2, 0, 5), (4, 7, 2, 1, 1)])
 def test_float32_is_as_close_as_its_twin(size):
-    """Distance to float64 of the compiled loops and of plain torch: of one size."""
     exact = derivatives("torch", *draw(*size))
     tensors, edges = draw(*size, dtype=torch.float32)
-    ours, twin = (derivatives(name, tensors, edges) for name in ("numba", "torch"))
-    for a, b, c in zip(ours, twin, exact, strict=True):
-        floor = (b.double() - c).norm() + 1e-7 * c.norm()
-        assert a.dtype == torch.float32
-        assert (a.double() - c).norm() <= 5 * floor
+    assert_as_close_as_the_twin(*(derivatives(name, tensors, edges) for name in ("numba", "torch")), exact)
 
 
 # components that fill a block and that do not, no features, no edges, atoms without edges, a channel alone
@@ -68,9 +52,8 @@ def test_triton_equals_the_torch_twin(size, dtype, triton_device):
     tensors, edges = draw(*size, dtype=dtype)
     tensors = [t.detach().to(triton_device).requires_grad_() for t in tensors]
     edges = Edges(edges.edge_index.to(triton_device), edges.n_atoms)
-    for ours, twin in zip(*(derivatives(name, tensors, edges) for name in ("triton", "torch")), strict=True):
-        assert ours.dtype == dtype
-        assert (ours - twin).norm() <= (1e-12 if dtype == torch.float64 else 1e-5) * (1 + twin.norm())
+    ours, twin = (derivatives(name, tensors, edges) for name in ("triton", "torch"))
+    assert_equal(ours, twin, tolerance=1e-12 if dtype == torch.float64 else 1e-5)
 
 
 @pytest.mark.parametrize("k_max", [0, 1, 2])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from equishare.ops.linear import numba as loops
 
 
-@settings(max_examples=40, deadline=None)  # the first call compiles
+@settings(max_examples=40)
 @given(
     rows=st.integers(0, 8),
     n_in=st.integers(1, 10),

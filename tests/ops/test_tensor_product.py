@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from twins import assert_as_close_as_the_twin, assert_equal, derivatives_of, drawing
 
 from equishare._e3nn import o3
 from equishare.nn import Edges, Layout, backend
@@ -25,11 +26,7 @@ def paths(name, channels):
 
 
 def draw(table, n_atoms, n_edges, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape):
-        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
-
+    normal, generator = drawing(dtype, seed)
     edges = Edges(torch.randint(n_atoms, (2, n_edges), generator=generator), n_atoms)
     channels = table.left.channels
     return (
@@ -41,21 +38,15 @@ def draw(table, n_atoms, n_edges, dtype=torch.float64, seed=0):
 
 
 def derivatives(name, x, y, w, edges, table):
-    with backend(name):
-        out = tensor_product(x, y, w, edges, table)
-        cosine = torch.cos(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)
-        first = torch.autograd.grad((out * cosine).sum() + (out**2).sum() / 2, [x, y, w], create_graph=True)
-        second = torch.autograd.grad(sum((g**2).sum() for g in first), [x, y, w])
-    return [out.detach(), *(g.detach() for g in first), *second]
+    return derivatives_of(lambda: tensor_product(x, y, w, edges, table), [x, y, w], name)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20)
 @given(st.sampled_from(sorted(CASES)), st.integers(1, 6), st.integers(0, 12), st.integers(1, 9), st.integers(0, 1000))
 def test_equals_the_torch_twin_in_float64(name, n_atoms, n_edges, channels, seed):
     table = paths(name, channels)
     arguments = draw(table, n_atoms, n_edges, seed=seed)
-    for ours, twin in zip(*(derivatives(b, *arguments, table) for b in ("numba", "torch")), strict=True):
-        assert (ours - twin).norm() <= 1e-12 * (1 + twin.norm())
+    assert_equal(*(derivatives(b, *arguments, table) for b in ("numba", "torch")))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -63,11 +54,7 @@ def test_float32_is_as_close_as_its_twin(name):
     table = paths(name, 8)
     exact = derivatives("torch", *draw(table, 7, 23), table)
     arguments = draw(table, 7, 23, dtype=torch.float32)
-    ours, twin = (derivatives(b, *arguments, table) for b in ("numba", "torch"))
-    for a, b, c in zip(ours, twin, exact, strict=True):
-        floor = (b.double() - c).norm() + 1e-7 * c.norm()
-        assert a.dtype == torch.float32
-        assert (a.double() - c).norm() <= 5 * floor
+    assert_as_close_as_the_twin(*(derivatives(b, *arguments, table) for b in ("numba", "torch")), exact)
 
 
 @pytest.mark.parametrize("name", CASES)

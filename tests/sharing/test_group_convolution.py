@@ -94,7 +94,7 @@ def test_circular_toeplitz_with_full_kernel_is_the_circulant(n):
     assert sharing.span_distance(pattern, sharing.IndexPattern(_circulant((n,)))) < TOLERANCE
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     grid=st.lists(st.integers(1, 6), min_size=1, max_size=3),
     kernel=st.integers(1, 3),

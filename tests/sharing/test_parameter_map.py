@@ -8,7 +8,7 @@ from equishare.sharing import ParameterMap, SharingError
 
 
 @given(st.integers(1, 4), st.sets(st.sampled_from("abcd")))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_free_values_and_tables(experiments, shared):
     names = "abcd"
     table = ParameterMap(names, experiments, shared=sorted(shared))

@@ -68,7 +68,7 @@ def test_wrong_shapes_are_refused(pattern):
         pattern.project(torch.zeros(7, 9, 11))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 5), st.data())
 def test_hashing_uses_every_entry_once(rows, columns, seed, data):
     n_free = data.draw(st.integers(1, rows * columns))

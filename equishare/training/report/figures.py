@@ -61,13 +61,15 @@ _STYLE: dict[Any, Any] = {
 def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.3), heights: Sequence[float] | None = None
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure in the report's style, and its axes in reading order; matplotlib's global state is left alone."""
+    """A figure in the report's style, laid out at the end, and its axes in reading order; matplotlib's global state is left alone."""
     import matplotlib
     from matplotlib.figure import Figure as NewFigure
 
     with matplotlib.rc_context(_STYLE):
         figure = NewFigure(figsize=size, layout="constrained")
         yield figure, list(figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel())
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # else every file that is saved would lay it out again, and draw it twice
 
 
 def name_points(artist: Artist, names: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from equishare import nn
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 4), max_size=6))
 def test_there_and_back(sizes):
     batch = torch.repeat_interleave(torch.tensor(sizes, dtype=torch.long))

@@ -24,7 +24,7 @@ def test_is_the_permutation_linear_layer_of_order_one(masked):
     assert torch.allclose(layer(x, mask), general(x, mask), atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.integers(0, 2**30))
 def test_a_batch_vector_gives_what_padded_sets_give(sizes, seed):
     torch.manual_seed(seed)

@@ -8,7 +8,7 @@ from equishare import nn
 from equishare.nn.sets.set_pool import REDUCTIONS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(REDUCTIONS), st.lists(st.integers(0, 5), min_size=1, max_size=6), st.integers(0, 2**30))
 def test_list_padded_and_pygs_scatter_agree(reduce, sizes, seed):
     torch.manual_seed(seed)

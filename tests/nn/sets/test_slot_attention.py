@@ -74,7 +74,7 @@ def test_the_law_in_single_precision_holds_to_the_rounding_floor(case):
         assert float((got - expected).abs().max()) <= 4 * noise + 1e-7
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 5), st.integers(1, 3), st.integers(0, 10_000))
 def test_the_law_for_any_sizes(batch, inputs, slots, heads, seed):
     torch.manual_seed(seed)

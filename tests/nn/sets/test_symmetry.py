@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -195,7 +195,7 @@ def test_layer_is_equivariant(name, masked):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12)
 @given(st.integers(0, 6), st.integers(0, 5), st.integers(0, 3), st.integers(0, 2**30))
 def test_what_stands_at_padding_does_not_matter(name, points, source, batch, seed):
     """Nor do NaN there reach outputs or gradients; and a set alone, without its padding, gives the same."""

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from contracting_blocks import Affine, Block
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn as torch_nn
 
@@ -13,7 +13,7 @@ from equishare import groups, nn
 
 
 @pytest.mark.parametrize("method", ["anderson", "iteration"])
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), norm=st.floats(0.05, 0.95))
 def test_converges_wherever_the_block_contracts(method, seed, norm):
     torch.manual_seed(seed)

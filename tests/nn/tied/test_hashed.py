@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from equishare import nn, sharing
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**40), st.data())
 def test_both_layers_follow_the_pattern(rows, columns, seed, data):
     n_free = data.draw(st.integers(1, rows * columns))

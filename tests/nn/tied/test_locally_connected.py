@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -33,7 +33,7 @@ def built(drawn):
     return kind(*choices["arguments"], **sizes, bias=choices["bias"], dtype=torch.float64), sizes
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(layers(), st.integers(0, 1000))
 def test_tied_over_positions_it_is_a_convolution(drawn, seed):
     layer, sizes = built(drawn)
@@ -50,7 +50,7 @@ def test_tied_over_positions_it_is_a_convolution(drawn, seed):
     torch.testing.assert_close(layer(x), plain, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25)
 @given(layers())
 def test_matrix_is_the_layer_and_its_ties_are_toeplitz(drawn):
     layer, sizes = built(drawn)

@@ -30,7 +30,7 @@ def test_irreps_turn_as_spherical_harmonics_do(degree, improper):
 
 
 @given(seed=st.integers(0, 1000), improper=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_irreps_are_a_representation(seed, improper):
     irreps = Irreps("2x0e+0o+2x1e+1o+2e+3o")
     g, h = orthogonal(seed, improper), orthogonal(seed + 1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equishare.groups.cosets import Cosets
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.group import Element, Group, GroupError
-from equishare.groups.orthogonal import OrthogonalGroup
+from equishare.groups.mixed_product import MixedProduct
+from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
 
 
@@ -74,7 +76,14 @@ def restrict(
 
 
 def _inclusion(group: Group, subgroup: Group) -> Callable[[Element], Element]:
-    """Same permutations, or same matrices on space."""
+    """Same permutations, or same matrices on space; factor by factor in products."""
+    if (
+        isinstance(group, MixedProduct)
+        and isinstance(subgroup, MixedProduct)
+        and len(group.factors) == len(subgroup.factors)
+    ):
+        parts = [_inclusion(g, h) for g, h in zip(group.factors, subgroup.factors, strict=True)]
+        return lambda g: tuple(part(x) for part, x in zip(parts, g, strict=True))
     finite, matrices = isinstance(group, FiniteGroup), subgroup.defining
     if isinstance(group, FiniteGroup) and isinstance(subgroup, FiniteGroup):
         if all(group.contains(g) for g in subgroup.generators):
@@ -99,70 +108,62 @@ def _key(matrix: Tensor) -> tuple[int, ...]:
 class Induced(Representation):
     """One copy of a subgroup's representation for each coset x_i H: g x_i = x_j h moves copy i to j, turned by h."""
 
-    group: FiniteGroup
-    subgroup: FiniteGroup
+    group: Group
     inner: Representation
 
     @cached_property
-    def _cosets(self) -> tuple[list[Element], dict[Element, int]]:
-        """An element of each coset, and the coset of every element."""
-        group = self.group
-        first = group.quotient(self.subgroup).representatives
-        return first, {group.product(x, h): i for i, x in enumerate(first) for h in self.subgroup.elements}
+    def _cosets(self) -> Cosets:
+        return Cosets.of(self.inner.group, self.group)
 
     @property
     def size(self) -> int:
         """The index of the subgroup times the size."""
-        return len(self._cosets[0]) * self.inner.size
+        return len(self._cosets.representatives) * self.inner.size
 
     def matrix(self, g: Element) -> Float[Tensor, "size size"]:
         """Blocks rho(x_j^-1 g x_i)."""
-        first, coset = self._cosets
-        out = torch.zeros(len(first), self.inner.size, len(first), self.inner.size, dtype=torch.float64)
-        for i, x in enumerate(first):
-            moved = self.group.product(g, x)
-            j = coset[moved]
-            out[j, :, i] = self.inner.matrix(self.group.product(self.group.inverse(first[j]), moved))
+        n, d = len(self._cosets.representatives), self.inner.size
+        out = torch.zeros(n, d, n, d, dtype=torch.float64)
+        for i in range(n):
+            j, h = self._cosets.moved(g, i)
+            out[j, :, i] = self.inner.matrix(h)
         return out.reshape(self.size, self.size)
 
-    def __repr__(self) -> str:
-        return f"induced({self.inner}, {self.group})"
-
-
-@dataclass(frozen=True, repr=False)
-class InducedByRotations(Representation):
-    """Two copies of a representation of SO(d), for the cosets of 1 and of an improper element m of O(d)."""
-
-    group: OrthogonalGroup
-    inner: Representation
-
-    @property
-    def size(self) -> int:
-        """Twice the size."""
-        return 2 * self.inner.size
-
-    def matrix(self, g: Element) -> Float[Tensor, "size size"]:
-        """Blocks rho(x_j^-1 g x_i) for x = 1, m."""
-        g, flip = self.group.defining_matrix(g), self.group.generators[-1]
-        if float(torch.linalg.det(g)) > 0:
-            return torch.block_diag(self.inner.matrix(g), self.inner.matrix(flip.mT @ g @ flip))
-        none = torch.zeros(self.inner.size, self.inner.size, dtype=torch.float64)
-        to_first, to_second = self.inner.matrix(g @ flip), self.inner.matrix(flip.mT @ g)
-        return torch.cat([torch.cat([none, to_first], dim=1), torch.cat([to_second, none], dim=1)])
+    def derivative(self, a: Element) -> Float[Tensor, "size size"]:
+        """Blocks of x_i^-1 a x_i: what is continuous stays in its coset."""
+        return torch.block_diag(
+            *(self.inner.derivative(_turned(self.group, a, x)) for x in self._cosets.representatives)
+        )
 
     def __repr__(self) -> str:
         return f"induced({self.inner}, {self.group})"
 
 
-def induce(rep: Representation, group: FiniteGroup | OrthogonalGroup) -> Representation:
-    """The representation of a group that one of its subgroup induces.
+def _turned(group: Group, a: Element, x: Element) -> Element:
+    """x^-1 a x for an element a of the Lie algebra."""
+    if isinstance(group, MixedProduct):
+        return tuple(
+            None if b is None else _turned(factor, b, y) for factor, b, y in zip(group.factors, a, x, strict=True)
+        )
+    return group.inverse(x) @ a @ x
+
+
+@on_cpu
+def induce(rep: Representation, group: Group) -> Representation:
+    """The representation of a group that one of its subgroup induces, of one copy for each coset.
+
+    It has finitely many numbers only where there are finitely many cosets, so that both groups have the same Lie algebra. Known are those of
+    finite groups, of rotations among rotations and reflections (SO(d) in O(d), ``so(n)`` in ``o(n)``, and any connected ``LieGroup`` in the one
+    that a mirror is added to), and of direct products, factor by factor.
 
     Args:
-        rep: of ``group.subgroup(...)`` of a finite group, or of SO(d) for O(d).
+        rep: of the subgroup, such as ``group.subgroup(...)`` of a finite group, or SO(d) for O(d).
         group: the larger group.
 
     Raises:
-        GroupError: the representation's group is no subgroup, of the same permutations.
+        GroupError: the representation's group is none of these subgroups.
+
+    Serre (1977), "Linear representations of finite groups", section 7.
 
     >>> from equishare import groups, sharing
     >>> D4 = groups.dihedral(4)
@@ -172,14 +173,10 @@ def induce(rep: Representation, group: FiniteGroup | OrthogonalGroup) -> Represe
     (4, True)
     >>> sharing.solve(induce(groups.so3().irrep(1), groups.o3()), groups.o3().irreps("1o+1e")).n_free      # both parities, once each
     2
+    >>> H, G = (groups.direct(group, groups.symmetric(3)) for group in (groups.so(4), groups.o(4)))
+    >>> induce(H.of_factor(0, groups.so(4).defining()), G).size
+    8
     """
-    subgroup = rep.group
-    if isinstance(group, OrthogonalGroup) and group.improper and subgroup == replace(group, improper=False):
-        return InducedByRotations(group, rep)
-    if not (isinstance(group, FiniteGroup) and isinstance(subgroup, FiniteGroup)) or not all(
-        group.contains(g) for g in subgroup.generators
-    ):
-        raise GroupError(
-            f"a representation of a subgroup of {group} is needed, got one of {subgroup}: use {group}.subgroup(...), or SO(d) for O(d)"
-        )
-    return Induced(group, subgroup, rep)
+    induced = Induced(group, rep)
+    _ = induced.size  # what is no subgroup is told here
+    return induced

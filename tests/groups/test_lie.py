@@ -198,8 +198,63 @@ def test_frobenius_reciprocity_of_rotations():
             for sigma in sigmas:
                 below = sharing.solve(rho, groups.restrict(sigma, turns)).n_free
                 assert sharing.solve(induced, sigma).n_free == below
-    with pytest.raises(groups.GroupError, match=r"SO\(d\)"):
-        groups.induce(groups.so2().irrep(1), O3)
+    for rep, group in (
+        (groups.so2().irrep(1), O3),
+        (groups.su(2).defining(), groups.u(2)),  # the circle's worth of phases is left
+        (groups.so(3).defining(), groups.o(4)),
+        (groups.so(4).defining(), groups.from_lie_algebra(groups.so(4).algebra, [2 * torch.eye(4)])),
+    ):
+        with pytest.raises(groups.GroupError, match="infinitely many cosets"):
+            groups.induce(rep, group)
+
+
+def in_a_product(rotations, group):
+    """Rotations and a swap, of which three points have three, in the group with all permutations of the points."""
+    S3 = groups.symmetric(3)
+    H = groups.direct(rotations, S3.subgroup(S3.generators[0]))
+    G = groups.direct(group, S3)
+    vector, points = G.of_factor(0, group.defining()), G.of_factor(1, S3.permutation())
+    return (
+        H.of_factor(0, rotations.defining()) * H.of_factor(1, H.factors[1].regular()),
+        G,
+        [vector, vector * points, points],
+    )
+
+
+@pytest.mark.parametrize(
+    ("rho", "group", "sigmas"),
+    [
+        (
+            groups.so(4).defining(),
+            groups.o(4),
+            [groups.o(4).defining(), groups.o(4).defining() * groups.o(4).defining()],
+        ),
+        (
+            groups.lorentz(1).defining(),
+            groups.from_lie_algebra(groups.lorentz(1).algebra, [torch.diag(torch.tensor([1.0, -1.0]))]),
+            [],
+        ),
+        in_a_product(groups.so3(), groups.o3()),
+        in_a_product(groups.so(3), groups.o(3)),
+    ],
+    ids=["O(4)", "a mirror of boosts", "O(3) x S_3", "o(3) x S_3"],
+)
+def test_frobenius_reciprocity_where_the_algebra_is_the_same(rho, group, sigmas):
+    induced = groups.induce(rho, group)
+    for _ in range(5):
+        g, h = group.random(), group.random()
+        torch.testing.assert_close(induced(group.product(g, h)), induced(g) @ induced(h), rtol=1e-7, atol=1e-7)
+    for a in group.algebra:
+        if isinstance(group, type(groups.so(3))):
+            torch.testing.assert_close(
+                torch.linalg.matrix_exp(0.3 * induced.derivative(a)), induced(torch.linalg.matrix_exp(0.3 * a))
+            )
+    for sigma in sigmas:
+        below = sharing.solve(rho, groups.restrict(sigma, rho.group)).n_free
+        assert sharing.solve(induced, sigma).n_free == below
+    layer = nn.SharedLinear(induced + group.trivial(), induced).double()
+    x, g = torch.randn(3, layer.in_channels, dtype=torch.float64), group.random()
+    torch.testing.assert_close(layer(x @ layer.rep_in(g).mT), layer(x) @ layer.rep_out(g).mT, rtol=1e-6, atol=1e-6)
 
 
 def test_wrong_arguments():

@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import measuring
 import torch
+from bestiary.beast import seeded
 from scipy import stats
-from zoo.architectures import ARCHITECTURES, seeded
+from zoo.architectures import ARCHITECTURES
 from zoo.calculators import CALCULATORS, CRYSTALS_ONLY, MISTAKES, MOLECULES_ONLY, SCANNED, Faulty
 from zoo.correct import CORRECT, ENERGY, checked, inputs
 from zoo.model_bugs import ATOMS, VECTORS

@@ -30,26 +30,26 @@ QUICK = {
 }  # fmt: skip
 
 
-def frames_of_xtb(temperature, count, equilibration=400, stride=100):
-    """Frames of Langevin dynamics with GFN2-xTB."""
+def frames_of_xtb(temperature, count, stride=100):
+    """Frames of Langevin dynamics with GFN2-xTB, after four strides of equilibration."""
     rng = np.random.default_rng(1)
     atoms = molecule("CH3CH2OH")
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
     MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
     dynamics = Langevin(atoms, 0.5 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
-    dynamics.run(equilibration)
+    dynamics.run(4 * stride)
     for _ in islice(dynamics.irun(count * stride), stride, None, stride):
         yield atoms.copy()
 
 
-def judge(potential, label, temperature, count):
+def judge(potential, label, temperature, **amount):
     """Print how far the forces are from the method's."""
     calculator = equishare.learning.labeller(label, molecule("CH3CH2OH"))()
-    frames = [*frames_of_xtb(temperature, count)]
+    frames = [*frames_of_xtb(temperature, **amount)]
     found = [each["forces"] for each in potential.predict(frames)]
     error = np.array(found) - np.array([calculator.get_forces(atoms) for atoms in frames])
     print(
-        f"{temperature} K, {count} frames of xTB's own dynamics: {1000 * np.sqrt(np.mean(error**2)):.1f} meV/Å",
+        f"{temperature} K, {len(frames)} frames of xTB's own dynamics: {1000 * np.sqrt(np.mean(error**2)):.1f} meV/Å",
         flush=True,
     )
 
@@ -63,10 +63,10 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="few labels, hardly any training")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     arguments = parser.parse_args(argv)
-    count = 3 if arguments.quick else 100
+    amount = {"count": 3, "stride": 10} if arguments.quick else {"count": 100}
     if arguments.judge is not None:
         for temperature in TEMPERATURES:
-            judge(equishare.potential.load(arguments.judge), arguments.label, temperature, count)
+            judge(equishare.potential.load(arguments.judge), arguments.label, temperature, **amount)
         return
     settings = QUICK if arguments.quick else {"max_labels": arguments.labels}
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def main(argv=None):
         potential = equishare.potential.load(learnt.folder.model)
     print(f"ended: {learnt.reason}; {1000 * learnt.errors['forces']:.1f} meV/Å on the frames kept to judge by")
     for temperature in TEMPERATURES:
-        judge(potential, arguments.label, temperature, count)
+        judge(potential, arguments.label, temperature, **amount)
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     records = learnt.records

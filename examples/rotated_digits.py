@@ -77,7 +77,7 @@ def train(net, known, unknown, **amount):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few steps")
+    parser.add_argument("--quick", action="store_true", help="few steps, and few digits to tell")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the picture")
     parser.add_argument("--mnist", type=Path, help="folder of the MNIST test digits")
     parser.add_argument("--minutes", type=float, default=10, help="processor time of a net, with --mnist")
@@ -87,8 +87,8 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     large = arguments.mnist is not None
     images, labels, count = mnist(arguments.mnist, arguments.turns) if large else digits(arguments.turns)
-    known, unknown = slice(0, count), slice(count, None)
-    print(f"{count:,} digits to learn from, {len(labels) - count:,} others to tell, each at an angle of its own")
+    known, unknown = slice(0, count), slice(count, count + 100 if arguments.quick else None)
+    print(f"{count:,} digits to learn from, {len(labels[unknown]):,} others to tell, each at an angle of its own")
     guesses = {}
     for name in arguments.nets:
         for seed in arguments.seeds:

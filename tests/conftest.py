@@ -38,6 +38,37 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
 
 
+CPU = pytest.StashKey[float]()
+
+
+def cpu_seconds():
+    """Of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.stash[CPU] = cpu_seconds()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    if call.when == "teardown":
+        item.user_properties.append(("cpu", cpu_seconds() - item.stash[CPU]))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With ``--durations=N`` CPU time as well, which other work on the machine does not change."""
+    if config.option.durations:
+        ended = [report for report in terminalreporter.stats.get("", []) if report.when == "teardown"]
+        spent = sorted(
+            ((dict(report.user_properties).get("cpu", 0.0), report.nodeid) for report in ended), reverse=True
+        )
+        terminalreporter.section(f"{sum(s for s, _ in spent):.0f} s of CPU time in tests; most took")
+        for seconds, name in spent[: config.option.durations]:
+            terminalreporter.write_line(f"{seconds:7.2f}s {name}")
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     with torch.random.fork_rng(devices=[]):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from equishare.check import Symmetry
@@ -30,3 +31,10 @@ class Beast:
     culprit: Callable[[int], str]
     options: dict[str, Any]
     verdict: str = "fail"
+
+
+def seeded(make: Callable[..., nn.Module], seed: int, *arguments: nn.Module | None) -> nn.Module:
+    """Make a model with weights that the seed draws."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make(*arguments)

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from bestiary.beast import Beast
+from bestiary.beast import Beast, seeded
 from bestiary.molecules import molecule_inputs
 from equishare.check import molecule, point_cloud
 
@@ -119,12 +119,6 @@ class Vectors(nn.Module):
         return self.torque(r, f)
 
 
-def _seeded(make, seed: int) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make()
-
-
 def _points(seed: int) -> tuple[Tensor]:
     return (molecule_inputs(seed)[1],)
 
@@ -134,7 +128,7 @@ _ENERGY = molecule(outputs="energy")
 BEASTS = [
     Beast(
         f"{name}",
-        lambda broken, seed, part=part: _seeded(lambda: Pipeline(**{part: broken}), seed),
+        lambda broken, seed, part=part: seeded(lambda: Pipeline(**{part: broken}), seed),
         molecule_inputs,
         _ENERGY,
         lambda seed, culprit=culprit: culprit,
@@ -148,7 +142,7 @@ BEASTS = [
 ] + [
     Beast(
         "points moved along absolute positions",
-        lambda broken, seed: _seeded(lambda: Steps(broken), seed),
+        lambda broken, seed: seeded(lambda: Steps(broken), seed),
         _points,
         point_cloud(outputs="positions"),
         lambda seed: "second",
@@ -156,7 +150,7 @@ BEASTS = [
     ),
     Beast(
         "wrong parity",
-        lambda broken, seed: _seeded(lambda: Vectors(broken), seed),
+        lambda broken, seed: seeded(lambda: Vectors(broken), seed),
         _points,
         point_cloud(outputs="forces"),
         lambda seed: "torque",

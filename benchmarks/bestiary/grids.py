@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from bestiary.beast import Beast
+from bestiary.beast import Beast, seeded
 from equishare.check import Image, image, set_
 
 
@@ -142,12 +142,6 @@ class Flat(nn.Module):
         return self.head(torch.tanh(h))
 
 
-def _seeded(make, seed: int) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make()
-
-
 def _picture(seed: int) -> tuple[Tensor]:
     return (torch.randn(2, 1, 12, 12, generator=torch.Generator().manual_seed(seed)),)
 
@@ -182,7 +176,7 @@ _CASES = [
 BEASTS = [
     Beast(
         name,
-        lambda broken, seed, make=make: _seeded(lambda: make(broken, seed), seed),
+        lambda broken, seed, make=make: seeded(lambda: make(broken, seed), seed),
         inputs,
         symmetry,
         lambda seed, culprit=culprit: culprit,

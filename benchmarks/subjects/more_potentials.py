@@ -7,7 +7,7 @@ from ase.build import molecule
 from torch import nn
 
 from equishare import check
-from subjects.potentials import nequip_row
+from subjects.potentials import NEQUIP, nequip_row
 from subjects.structures import Row, calculator_row, row, structure
 
 
@@ -50,16 +50,10 @@ def allegro() -> Iterator[Row]:
 
     set_global_state()
     model = AllegroModel(
-        seed=0,
-        model_dtype="float32",
-        r_max=5.0,
-        type_names=["H", "C", "O"],
-        l_max=2,
-        parity=True,
+        **NEQUIP,
         num_layers=2,
         num_scalar_features=16,
         num_tensor_features=8,
-        avg_num_neighbors=8.0,
         radial_chemical_embed={"_target_": "allegro.nn.TwoBodyBesselScalarEmbed", "num_bessels": 8},
     )
     yield nequip_row("Allegro l = 2, 2 layers", model)

@@ -10,6 +10,12 @@ from torch import Tensor, nn
 from equishare import check
 from subjects.structures import Row, edges_within, row, structure
 
+# what NequIP and Allegro are told alike
+NEQUIP = {
+    "seed": 0, "model_dtype": "float32", "r_max": 5.0, "type_names": ["H", "C", "O"], "l_max": 2, "parity": True,
+    "avg_num_neighbors": 8.0,
+}  # fmt: skip
+
 
 def mace() -> Iterator[Row]:
     from mace import data, modules, tools
@@ -74,17 +80,7 @@ def nequip() -> Iterator[Row]:
     from nequip.utils.global_state import set_global_state
 
     set_global_state()
-    model = NequIPGNNModel(
-        seed=0,
-        model_dtype="float32",
-        r_max=5.0,
-        type_names=["H", "C", "O"],
-        l_max=2,
-        parity=True,
-        num_layers=3,
-        num_features=16,
-        avg_num_neighbors=8.0,
-    )
+    model = NequIPGNNModel(**NEQUIP, num_layers=3, num_features=16)
     yield nequip_row("NequIP l = 2, 3 layers", model)
 
 

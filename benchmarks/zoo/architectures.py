@@ -145,10 +145,3 @@ class Attention(Architecture):
 
 
 ARCHITECTURES = {"filters": Filters, "gates": Gates, "tensors": Tensors, "points": Points, "attention": Attention}
-
-
-def seeded(kind: type[nn.Module], seed: int, *arguments: nn.Module | None) -> nn.Module:
-    """Make a model with weights that the seed draws."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return kind(*arguments)

@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 from ase.calculators.lj import LennardJones
+from bestiary.beast import seeded
 from bestiary.molecules import molecule_inputs
 from torch import Tensor, nn
 
 from equishare import check, groups
 from equishare import nn as equi
-from zoo.architectures import ARCHITECTURES, Filters, Tensors, seeded
+from zoo.architectures import ARCHITECTURES, Filters, Tensors
 from zoo.calculators import CALCULATORS, compound
 from zoo.networks import (
     Autocast,

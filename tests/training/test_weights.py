@@ -1,5 +1,7 @@
 """Starting from the weights of a model file."""
 
+import shutil
+
 import ase.io
 import numpy as np
 import pytest
@@ -19,9 +21,9 @@ def settings(tiny_config, tmp_path, name, **changes):
     return TrainConfig.model_validate({**tiny_config, "run": run, **changes})
 
 
-@pytest.fixture
-def first(tiny_config, tmp_path):
-    return fit(settings(tiny_config, tmp_path, "first", budget={"epochs": 30})).folder.model
+@pytest.fixture(scope="module")
+def first(tiny_config, tmp_path_factory):
+    return fit(settings(tiny_config, tmp_path_factory.mktemp("weights"), "first", budget={"epochs": 30})).folder.model
 
 
 def start(first, tiny_config, tmp_path, name="second", **changes):
@@ -42,9 +44,10 @@ def test_errors_start_where_they_ended(first, tiny_config, tmp_path):
 
 
 def test_it_is_resumed_without_the_file(first, tiny_config, tmp_path):
-    whole = start(first, tiny_config, tmp_path, name="whole", budget={"epochs": 4})
-    half = start(first, tiny_config, tmp_path, name="half", budget={"epochs": 2})
-    first.unlink()
+    weights = shutil.copy(first, tmp_path / "weights.safetensors")
+    whole = start(weights, tiny_config, tmp_path, name="whole", budget={"epochs": 4})
+    half = start(weights, tiny_config, tmp_path, name="half", budget={"epochs": 2})
+    weights.unlink()
     longer = half.config.model_copy(update={"budget": half.config.budget.model_copy(update={"epochs": 4})})
     resumed = fit(longer, resume=half.folder)
     assert resumed.folder.start.exists()

@@ -87,7 +87,7 @@ def test_a_charge_is_told(tmp_path, asked):
 
 def test_an_interrupted_difference_goes_on(tmp_path, asked, frames, monkeypatch):
     parts = Parts(frames, 0.2, 0.0)
-    whole = fit(asked(tmp_path / "whole"), given=parts)
+    whole = fit(asked(tmp_path / "whole", epochs=10), given=parts)
     original, taken = TrainingState.take_step, []
 
     def stopped(self, objective, batch):
@@ -100,10 +100,10 @@ def test_an_interrupted_difference_goes_on(tmp_path, asked, frames, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingState, "take_step", stopped)
         with pytest.raises(KeyboardInterrupt):
-            fit(asked(folder), given=parts)
+            fit(asked(folder, epochs=10), given=parts)
     assert not (folder / "pretraining.xyz").exists()
     assert whole.folder.difference.model.exists()
-    again = fit(asked(folder), given=parts, resume=RunFolder.existing(folder))
+    again = fit(asked(folder, epochs=10), given=parts, resume=RunFolder.existing(folder))
     first, second = (read(run.folder.sampled, ":") for run in (whole, again))
     for a, b in zip(first, second, strict=True):
         assert np.allclose(a.get_forces(), b.get_forces(), atol=1e-6)

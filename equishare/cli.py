@@ -1,13 +1,15 @@
 """The prompt: ``equishare train | learn | eval | md | relax | vibrations | spectrum | lammps | select | check | inspect | card | export``."""
 
+import inspect as inspect_module
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,18 +37,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train molecular potentials on your own frames, run them, and check any model for its symmetry.",
 )
-app.command("train")(train)
-app.command("learn")(learn)
-app.command("eval")(evaluate)
-app.command("md")(md)
-app.command("relax")(relax)
-app.command("vibrations")(vibrations)
-app.command("spectrum")(spectrum)
-app.command("select")(select)
-app.command("lammps", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(lammps)
-app.command("inspect")(inspect)
-app.command("card")(card)
-app.command("export")(export)
+
+
+def _add(name: str, function: Callable[..., None], **settings: Any) -> None:
+    """A command whose help is its docstring, with lines as long as the terminal has them."""
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect_module.cleandoc(function.__doc__ or ""))
+    app.command(name, help=text, **settings)(function)
+
+
+_PASSES_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+_add("train", train)
+_add("learn", learn)
+_add("eval", evaluate)
+_add("md", md)
+_add("relax", relax)
+_add("vibrations", vibrations)
+_add("spectrum", spectrum)
+_add("select", select)
+_add("lammps", lammps, context_settings=_PASSES_ON)
+_add("inspect", inspect)
+_add("card", card)
+_add("export", export)
 
 
 @app.callback()
@@ -57,9 +68,7 @@ def options(
     """Options of every command."""
 
 
-@app.command(
-    "check", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
-)
+@app.command("check", context_settings=_PASSES_ON, add_help_option=False)
 def check(context: typer.Context) -> None:
     """Check any model for equivariance, or a potential for the laws of physics."""
     from equishare.check.command import app as checker

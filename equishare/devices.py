@@ -34,7 +34,7 @@ def check_device_name(name: str) -> str:
     return name
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str | torch.device) -> torch.device:
     """The device of a name; ``auto``: a GPU where there is one.
 
     Raises:
@@ -45,6 +45,7 @@ def choose_device(name: str) -> torch.device:
     """
     import torch
 
+    name = str(name)
     if check_device_name(name) == "auto":
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
@@ -56,8 +57,8 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
-def choose_dtype(name: str) -> torch.dtype:
-    """The precision of a name.
+def choose_dtype(name: str | torch.dtype) -> torch.dtype:
+    """The precision of a name, or itself where it is one of those.
 
     Raises:
         DeviceError: if the name is none.
@@ -67,7 +68,8 @@ def choose_dtype(name: str) -> torch.dtype:
     """
     import torch
 
-    if name not in get_args(DtypeName):
+    bare = str(name).removeprefix("torch.")
+    if bare not in get_args(DtypeName):
         raise DeviceError(f"expected one of {', '.join(get_args(DtypeName))}, got {name!r}")
-    dtype: torch.dtype = getattr(torch, name)
+    dtype: torch.dtype = getattr(torch, bare)
     return dtype

@@ -10,10 +10,11 @@ import sys
 import time
 
 import pytest
+import typer
 import yaml
 from ase.io import read
 
-from equishare.cli import main
+from equishare.cli import app, main
 from equishare.potential import load, read_header
 
 COMMAND = [sys.executable, "-m", "equishare.cli"]
@@ -52,6 +53,25 @@ def test_help_loads_no_torch():
 def test_every_command_has_help(command, capsys):
     assert run(command, "--help") == 0
     assert "--help" in capsys.readouterr().out
+
+
+def _shown(text):
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", sorted(set(typer.main.get_command(app).commands) - {"check"}))
+def test_all_of_the_help_is_shown(command, capsys, monkeypatch):
+    """No bracket is taken for markup, no line is broken where the source breaks it."""
+    monkeypatch.setenv("COLUMNS", "400")
+    run(command, "--help")
+    shown = _shown(capsys.readouterr().out)
+    known = typer.main.get_command(app).commands[command]
+    for paragraph in known.help.split("\n\n"):
+        assert _shown(paragraph) in shown
+    for parameter in known.params:
+        assert _shown(parameter.help or "") in shown
+        if isinstance(parameter.show_default, str):
+            assert f"[default: ({parameter.show_default})]" in shown
 
 
 def test_version(capsys):

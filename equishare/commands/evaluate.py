@@ -18,12 +18,14 @@ def evaluate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Frames, any file ASE reads.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the frames with predictions, as extended XYZ.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time. [default: by their size]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Frames at a time.", show_default="by their size")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     method: Annotated[
         str | None,
         typer.Option(
-            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
         ),
     ] = None,
     key: Annotated[

@@ -24,19 +24,19 @@ def learn(
         ),
     ] = None,
     temperature: Annotated[
-        str | None, typer.Option(help="Temperatures of the dynamics in K, such as 300,600. [default: 300]")
+        str | None, typer.Option(help="Temperatures of the dynamics in K, such as 300,600.", show_default="300")
     ] = None,
     pressure: Annotated[float | None, typer.Option(help="Let cells breathe at this pressure in bar.")] = None,
     accuracy: Annotated[
-        str | None, typer.Option(help="Error of the forces that is wanted, such as 20meV (an Å). [default: 20meV]")
+        str | None, typer.Option(help="Error of the forces that is wanted, such as 20meV (an Å).", show_default="20meV")
     ] = None,
     max_time: Annotated[str | None, typer.Option(help="For everything, report included, such as 2h.")] = None,
-    max_labels: Annotated[int | None, typer.Option(help="Labels that may be made. [default: 500]")] = None,
-    label_time: Annotated[str | None, typer.Option(help="For one label, such as 10m. [default: 1h]")] = None,
-    workers: Annotated[int | None, typer.Option(help="Labels at a time. [default: as many as cores]")] = None,
+    max_labels: Annotated[int | None, typer.Option(help="Labels that may be made.", show_default="500")] = None,
+    label_time: Annotated[str | None, typer.Option(help="For one label, such as 10m.", show_default="1h")] = None,
+    workers: Annotated[int | None, typer.Option(help="Labels at a time.", show_default="as many as cores")] = None,
     preset: Annotated[str | None, typer.Option(help="Size of the model: fast, small, default, accurate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn. [default: 0]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder. [default: learnt/FORMULA-n]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.", show_default="0")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder.", show_default="learnt/FORMULA-n")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Go on with what is there.")] = None,
 ) -> None:
     """Learn a potential from one structure and a method that labels.

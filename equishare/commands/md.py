@@ -31,10 +31,10 @@ def md(
         EnsembleName, typer.Option(help="Constant temperature, constant energy, or constant temperature and pressure.")
     ] = EnsembleName.langevin,
     timestep: Annotated[
-        float | None, typer.Option(help="Time step in fs. [default: 0.5 with hydrogen, else 1]")
+        float | None, typer.Option(help="Time step in fs.", show_default="0.5 with hydrogen, else 1")
     ] = None,
     friction: Annotated[float, typer.Option(help="Friction of the Langevin thermostat in 1/fs.")] = 0.01,
-    pressure: Annotated[float | None, typer.Option(help="Pressure of npt in bar. [default: 1]")] = None,
+    pressure: Annotated[float | None, typer.Option(help="Pressure of npt in bar.", show_default="1")] = None,
     seed: Annotated[int, typer.Option(help="Seed of velocities and thermostat.")] = 0,
     new_velocities: Annotated[
         bool, typer.Option("--new-velocities", help="Draw velocities even where the file has momenta.")
@@ -48,7 +48,7 @@ def md(
     method: Annotated[
         str | None,
         typer.Option(
-            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
         ),
     ] = None,
     dispersion: Annotated[
@@ -56,7 +56,7 @@ def md(
         typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe, where the training data lack it."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "cpu",
-    dtype: Annotated[DtypeName | None, typer.Option(help="Precision. [default: that of the model file]")] = None,
+    dtype: Annotated[DtypeName | None, typer.Option(help="Precision.", show_default="that of the model file")] = None,
 ) -> None:
     """Run molecular dynamics with a fitted potential, from one structure or several.
 

@@ -30,7 +30,7 @@ def relax(
     method: Annotated[
         str | None,
         typer.Option(
-            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
         ),
     ] = None,
     dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
@@ -50,14 +50,14 @@ def relax(
         (model, atoms, name, out / str(k) if several else out, options, dispersion)
         for k, (name, atoms) in enumerate(found)
     ]
-    console, left = Console(highlight=False), 0
+    console, left = Console(highlight=False, soft_wrap=True), 0
     frames: list[Atoms] = []
     with new_folder(out):
         try:
             for line, converged, frame in side_by_side(_relax, jobs):
                 if not frames:
-                    console.print(HEAD, soft_wrap=True)
-                console.print(line, markup=False, soft_wrap=True)
+                    console.print(HEAD)
+                console.print(line, markup=False)
                 left += not converged
                 frames.append(frame)
         finally:  # where one fails, those before it are kept
@@ -66,7 +66,6 @@ def relax(
     console.print(
         f"Written to {out}: relaxed.xyz, and of each structure path.xyz, relax.csv, relax.png",
         markup=False,
-        soft_wrap=True,
     )
     if left:
         console.print(f"{left} of {len(frames)} structures did not converge in {steps} steps", style="red")

@@ -22,7 +22,7 @@ def spectrum(
     ],
     temperature: Annotated[float, typer.Option(help="Temperature of the run in K.")] = 300.0,
     timestep: Annotated[
-        float | None, typer.Option(help="Time between two frames in fs. [default: what the frames say]")
+        float | None, typer.Option(help="Time between two frames in fs.", show_default="what the frames say")
     ] = None,
     width: Annotated[float, typer.Option(help="Width of a line in 1/cm.")] = 10.0,
     out: Annotated[Path, typer.Option(help="Folder for spectrum.csv and spectrum.png.")] = Path("spectrum"),
@@ -55,17 +55,15 @@ def spectrum(
         rows = [",".join(f"{value:.6g}" for value in row) for row in np.stack(list(there.values()), axis=1)]
         write_text(out / "spectrum.csv", "\n".join([",".join(there), *rows]) + "\n")
         plot_spectrum(found, out / "spectrum.png")
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for name, values in list(there.items())[1:]:
         peaks, _ = find_peaks(values, height=0.02 * values.max(), prominence=0.02 * values.max())
         console.print(
             f"{name.split('_')[0]}: bands at {', '.join(f'{found.wave_numbers[k]:.0f}' for k in peaks)} 1/cm",
-            soft_wrap=True,
         )
     console.print(
         f"{len(frames)} frames, one every {interval:g} fs. Written to {out}: spectrum.csv, spectrum.png",
         markup=False,
-        soft_wrap=True,
     )
 
 

@@ -26,7 +26,7 @@ def train(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Frames to train on, any file ASE reads; FILE@:100 takes a slice. [default: bundled ethanol]"
+            help="Frames to train on, any file ASE reads; FILE@:100 takes a slice.", show_default="bundled ethanol"
         ),
     ] = None,
     valid: Annotated[
@@ -37,7 +37,7 @@ def train(
     ] = None,
     preset: Annotated[
         PresetName | None,
-        typer.Option(help="Size of the model; replaces the model section of --config. [default: default]"),
+        typer.Option(help="Size of the model; replaces the model section of --config.", show_default="default"),
     ] = None,
     speed: Annotated[
         str | None,
@@ -57,7 +57,8 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help="Model file whose weights to start from; none: noise. [default: organic, weights of the package, where they suit]",
+            help="Model file whose weights to start from; none: noise.",
+            show_default="organic, weights of the package, where they suit",
         ),
     ] = None,
     replay: Annotated[
@@ -71,16 +72,16 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings in RUN/config.yaml.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to continue.")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make. [default: runs/NAME-N]")] = None,
+    out: Annotated[str | None, typer.Option(help="Run folder to make.", show_default="runs/NAME-N")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of the split, the first weights and the order. [default: 0]")
+        int | None, typer.Option(help="Of the split, the first weights and the order.", show_default="0")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
     devices: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that share every step, on the CPU or on a GPU each. [default: 1]"),
+        typer.Option(min=1, help="Processes that share every step, on the CPU or on a GPU each.", show_default="1"),
     ] = None,
-    dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights. [default: float32]")] = None,
+    dtype: Annotated[DtypeName | None, typer.Option(help="Precision of the weights.", show_default="float32")] = None,
     cutoff: Annotated[float | None, typer.Option(help="Radius in Å within which atoms are neighbours.")] = None,
     learn: Annotated[str | None, typer.Option(help="Properties to learn besides the energy, such as dipole.")] = None,
     condition: Annotated[

@@ -24,7 +24,7 @@ def vibrations(
     method: Annotated[
         str | None,
         typer.Option(
-            help="Level of this method, of a model that was trained on several. [default: what the file says]"
+            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
         ),
     ] = None,
     dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
@@ -57,7 +57,7 @@ def vibrations(
             else f"--supercell and --elastic are for crystals, and the structure has pbc {atoms.pbc.tolist()}"
         )
     repeats = _repeats(supercell) if supercell else None
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with new_folder(out):
         relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
         write_xyz(out / "relaxed.xyz", relaxed)
@@ -67,7 +67,7 @@ def vibrations(
             _bands(relaxed, repeats, out, console)
         if elastic:
             _elastic(relaxed, out, console)
-    console.print(f"Written to {out}", markup=False, soft_wrap=True)
+    console.print(f"Written to {out}", markup=False)
 
 
 def _repeats(text: str) -> tuple[int, int, int]:

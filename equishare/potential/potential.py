@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from torch import Tensor, nn
 
+from equishare.errors import EquishareError
 from equishare.nn import Edges
 from equishare.potential import base
 from equishare.potential.committee import Committee
@@ -247,7 +248,12 @@ class Potential(nn.Module):
         Raises:
             GraphError: for a structure that has no graph.
             UnknownSpeciesError: for an element that the potential does not know.
+            EquishareError: for one structure instead of a list, or a batch size below one.
         """
+        if isinstance(frames, Atoms) or batch_size < 1:
+            raise EquishareError(
+                f"expected a list of structures, predict([atoms]), and batches of 1 or more, got {type(frames).__name__} and {batch_size}"
+            )
         results: list[dict[str, Any]] = []
         was_training = self.training
         self.eval()
@@ -261,7 +267,9 @@ class Potential(nn.Module):
             self.train(was_training)
         return results
 
-    def calculator(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Calculator":
+    def calculator(
+        self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None
+    ) -> "Calculator":
         """ASE calculator of this potential, on a device and in a precision of its own.
 
         >>> from ase.build import molecule

@@ -1,6 +1,6 @@
 """ASE calculator of a fitted potential."""
 
-import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,9 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from equishare.atoms.neighbours import Neighbours
 from equishare.atoms.properties import outputs
 from equishare.nn.e3.folding import fold
-from equishare.potential import AtomGraph, Potential, base, hessian, load
+from equishare.potential import AtomGraph, Potential, base, hessian
 from equishare.potential.arrays import ArrayPotential, Structure
+from equishare.potential.frozen import frozen
 from equishare.potential.given import conditions_of
 from equishare.potential.prediction import Prediction, as_array
 from equishare.simulate.dispersion import d3
@@ -37,13 +38,14 @@ class EquishareCalculator(Calculator):
     Args:
         potential: A potential, or the path of a model file.
         device: Where to run; None for the potential's own (a file: the CPU).
-        dtype: Precision; None for the potential's own.
+        dtype: float32 or float64; None for the potential's own.
         skin: Margin of the neighbour list in Å.
         dispersion: Functional, such as "pbe", whose D3(BJ) dispersion is added, see `d3`: for potentials whose data were
             computed without it. ``results["dispersion_energy"]`` holds its part of the energy.
 
     Raises:
-        ValueError: for a negative skin.
+        ValueError: for a skin that is negative or not finite.
+        DeviceError: for a device or a precision that is none, or not there.
         DispersionError: if there is no dispersion for the functional, or its package is not installed.
         ModelFileError: if the path does not hold a model.
         UnknownSpeciesError: on calculation, for an element that the potential does not know.
@@ -65,15 +67,14 @@ class EquishareCalculator(Calculator):
         self,
         potential: Potential | str | os.PathLike[str],
         device: str | torch.device | None = None,
-        dtype: torch.dtype | None = None,
+        dtype: str | torch.dtype | None = None,
         skin: float = 1.0,
         dispersion: str | None = None,
     ) -> None:
         super().__init__()
-        if not skin >= 0:
-            raise ValueError(f"skin must not be negative, got {skin} Å")
-        own = copy.deepcopy(potential) if isinstance(potential, Potential) else load(potential)
-        self.potential = own.to(device=device or own.device, dtype=dtype or own.dtype).eval().requires_grad_(False)
+        if not 0 <= skin < math.inf:
+            raise ValueError(f"skin must be finite and not negative, got {skin} Å")
+        self.potential = frozen(potential, device, dtype)
         fold(self.potential)
         self.skin = float(skin)
         self.list_builds = 0

@@ -10,7 +10,6 @@ from typing import Any
 
 from ipi.pes._ase import ASEDriver
 
-from equishare.devices import choose_dtype
 from equishare.simulate.ase_calculator import EquishareCalculator
 
 __DRIVER_NAME__ = "equishare"
@@ -37,8 +36,7 @@ class EquishareDriver(ASEDriver):
     def check_parameters(self) -> None:
         """Read structure and model."""
         super().check_parameters()
-        dtype = None if self.dtype is None else choose_dtype(self.dtype)
-        self.ase_calculator = EquishareCalculator(self.model, dtype=dtype)
+        self.ase_calculator = EquishareCalculator(self.model, dtype=self.dtype)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,6 +15,11 @@ def panels(count: int) -> tuple[Figure, np.ndarray]:
     figure = Figure(figsize=(7, 1.5 + 2 * count), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+
+
+def legend_above(axes: Axes) -> None:
+    """Name what is drawn, above the axes, where it covers none of it."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, borderaxespad=0.1)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from equishare.simulate.panels import panels, save
+from equishare.simulate.panels import legend_above, panels, save
 from equishare.simulate.relax import Relaxation
 from equishare.simulate.spectrum import Spectrum
 from equishare.simulate.vibrations import Bands, Modes
@@ -24,7 +24,7 @@ def plot_relaxation(found: Relaxation, fmax: float, path: Path) -> None:
     bottom.semilogy(steps, np.where(forces > 0, forces, np.nan), marker=".", linewidth=0.8, color="tab:red")
     bottom.axhline(fmax, color="black", linestyle="--", linewidth=0.8, label=f"{fmax:g} eV/Å asked for")
     bottom.set(ylabel="largest force (eV/Å)", xlabel="step")
-    bottom.legend(framealpha=0.9, edgecolor="none")
+    legend_above(bottom)
     save(figure, path)
 
 

@@ -34,13 +34,15 @@ def along(frames: Sequence[Atoms], calculator: EquishareCalculator) -> dict[str,
     """What the model reads out along a trajectory: the dipole, the polarizability, as far as it has learnt them.
 
     Raises:
-        SpectrumError: if it has learnt neither.
+        SpectrumError: if it has learnt neither, or the frames are of several structures.
     """
     names = [name for name in ("dipole", "polarizability") if name in calculator.implemented_properties]
     if not names:
         raise SpectrumError(
             "a spectrum needs a model that reads out the dipole (infrared) or the polarizability (Raman): train with --learn dipole"
         )
+    if any(not np.array_equal(frame.numbers, frames[0].numbers) for frame in frames):
+        raise SpectrumError("a spectrum is that of one structure as it moves, and the atoms of these frames differ")
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for frame in frames:
         for name in names:

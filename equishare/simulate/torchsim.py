@@ -1,6 +1,5 @@
 """TorchSim: many structures at once."""
 
-import copy
 import os
 from typing import Any
 
@@ -10,7 +9,8 @@ import torch_sim
 from ase import Atoms
 from torch_sim.models.interface import ModelInterface
 
-from equishare.potential import Potential, collate, load
+from equishare.potential import Potential, collate
+from equishare.potential.frozen import frozen
 from equishare.potential.given import conditioned_graph
 
 
@@ -22,9 +22,10 @@ class EquishareModel(ModelInterface):
     Args:
         potential: A potential, or the path of a model file.
         device: Where to run; None for the potential's own (a file: the CPU).
-        dtype: Precision; None for the potential's own.
+        dtype: float32 or float64; None for the potential's own.
 
     Raises:
+        DeviceError: for a device or a precision that is none, or not there.
         ModelFileError: if the path does not hold a model.
         UnknownSpeciesError: when called, for an element that the potential does not know.
     """
@@ -33,11 +34,10 @@ class EquishareModel(ModelInterface):
         self,
         potential: Potential | str | os.PathLike[str],
         device: str | torch.device | None = None,
-        dtype: torch.dtype | None = None,
+        dtype: str | torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        own = copy.deepcopy(potential) if isinstance(potential, Potential) else load(potential)
-        self.potential = own.to(device=device or own.device, dtype=dtype or own.dtype).eval().requires_grad_(False)
+        self.potential = frozen(potential, device, dtype)
         self._device, self._dtype = self.potential.device, self.potential.dtype
         self._compute_stress = self._compute_forces = True
 

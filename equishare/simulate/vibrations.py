@@ -17,6 +17,8 @@ from equishare.simulate.relax import relax
 # (e Å)^2 / (Å^2 u) in km/mol: N_A / (12 eps0 c^2), what a normal mode's change of dipole absorbs
 KM_MOL = (units._Nav * units._e**2 / (12 * units._eps0 * units._c**2 * units._amu)) / 1000
 GPA = units.GPa
+# how far the vectors of a relaxed cell may be off those of a lattice of higher symmetry
+LATTICE = 1e-3
 
 
 class VibrationError(EquishareError):
@@ -155,7 +157,7 @@ def phonons(atoms: Atoms, supercell: tuple[int, int, int], points: int = 60, mes
     phonon.produce_force_constants()
     phonon.symmetrize_force_constants()
     to_invcm = 1e12 / (100 * units._c)
-    path = atoms.cell.bandpath()
+    path = atoms.cell.bandpath(eps=LATTICE)
     segments, labels = [], []
     for part in path.path.split(","):
         names = _points(part, path.special_points)

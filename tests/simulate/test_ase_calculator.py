@@ -9,6 +9,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.stress import voigt_6_to_full_3x3_stress
 from ase.vibrations import Vibrations, VibrationsData
 
+from equishare.devices import DeviceError
 from equishare.potential import Committee, GraphError, ModelConfig, ModelFileError, Potential, UnknownSpeciesError, save
 from equishare.simulate import EquishareCalculator
 
@@ -168,8 +169,11 @@ def test_errors(potential, tmp_path):
         calc.get_potential_energy(Atoms())
     with pytest.raises(GraphError, match="no volume"):
         calc.get_potential_energy(Atoms("H", pbc=True))
-    with pytest.raises(ValueError, match="skin must not be negative"):
-        EquishareCalculator(potential, skin=-0.1)
+    for skin in (-0.1, np.inf, np.nan):
+        with pytest.raises(ValueError, match="skin must be finite and not negative"):
+            EquishareCalculator(potential, skin=skin)
+    with pytest.raises(DeviceError, match="expected one of float32, float64"):
+        EquishareCalculator(potential, dtype="half")
     with pytest.raises(FileNotFoundError, match="no model file"):
         EquishareCalculator(tmp_path / "absent.safetensors")
     (tmp_path / "text.safetensors").write_text("not a model")

@@ -55,6 +55,8 @@ def test_what_has_no_spectrum():
         spectrum({"dipole": np.zeros((4, 3))}, 1.0, 300.0)
     reads = config.model_copy(update={"heads": ("dipole", "polarizability")})
     calculator = EquishareCalculator(Potential(reads, {"H": 0.0, "O": 0.0}))
+    with pytest.raises(SpectrumError, match="the atoms of these frames differ"):
+        along([molecule("H2O"), molecule("H2")], calculator)
     values = along([molecule("H2O")] * 2, calculator)
     assert {name: series.shape for name, series in values.items()} == {"dipole": (2, 3), "polarizability": (2, 3, 3)}
     assert np.array_equal(values["dipole"][0], calculator.get_property("dipole", molecule("H2O")))

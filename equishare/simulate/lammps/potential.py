@@ -41,7 +41,7 @@ class DomainPotential:
     Raises:
         ModelFileError: if the file is not a model file.
         UnknownSpeciesError: if the potential does not know an element.
-        LAMMPSError: for another option, or a potential that sees beyond its cutoff.
+        LAMMPSError: for another option, or a potential that sees beyond its cutoff; when called, for a result that is not finite.
         ConditionError: for a condition that the model has not learnt.
 
     Fan, Pereira, Wang, Zheng, Donadio and Harju, "Force and heat current formulas for many-body potentials in molecular dynamics
@@ -104,6 +104,7 @@ class DomainPotential:
                 domain.energies[:] = np.where(domain.species[: domain.n_own] < 0, 0.0, atoms.total)
                 with exchange.energy():
                     domain.gradient[:] = ops.gradient(atoms.interaction)
+                _check_finite(domain)
                 if domain.moments is not None:
                     self._moments(domain, ops, exchange, atoms.interaction)
                 self._uncertainties(domain, ops, atoms)
@@ -141,6 +142,14 @@ class DomainPotential:
             for name, value in self.conditions.items()
             if isinstance(PROPERTIES[name].default, int)
         )
+
+
+def _check_finite(domain: Domain) -> None:
+    if np.isfinite(domain.energies.sum()) and np.isfinite(domain.gradient.sum()):
+        return
+    raise LAMMPSError(
+        "the energy or a force is not finite: the run explodes; try a shorter time step, or minimise the start"
+    )
 
 
 def _options(words: list[str]) -> tuple[torch.dtype | None, dict[str, float | str]]:

@@ -140,7 +140,9 @@ def writer(folder: Path, settings: MDSettings, resumed: Checkpoint | None) -> It
         folder.mkdir(parents=True, exist_ok=True)
         check_writable(folder / "md.csv")
     except OSError as error:
-        raise MDError(f"cannot write the folder of the run: {error}; name another one by --out") from error
+        raise MDError(
+            f"cannot write the folder {folder}: {error.strerror or error}; name another one by --out"
+        ) from error
     trajectory, table = folder / f"trajectory.{settings.trajectory}", folder / "md.csv"
     if resumed is None:
         for each in (folder / "trajectory.xyz", folder / "trajectory.traj"):

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from equishare.simulate.md.rows import MDResult
-from equishare.simulate.panels import panels, save
+from equishare.simulate.panels import legend_above, panels, save
 
 
 def plot_md(result: MDResult, path: Path) -> None:
@@ -36,7 +36,7 @@ def _line(axis: Axes, times: np.ndarray, values: np.ndarray, name: str, colour: 
     axis.plot(times, values, color=colour, linewidth=0.8)
     axis.axhline(level[0], color="black", linestyle="--", linewidth=0.8, label=level[1])
     axis.set_ylabel(name)
-    axis.legend(loc="upper right", framealpha=0.9, edgecolor="none")
+    legend_above(axis)
 
 
 def _energy(axis: Axes, times: np.ndarray, result: MDResult) -> None:
@@ -49,5 +49,5 @@ def _energy(axis: Axes, times: np.ndarray, result: MDResult) -> None:
         line = shifted.mean() + result.drift * (times - times.mean())
         label = f"drift {result.drift:+.3g} meV/atom/ps"
         axis.plot(times, line, color="black", linestyle="--", linewidth=0.8, label=label)
-    axis.set_ylabel(f"{name} − start (meV/atom)")
-    axis.legend(loc="upper right", framealpha=0.9, edgecolor="none")
+    axis.set_ylabel(f"{name}\n− start (meV/atom)")
+    legend_above(axis)

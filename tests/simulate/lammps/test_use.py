@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import equishare
+from equishare.potential import load, save
 from equishare.simulate import EquishareCalculator
 from equishare.simulate.lammps import build
 from equishare.simulate.lammps.errors import LAMMPSError
@@ -144,6 +145,7 @@ def _lines(**changes):
         ({"units": "lj"}, "needs units metal (eV, Å) or real (kcal/mol, Å), got lj"),
         ({"style": "equishare float16"}, "takes float32 or float64"),
         ({"style": "equishare charge one"}, "expected a whole number as the charge, got 'one'"),
+        ({"more": "create_atoms 2 single 1 1 1"}, "atoms 1 and 2 are in one place, 0 Å apart"),
         ({"style": "equishare charge 1"}, "takes no charge: it was not trained with such a condition"),
     ],
 )
@@ -153,6 +155,19 @@ def test_errors(changes, message, model, engine, tmp_path, monkeypatch):
     with pytest.raises(Exception, match="ERROR") as error:
         engine(_lines(**changes).replace("{model}", str(model)))
     assert message in str(error.value)
+
+
+def test_a_model_without_a_committee_is_never_sure(model, engine, tmp_path):
+    """It says so: a run that `fix halt` watches would go on for ever."""
+    potential = load(model)
+    potential.committee = None
+    save(potential, tmp_path / "plain.safetensors")
+    for line, message in (
+        ("fix f all pair 1 equishare forces_uncertainty 1", "train with --committee"),
+        ("compute u all pair equishare\nthermo_style custom step c_u[1]", "does not compute (a )?vector"),
+    ):
+        with pytest.raises(Exception, match=message):
+            engine(_lines(more=line).replace("{model}", str(tmp_path / "plain.safetensors")))
 
 
 def test_a_model_file_of_a_newer_format(model, engine, tmp_path):

@@ -11,9 +11,13 @@
 #include "utils.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 using namespace LAMMPS_NS;
+
+// Å, as in equishare/atoms/neighbours.py
+static constexpr double ONE_PLACE = 1e-3;
 
 PairEquishare::PairEquishare(LAMMPS *lmp) : Pair(lmp) {
   manybody_flag = 1;
@@ -70,6 +74,7 @@ void PairEquishare::coeff(int narg, char **arg) {
   handle = python.open(arg[2], names.c_str(), options.c_str(), &model, message);
   if (handle < 0) error->all(FLERR, "{}", message);
   comm_forward = comm_reverse = (model.exchange_bytes + sizeof(double) - 1) / sizeof(double);
+  nextra = model.committee ? 1 : 0;  // `compute pair` has no number to give without one
 }
 
 void PairEquishare::init_style() {
@@ -108,7 +113,10 @@ void PairEquishare::list_edges() {
       const int j = list->firstneigh[i][k] & NEIGHMASK;
       if (species[j] < 0) continue;
       const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
-      if (dx * dx + dy * dy + dz * dz >= cutoff2) continue;
+      const double square = dx * dx + dy * dy + dz * dz;
+      if (square >= cutoff2) continue;
+      if (square < ONE_PLACE * ONE_PLACE)
+        error->one(FLERR, "atoms {} and {} are in one place, {:.2g} Å apart, where no potential has a derivative; remove one of them", atom->tag[i], atom->tag[j], std::sqrt(square));
       sender.push_back(j), receiver.push_back(i);
       vectors.insert(vectors.end(), {dx, dy, dz});
     }
@@ -151,8 +159,8 @@ void PairEquishare::compute(int eflag, int vflag) {
   for (double &value : gradient) value *= unit;
   for (double &value : moments) value *= unit;
   for (double &value : forces_uncertainty) value *= unit;
-  // `compute pair` adds the processes' numbers up, and this one is of all of them
-  pvector[0] = comm->me ? 0.0 : energy_uncertainty * unit;
+  // `compute pair` adds the processes' numbers up, and this one is of all of them; one from before a model without a committee gives none
+  pvector[0] = !model.committee ? NAN : comm->me ? 0.0 : energy_uncertainty * unit;
   if (eflag_global)
     for (const double value : energies) eng_vdwl += value;
   if (eflag_atom)
@@ -261,8 +269,9 @@ void PairEquishare::unpack_reverse_comm(int n, int *owned, double *buffer) {
 // `fix pair` with `forces_uncertainty 1` sets this flag before the steps at which it wants the numbers.
 void *PairEquishare::extract(const char *name, int &dim) {
   dim = 0;
-  if (strcmp(name, "forces_uncertainty_flag") == 0 && model.committee) return &wants_uncertainty;
-  return nullptr;
+  if (strcmp(name, "forces_uncertainty_flag") != 0) return nullptr;
+  if (!model.committee) error->all(FLERR, "forces_uncertainty is that of a model with a committee: train with --committee 8");
+  return &wants_uncertainty;
 }
 
 void *PairEquishare::extract_peratom(const char *name, int &columns) {

@@ -127,6 +127,15 @@ def test_phonon_bands(argon, tmp_path, cubic):
     assert np.trapezoid(density, wave) == pytest.approx(3 * len(atoms), rel=0.05)
 
 
+def test_the_path_is_that_of_the_lattice_that_a_relaxed_cell_nearly_has(argon):
+    pytest.importorskip("phonopy")
+    strained = argon.copy()
+    strained.calc = argon.calc
+    strained.set_cell(argon.cell.array @ (np.eye(3) + np.diag([3e-4, 0.0, -3e-4])), scale_atoms=True)
+    labels = [phonons(atoms, (1, 1, 1), points=2, mesh=2).labels for atoms in (argon, strained)]
+    assert labels[0] == labels[1]
+
+
 def test_elastic_constants_of_a_pair_potential(argon):
     """Cubic, Cauchy's relation between them, and the bulk modulus of the energy's curvature."""
     found = elastic_constants(argon)

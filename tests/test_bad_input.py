@@ -226,6 +226,9 @@ CASES = {
         lambda f: ["eval", model(f), xyz(f, [Atoms(a.numbers, a.positions) for a in frames()])],
         ["no frame has a label", "--out"],
     ),
+    "no LAMMPS input": (lambda f: ["lammps", f / "in.none"], ["there is no LAMMPS input", "in.none"]),
+    "a folder for a LAMMPS input": (lambda f: ["lammps", f], ["it is a folder"]),
+    "no processes": (lambda f: ["lammps", text(f, "run 0", "in.lammps"), "-np", "0"], ["-np must be 1 or more, got 0"]),
     "a device for a model": (lambda f: ["card", "/dev/null"], ["/dev/null"]),
     "no such start": (lambda f: ["md", model(f), f / "none.xyz"], ["none.xyz"]),
 }

@@ -30,17 +30,13 @@ def lammps(
     if source:
         typer.echo(build.SOURCE)
         return
+    if not plugin:
+        _check(script, processes)
     wheels = find_wheels()
     compiled = build.plugin(wheels)
     if plugin:
         typer.echo(compiled)
         return
-    if script is None:
-        raise EquishareError("expected a LAMMPS input, such as: equishare lammps in.lammps -np 4")
-    if not script.is_file():
-        raise EquishareError(f"there is no LAMMPS input {script}")
-    if processes < 1:
-        raise EquishareError(f"-np must be 1 or more, got {processes}")
     # each process computes with threads of its own
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // processes, 1)))
     if processes == 1:
@@ -50,6 +46,16 @@ def lammps(
         code = _wait(subprocess.Popen([*command, str(compiled), str(script), *context.args]))
     if code:
         raise typer.Exit(130 if code == 130 else 1)
+
+
+def _check(script: Path | None, processes: int) -> None:
+    """See, before anything is compiled, that there is something to run."""
+    if script is None:
+        raise EquishareError("expected a LAMMPS input, such as: equishare lammps in.lammps -np 4")
+    if not script.is_file():
+        raise EquishareError(f"there is no LAMMPS input {script}" + (": it is a folder" if script.is_dir() else ""))
+    if processes < 1:
+        raise EquishareError(f"-np must be 1 or more, got {processes}")
 
 
 def _wait(running: "subprocess.Popen[bytes]") -> int:

@@ -135,11 +135,15 @@ def phonons(atoms: Atoms, supercell: tuple[int, int, int], points: int = 60, mes
         mesh: Points along each vector for the density of states.
 
     Raises:
-        VibrationError: if phonopy is not installed, the structure is no crystal, or some of its atoms are held.
+        VibrationError: if phonopy is not installed, the structure is no crystal, some of its atoms are held, or the supercell holds one atom.
     """
     if not atoms.pbc.all():
         raise VibrationError(f"phonon bands are those of a crystal, and pbc is {atoms.pbc.tolist()}")
     _check_unheld(atoms)
+    if len(atoms) * np.prod(supercell) == 1:
+        raise VibrationError(
+            "an atom alone in its supercell moves with all of its images: no force; take a larger supercell, such as 3"
+        )
     try:
         from phonopy import Phonopy
         from phonopy.structure.atoms import PhonopyAtoms

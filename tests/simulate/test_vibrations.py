@@ -131,9 +131,11 @@ def test_the_path_is_that_of_the_lattice_that_a_relaxed_cell_nearly_has(argon):
     pytest.importorskip("phonopy")
     strained = argon.copy()
     strained.calc = argon.calc
-    strained.set_cell(argon.cell.array @ (np.eye(3) + np.diag([3e-4, 0.0, -3e-4])), scale_atoms=True)
-    labels = [phonons(atoms, (1, 1, 1), points=2, mesh=2).labels for atoms in (argon, strained)]
+    strained.set_cell(argon.cell.array @ (np.eye(3) + np.diag([1e-4, 0.0, -1e-4])), scale_atoms=True)
+    labels = [phonons(atoms, (2, 2, 2), points=2, mesh=2).labels for atoms in (argon, strained)]
     assert labels[0] == labels[1]
+    with pytest.raises(VibrationError, match="take a larger supercell"):
+        phonons(argon, (1, 1, 1))
 
 
 def test_elastic_constants_of_a_pair_potential(argon):

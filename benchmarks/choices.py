@@ -72,28 +72,44 @@ def last_for_energies() -> AbstractContextManager[Any]:
     return mock.patch.object(state.TrainingState, "take_step", phases(1.0, 30.0, 0.3))
 
 
+def energies_count_at_the_end() -> AbstractContextManager[Any]:
+    """A weight of the energies of 0.1, and of 1 in the last 30 % of the budget."""
+    return mock.patch.object(state.TrainingState, "take_step", phases(0.1, 1.0, 0.3))
+
+
+def fitted(energy: float = 1.0, **options: Any) -> dict[str, Any]:
+    """Options of the fit with a weight of the energies."""
+    return {"optimisation": {"weights": {"energy": energy}, **options}}
+
+
 BEFORE = (rate_of_five,)
+WEIGHT_1 = fitted()
 # name: (what it is compared with, settings, patches)
 VARIANTS: dict[str, tuple[str | None, dict[str, Any], tuple[Patch, ...]]] = {
     "default": (None, {}, ()),
-    "12 radial functions": ("default", {"model": {"n_basis": 12}}, ()),
-    "the rate of five frames a step": ("default", {}, BEFORE),
-    "before: rate 0.01": ("the rate of five frames a step", {"optimisation": {"learning_rate": 0.01}}, BEFORE),
-    "before: rate 0.018": ("the rate of five frames a step", {"optimisation": {"learning_rate": 0.018}}, BEFORE),
-    "before: rate 0.02": ("the rate of five frames a step", {"optimisation": {"learning_rate": 0.02}}, BEFORE),
+    "energy weight 1": ("default", WEIGHT_1, ()),
+    "energy weight 0.3": ("energy weight 1", fitted(0.3), ()),
+    "energy weight 0.1": ("energy weight 1", fitted(0.1), ()),
+    "energy weight 0.02": ("energy weight 1", fitted(0.02), ()),
+    "energy weight 0.1, 1 in the last 30 %": ("energy weight 1", {}, (energies_count_at_the_end,)),
+    "energy weight 1, 12 radial functions": ("energy weight 1", {**WEIGHT_1, "model": {"n_basis": 12}}, ()),
+    "the rate of five frames a step": ("energy weight 1", WEIGHT_1, BEFORE),
+    "before: rate 0.01": ("the rate of five frames a step", fitted(learning_rate=0.01), BEFORE),
+    "before: rate 0.018": ("the rate of five frames a step", fitted(learning_rate=0.018), BEFORE),
+    "before: rate 0.02": ("the rate of five frames a step", fitted(learning_rate=0.02), BEFORE),
     "before: rate 0.01, 12 radial functions": (
         "before: rate 0.01",
-        {"optimisation": {"learning_rate": 0.01}, "model": {"n_basis": 12}},
+        {**fitted(learning_rate=0.01), "model": {"n_basis": 12}},
         BEFORE,
     ),
-    "before: 6 radial functions": ("the rate of five frames a step", {"model": {"n_basis": 6}}, BEFORE),
-    "before: one layer": ("the rate of five frames a step", {"model": {"layers": 1}}, BEFORE),
-    "before: 150 atoms a step": ("the rate of five frames a step", {"optimisation": {"batch_atoms": 150}}, BEFORE),
-    "before: absolute errors": ("the rate of five frames a step", {}, (*BEFORE, absolute)),
-    "before: energies last": ("the rate of five frames a step", {}, (*BEFORE, last_for_energies)),
+    "before: 6 radial functions": ("the rate of five frames a step", {**WEIGHT_1, "model": {"n_basis": 6}}, BEFORE),
+    "before: one layer": ("the rate of five frames a step", {**WEIGHT_1, "model": {"layers": 1}}, BEFORE),
+    "before: 150 atoms a step": ("the rate of five frames a step", fitted(batch_atoms=150), BEFORE),
+    "before: absolute errors": ("the rate of five frames a step", WEIGHT_1, (*BEFORE, absolute)),
+    "before: energies last": ("the rate of five frames a step", WEIGHT_1, (*BEFORE, last_for_energies)),
     "before: absolute errors, energies last": (
         "the rate of five frames a step",
-        {},
+        WEIGHT_1,
         (*BEFORE, absolute, last_for_energies),
     ),
 }

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 
-from equishare.atoms.properties import outputs
+from equishare.atoms.properties import PROPERTIES, outputs
 from equishare.atoms.source import Source
 from equishare.devices import choose_dtype
 from equishare.errors import EquishareError
@@ -39,13 +39,12 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
     The folder is left out: the same configuration makes a run of its own.
     """
     files, optimisation, budget = config.data, config.optimisation, config.budget
-    weights = {row.name: optimisation.weight(row.name) for row in outputs() if data.has(row.name)}
-    optimisation = optimisation.model_copy(update={"weights": weights})
     if budget.max_time is None and budget.epochs is None:
         budget = budget.model_copy(update={"max_time": default_max_time(atoms_in(graphs))})
-    if optimisation.batch_size is None:
-        size = min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
-        optimisation = optimisation.model_copy(update={"batch_size": size})
+    size = optimisation.batch_size or min(frames_per_batch(graphs, optimisation.batch_atoms), len(graphs))
+    weights = {"energy": default_energy_weight(atoms_in(graphs) / len(graphs))} | optimisation.weights
+    weights = {row.name: weights.get(row.name, row.weight) for row in outputs() if data.has(row.name)}
+    optimisation = optimisation.model_copy(update={"weights": weights, "batch_size": size})
     pretraining = config.pretraining
     if pretraining.replay:
         absolute = [Source.absolute(source) for source in pretraining.replay]
@@ -73,6 +72,20 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
             "run": config.run.model_copy(update={"out": None}),
         }
     )
+
+
+def default_energy_weight(atoms: float) -> float:
+    r"""Weight of the energies in the loss, for frames of so many atoms on average.
+
+    .. math:: w_E = \min\Big(1, \Big( \frac{15}{N} \Big)^{3/2}\Big)
+
+    Early in a training all atoms of a frame err alike, so that a large frame's energy outweighs its forces. A rule of experience: see
+    docs/explanations/potential.md.
+
+    >>> [round(default_energy_weight(atoms), 3) for atoms in (9, 15, 54, 192)]
+    [1.0, 1.0, 0.146, 0.022]
+    """
+    return PROPERTIES["energy"].weight * min(1.0, 15 / atoms) ** 1.5
 
 
 def with_methods(config: TrainConfig, data: PreparedData) -> TrainConfig:

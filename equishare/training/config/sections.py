@@ -145,7 +145,7 @@ class OptimisationConfig(_Section):
     ema_decay: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that are kept")
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
-        description="of squared errors in the loss, by property, in place of the table's: {energy: 1.0, forces: 1.0}",
+        description="of squared errors in the loss, by property, in place of the table's: {energy: 1.0, forces: 1.0}; energy less for frames of more than 15 atoms",
     )
     size_exponent: float = Field(
         0.5, ge=0, le=1, description="x: an extensive error counts by atoms^-x: 1 an atom, 0 a structure"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import combinations, combinations_with_replacement
+from operator import add, mul
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equishare.groups.finite import FiniteGroup
+from equishare.groups.group import Group, GroupError
+from equishare.groups.mixed_product import MixedProduct
 from equishare.groups.representation import Representation
 from equishare.nn.fields.bilinear import Bilinear
 from equishare.nn.fields.gated_activation import GatedActivation
@@ -14,23 +21,45 @@ from equishare.nn.layer import FieldLayer, LayerError, require_whole
 PRODUCT_FIELDS = 4  # copies of each field that are multiplied with each other
 
 
+def natural(group: Group) -> Representation:
+    """What a group acts on: its space, or the points that it permutes; in a direct product, what any of the factors act on together.
+
+    >>> from equishare import groups
+    >>> natural(groups.so(3)), natural(groups.symmetric(5))
+    (defining(SO(3)), permutation(S5))
+    >>> natural(groups.direct(groups.lorentz(), groups.symmetric(3)))
+    defining(SO+(1, 3)) + permutation(S3) + defining(SO+(1, 3)) * permutation(S3)
+    """
+    if isinstance(group, MixedProduct):
+        each = [group.of_factor(k, natural(factor)) for k, factor in enumerate(group.factors)]
+        some = [reduce(mul, chosen) for n in range(1, len(each) + 1) for chosen in combinations(each, n)]
+        return reduce(add, some)
+    try:
+        return group.defining()
+    except GroupError:
+        if isinstance(group, FiniteGroup):
+            return group.permutation()
+        raise
+
+
 def tensors_up_to(vector: Representation, width: int, order: int) -> Representation:
-    """About ``width`` numbers, shared alike by tensors of order 0 to ``order`` as far as they fit.
+    """About ``width`` numbers, shared alike by tensors of order 0 to ``order``; without orders above one that do not fit in.
 
     >>> from equishare import groups
     >>> tensors_up_to(groups.so(3).defining(), 36, 2)
     12*trivial(SO(3)) + 4*defining(SO(3)) + defining(SO(3)) * defining(SO(3))
     """
-    parts: list[Representation] = [vector.group.trivial(), vector]
-    for _ in range(order - 1):
-        parts.append(parts[-1] * vector)
-    rep: Representation | None = None
-    for part in parts[: order + 1]:
-        count = max(1, width // (order + 1) // part.size)
-        rep = count * part if rep is None else rep + count * part
-    if rep is None:
-        raise LayerError(f"an order of 0 or more expected, got {order}")
-    return rep
+    fields = [rep for count, rep in vector.parts for _ in range(count)]
+    found: list[Representation] = []
+    for degree in range(order + 1):
+        products = [reduce(mul, chosen) for chosen in combinations_with_replacement(fields, degree) if chosen]
+        products = products or [vector.group.trivial()]
+        size = sum(rep.size for rep in products)
+        if degree > 1 and size > width:
+            break
+        count = max(1, width // (order + 1) // size)
+        found += [count * rep for rep in products]
+    return reduce(add, found)
 
 
 class EMLPBlock(FieldLayer):
@@ -74,8 +103,9 @@ class EMLP(FieldLayer):
         rep_out: representation of the output.
         width: numbers in each hidden layer.
         layers: hidden layers.
-        order: highest order of the hidden tensors.
-        vector: the representation whose tensors the hidden layers hold; the group's defining one by default.
+        order: highest order of the hidden tensors, as far as they fit in the width.
+        vector: the representation whose tensors the hidden layers hold; by default the group's defining one, or the permutation of its
+            points where it acts on no space, and in a direct product the products of those of its factors.
 
     Raises:
         LayerError: no layers.
@@ -107,9 +137,11 @@ class EMLP(FieldLayer):
                 "representations and is not given"
             )
         require_whole(0, order=order)
-        vector = rep_in.group.defining() if vector is None else vector
+        vector = natural(rep_in.group) if vector is None else vector
         hidden = tensors_up_to(vector, width, order)
-        factors = PRODUCT_FIELDS * rep_in.group.trivial() + PRODUCT_FIELDS * vector
+        factors = reduce(
+            add, (PRODUCT_FIELDS * rep for rep in (rep_in.group.trivial(), *(rep for _, rep in vector.parts)))
+        )
         inputs = [rep_in, *[hidden] * (layers - 1)]
         self.blocks = nn.ModuleList(EMLPBlock(rep, hidden, factors) for rep in inputs)
         self.last = SharedLinear(hidden, rep_out)
@@ -122,12 +154,12 @@ class EMLP(FieldLayer):
 
 
 def emlp(rep_in: Representation, rep_out: Representation, width: int = 128, layers: int = 3, order: int = 2) -> EMLP:
-    """An ``EMLP`` whose hidden layers hold tensors up to order 2, as emlp's own ``EMLP(rep_in, rep_out, group, ch, num_layers)``.
+    """An ``EMLP`` whose hidden layers hold tensors up to order 2 where they fit, as emlp's own ``EMLP(rep_in, rep_out, group, ch, num_layers)``.
 
     >>> import torch
     >>> from equishare import groups
     >>> V = groups.o(5).defining()
-    >>> emlp(2 * V, groups.o(5).trivial(), width=24, layers=2)(torch.randn(3, 10)).shape
+    >>> emlp(2 * V, groups.o(5).trivial(), width=32, layers=2)(torch.randn(3, 10)).shape
     torch.Size([3, 1])
     """
     return EMLP(rep_in, rep_out, width=width, layers=layers, order=order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +15,7 @@ from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
 from equishare.sharing.basis_pattern import BasisPattern
 from equishare.sharing.block_pattern import BlockPattern
+from equishare.sharing.factors import factor_by_factor
 from equishare.sharing.index_pattern import orbits
 from equishare.sharing.pattern import SharingError, SharingPattern
 
@@ -25,7 +28,8 @@ def solve(rep_in: Representation, rep_out: Representation) -> SharingPattern:
 
     Index form where both representations are (signed) permutations: an entry (o, i) shares its weight with
     (g o, g i). Otherwise block by block over the parts of direct sums, each in index form or as an
-    orthonormal basis of the constraint's null space. The pattern is complete: it spans every such W.
+    orthonormal basis of the constraint's null space, in direct products of groups factor by factor. The pattern is
+    complete: it spans every such W.
 
     Raises:
         SharingError: the groups differ, or a block that is no permutation is too large to solve.
@@ -74,6 +78,9 @@ def _solve_by_orbits(rep_in: Representation, rep_out: Representation) -> Sharing
 def _solve_block(rep_in: Representation, rep_out: Representation) -> SharingPattern:
     """An orthonormal basis of the null space of one block."""
     unknowns = rep_in.size * rep_out.size
+    basis = factor_by_factor(rep_in, rep_out, _maps)
+    if basis is not None:
+        return BasisPattern(basis, (rep_out.size, rep_in.size))
     if unknowns <= LARGEST_DENSE:
         (of_in, scale_in), (of_out, scale_out) = _balanced(rep_in), _balanced(rep_out)
         matrix = torch.zeros(unknowns, unknowns, dtype=torch.float64)
@@ -91,6 +98,12 @@ def _solve_block(rep_in: Representation, rep_out: Representation) -> SharingPatt
             "write the representations as direct sums of smaller ones"
         )
     return BasisPattern(basis, (rep_out.size, rep_in.size))
+
+
+@lru_cache(maxsize=32)
+def _maps(rep_in: Representation, rep_out: Representation) -> Tensor:
+    """All maps between representations of a factor of a group, which come back in many products of it."""
+    return solve(rep_in, rep_out).as_matrix()
 
 
 def _actions(rep: Representation) -> list[Tensor]:

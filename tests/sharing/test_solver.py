@@ -48,6 +48,38 @@ def pairs():
     yield O3.irreps("1o") * O3.irreps("2e"), O3.irreps("1o+3o+2e")
 
 
+def product_pairs():
+    """Tensor products of what single factors of a group do, in any order."""
+    S3, SO3 = groups.symmetric(3), groups.so(3)
+    G = groups.direct(SO3, S3)
+    V, P = G.of_factor(0, SO3.defining()), G.of_factor(1, S3.permutation())
+    yield P * V, V * P
+    yield V, V.dual() * P
+    yield V * P * V, P * P
+    yield (P * V).dual(), V * G.trivial()
+    yield P * V + 2 * V, V + G.trivial()
+    yield V, P * P
+    L = groups.direct(groups.lorentz(1), groups.cyclic(2))
+    boosted, flipped = L.of_factor(0, L.factors[0].defining()), L.of_factor(1, L.factors[1].sign())
+    yield boosted * flipped * boosted, flipped * boosted.dual() * boosted
+
+
+@pytest.mark.parametrize(("rep_in", "rep_out"), list(product_pairs()), ids=str)
+def test_maps_of_a_product_of_groups_are_products_of_maps(rep_in, rep_out):
+    pattern, oracle = sharing.solve(rep_in, rep_out), sharing.null_space(rep_in, rep_out)
+    assert pattern.n_free == oracle.shape[1]
+    assert sharing.subspace_distance(pattern.as_matrix(), oracle) < TOLERANCE
+
+
+def test_products_of_groups_have_no_size_that_is_too_large_to_solve():
+    """Maps of pairs of particles: Hom of each factor counts them."""
+    S6, SO4 = groups.symmetric(6), groups.so(4)
+    G = groups.direct(SO4, S6)
+    pairs = G.of_factor(0, SO4.defining()) * G.of_factor(1, S6.permutation() * S6.permutation())
+    vector = SO4.defining()
+    assert sharing.solve(pairs, pairs).n_free == 15 * sharing.solve(vector, vector).n_free
+
+
 PAIRS = list(pairs())
 
 

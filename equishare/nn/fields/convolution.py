@@ -28,15 +28,16 @@ _MODULES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d
 
 
 def remedy(size: int, kernel: int, stride: int, padding: int, dilation: int) -> str:
-    """What to change so that a stride reads an axis symmetrically.
+    """What to change so that a stride reads an axis symmetrically, with borders that half a window covers, as pools want them.
 
     >>> remedy(64, 3, 2, 1, 1)
     'use kernel_size=4 with padding=1, or kernel_size=2 with padding=0; or pad or crop the input to 65 or 63'
+    >>> remedy(14, 3, 3, 0, 1)
+    'use kernel_size=4 with padding=1, or kernel_size=2 with padding=0; or pad or crop the input to 15 or 12'
     """
     span = dilation * (kernel - 1) + 1
-    ways = [
-        f"use padding={p}" for p in range(padding + stride + 1) if p != padding and (size + 2 * p - span) % stride == 0
-    ]
+    borders = range(min(padding + stride, span // 2) + 1)
+    ways = [f"use padding={p}" for p in borders if p != padding and (size + 2 * p - span) % stride == 0]
     for other in (kernel + 1, kernel - 1):
         width = dilation * (other - 1) + 1
         fits = [p for p in range(width // 2 + 1) if (size + 2 * p - width) % stride == 0]

@@ -75,6 +75,9 @@ def fields_between(
     if field_in is None or field_out is None:
         raise EquivarianceError(f"{group} has no regular representation of finite size: give field_in and field_out")
     require_representation(field_in, field_out)
+    for name, field in (("field_in", field_in), ("field_out", field_out)):
+        if field.group != group:
+            raise EquivarianceError(f"{name}: a representation of {group} expected, got {field} of {field.group}")
     return field_in, field_out
 
 

@@ -35,6 +35,8 @@ CASES = {
         partial(nn.EMLP, 2 * SO4.defining(), SO4.defining() * SO4.defining(), width=30, layers=2, order=2),
         partial(nn.EMLP, 2 * O3.defining(), O3.trivial(), width=16, layers=2),
         partial(nn.EMLP, 2 * ATOMS, MIXED.trivial(), width=30, layers=2, vector=ATOMS),
+        partial(nn.EMLP, ATOMS, MIXED.trivial() + ATOMS, width=20, layers=2),
+        partial(nn.EMLP, 2 * groups.symmetric(4).permutation(), groups.symmetric(4).permutation(), width=20, layers=2),
     ],
     "PointConv": [
         partial(nn.PointConv, g, 2, 2, field, field, radii=(0.0, 0.7, 1.4))

@@ -75,6 +75,11 @@ def test_even_kernel_with_same_padding_is_refused_at_construction():
         nn.GroupConv2d(C4, 1, 1, 4)
 
 
+def test_fields_of_another_group_are_refused():
+    with pytest.raises(nn.EquivarianceError, match=r"field_in: a representation of C8 expected, got regular\(C4\)"):
+        nn.GroupConv2d(C8, 1, 1, 3, field_in=groups.cyclic(4).regular())
+
+
 def test_stride_warns_at_construction_and_bad_sizes_raise():
     with pytest.warns(nn.SymmetryWarning, match="n = 1 modulo 2"):
         conv = nn.GroupConv2d(C4, 1, 1, 3, stride=2)

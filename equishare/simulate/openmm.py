@@ -36,12 +36,22 @@ def openmm_force(
         particles: Their indices in the system; None: all.
         periodic: Whether the system's box repeats them.
         info: What goes into the network besides, such as ``{"charge": -1}``.
+
+    Raises:
+        OpenMMError: for particles that are not as many as the numbers, negative, or named twice; when it computes, for a system of another size.
     """
-    compute = _Compute(calculator, Atoms(numbers=list(numbers), pbc=periodic, info=dict(info or {})))
+    numbers, chosen = list(numbers), None if particles is None else [int(index) for index in particles]
+    if chosen is not None and (
+        len(set(chosen)) != len(numbers) or len(chosen) != len(numbers) or min(chosen, default=0) < 0
+    ):
+        raise OpenMMError(
+            f"expected a particle's index for each of {len(numbers)} atomic numbers, none twice, got {chosen}"
+        )
+    compute = _Compute(calculator, Atoms(numbers=numbers, pbc=periodic, info=dict(info or {})))
     force = openmm.PythonForce(compute)
     force.setUsesPeriodicBoundaryConditions(periodic)
-    if particles is not None:
-        force.setParticles([int(index) for index in particles])
+    if chosen is not None:
+        force.setParticles(chosen)
     return force
 
 
@@ -53,7 +63,12 @@ class _Compute:
 
     def __call__(self, state: "openmm.State") -> tuple[float, np.ndarray]:
         angstrom = openmm.unit.angstrom
-        self.atoms.positions[:] = state.getPositions(asNumpy=True).value_in_unit(angstrom)
+        positions = state.getPositions(asNumpy=True).value_in_unit(angstrom)
+        if len(positions) != len(self.atoms):
+            raise OpenMMError(
+                f"the potential has {len(self.atoms)} atomic numbers, and acts on {len(positions)} particles: name them by `particles`"
+            )
+        self.atoms.positions[:] = positions
         if self.atoms.pbc.any():
             self.atoms.set_cell(state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(angstrom))
         energy = self.calculator.get_property("energy", self.atoms)

@@ -138,3 +138,16 @@ def test_a_molecule_in_a_box_of_rigid_water(path):
 def test_a_factory_without_a_file():
     with pytest.raises(OpenMMError, match="name the model file"):
         openmmml.MLPotential("equishare")
+
+
+def test_particles_and_atomic_numbers_go_together(path):
+    calculator, water = EquishareCalculator(path), molecule("H2O")
+    for wrong in ([0, 1], [0, 1, 1], [-1, 0, 1]):
+        with pytest.raises(OpenMMError, match="for each of 3 atomic numbers, none twice"):
+            openmm_force(calculator, water.numbers, particles=wrong)
+    system = openmm.System()
+    for mass in water.get_masses():
+        system.addParticle(mass)
+    system.addForce(openmm_force(calculator, [8, 1]))
+    with pytest.raises(openmm.OpenMMException, match="has 2 atomic numbers, and acts on 3 particles"):
+        state_of(system, water.positions)

@@ -101,10 +101,11 @@ def test_atoms_many_cells_away(name):
 
 
 @pytest.mark.parametrize("pbc", [(0, 0, 0), (1, 1, 0), (1, 0, 0)])
-def test_fragments_far_apart_are_each_as_sharp(pbc):
+@pytest.mark.parametrize("distance", [40.0, 1e6])
+def test_fragments_far_apart_are_each_as_sharp(pbc, distance):
     water = molecule("H2O", cell=[9.0, 9.0, 9.0], pbc=pbc)
     pair = water + water
-    pair.positions[3:] += np.where(pbc, 0.0, 1e6) + 3.0
+    pair.positions[3:] += np.where(pbc, 0.0, distance) + 3.0
     graph = from_atoms(pair, 3.0)
     expected = neighbour_list(water, 3.0)
     assert graph.edge_index.shape[1] == 2 * len(expected.sender)

@@ -77,15 +77,15 @@ def complete(config: TrainConfig, data: PreparedData, graphs: Sequence[AtomGraph
 def default_energy_weight(atoms: float) -> float:
     r"""Weight of the energies in the loss, for frames of so many atoms on average.
 
-    .. math:: w_E = \min\Big(1, \Big( \frac{15}{N} \Big)^{3/2}\Big)
+    .. math:: w_E = \min(1, 15 / N)
 
     Early in a training all atoms of a frame err alike, so that a large frame's energy outweighs its forces. A rule of experience: see
     docs/explanations/potential.md.
 
     >>> [round(default_energy_weight(atoms), 3) for atoms in (9, 15, 54, 192)]
-    [1.0, 1.0, 0.146, 0.022]
+    [1.0, 1.0, 0.278, 0.078]
     """
-    return PROPERTIES["energy"].weight * min(1.0, 15 / atoms) ** 1.5
+    return PROPERTIES["energy"].weight * min(1.0, 15 / atoms)
 
 
 def with_methods(config: TrainConfig, data: PreparedData) -> TrainConfig:

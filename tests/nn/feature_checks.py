@@ -82,9 +82,9 @@ def check_amp(case, layer, inputs):
         assert all(p.grad is None or p.grad.isfinite().all() for p in layer.parameters())
 
 
-def check_compile(case, layer, inputs):
+def check_compile(case, layer, inputs, backend="aot_eager"):
     torch._dynamo.reset()
-    found = torch.compile(layer, backend="aot_eager", fullgraph=True)(*inputs)
+    found = torch.compile(layer, backend=backend, fullgraph=True)(*inputs)
     expected = layer(*inputs)
     close(found, expected)
     weights = [p for p in layer.parameters() if p.requires_grad]

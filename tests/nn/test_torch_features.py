@@ -55,12 +55,12 @@ def two_processes(rank, store, report):
         Path(report).write_text(json.dumps(found))
 
 
-def compiled(report):
+def compiled(report, *backend):
     """Every layer compiled, where no check of signatures stands in the compiler's way."""
     found = {}
     for name in table.CASES:
         try:
-            checks.check_compile(*build(name))
+            checks.check_compile(*build(name), *backend)
             found[name] = None
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"
@@ -141,4 +141,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "ddp":
         two_processes(int(sys.argv[2]), sys.argv[3], sys.argv[4])
     else:
-        compiled(sys.argv[2])
+        compiled(*sys.argv[2:])

@@ -129,8 +129,8 @@ def _train(plan: Plan, state: TrainingState, folder: RunFolder, console: Console
     settings = plan.config.model_dump(mode="json", by_alias=True)
     logger = RunLogger(plan.config.run.logger if processes.first else None, folder, settings)
 
-    def on_row(row: dict[str, Any], is_best: bool) -> None:
-        progress.on_row(row, is_best)
+    def on_row(row: dict[str, Any]) -> None:
+        progress.on_row(row)
         logger.on_row(row)
 
     validation = Validation(

@@ -199,6 +199,18 @@ class RunFolder:
             ]
 
 
+def kept_row(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of the table of the validations, the one whose weights are in the model file: the last that replaced it.
+
+    >>> kept_row([{"valid_loss": 2.0, "kept": 1}, {"valid_loss": 1.0, "kept": 1}, {"valid_loss": 3.0, "kept": 0}])["valid_loss"]
+    1.0
+    >>> kept_row([{"valid_loss": 2.0}, {"valid_loss": 3.0}])["valid_loss"]  # of a run of before, without that column
+    2.0
+    """
+    replaced = [row for row in rows if row.get("kept")]
+    return replaced[-1] if replaced else min(rows, key=lambda row: row["valid_loss"])
+
+
 def _next_free(parent: Path, name: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     number = 1

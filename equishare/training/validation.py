@@ -42,7 +42,7 @@ class Validation:
         folder: Where the models and the table go.
         weights: Of the loss, by which the best is chosen.
         work: How many atoms are predicted.
-        on_row: Told of every validation, and whether it is the best so far.
+        on_row: Told of every validation.
         on_ending: Told of how many seconds the run will take in all, where it ends before its budget.
     """
 
@@ -53,7 +53,7 @@ class Validation:
         folder: RunFolder,
         weights: OptimisationConfig,
         work: Work,
-        on_row: Callable[[Row, bool], None],
+        on_row: Callable[[Row], None],
         on_ending: Callable[[float], None],
     ) -> None:
         self.graphs, self.frames = graphs, frames
@@ -72,7 +72,7 @@ class Validation:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint: rows that were written after it are dropped."""
-        self.rows = list(self.folder.read_metrics())[: state["rows"]]
+        self.rows = [{"kept": 0, **row} for row in self.folder.read_metrics()[: state["rows"]]]  # older tables lack it
         self.best, self.last_seconds, self.duration = state["best"], state["last_seconds"], state["duration"]
 
     def warm_up(self, state: TrainingState) -> None:
@@ -114,12 +114,13 @@ class Validation:
             "valid_loss": loss,
         }
         row |= {f"valid_{name}": value for name, value in metrics.items() if name != "n_frames"}
-        self.rows.append(row)
+        # of few frames one low loss is chance, above all of energies, which settle only as the rate falls: so an ending is kept
+        kept = loss < self.best or state.ending.begun is not None
+        self.best = min(self.best, loss)
+        self.rows.append({"kept": int(kept), **row})
         self.folder.write_metrics(self.rows)
-        is_best = loss < self.best
         about = {"epoch": epoch, "step": state.step, "valid": metrics}
-        if is_best:
-            self.best = loss
+        if kept:
             save(state.averaged.potential, self.folder.model, about)
         save(state.averaged.potential, self.folder.last, about)
         self.last_seconds = state.seconds
@@ -127,7 +128,7 @@ class Validation:
         # a frame alone costs about twice what it costs in a batch
         check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(state.budget.max_time))
         state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid
-        self.on_row(row, is_best)
+        self.on_row(self.rows[-1])
         if state.ending.after(state.step, loss, row["train_loss"], state.learning_rate):
             self.on_ending(state.expected_seconds)
 

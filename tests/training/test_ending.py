@@ -16,7 +16,7 @@ from equishare.training.config import OptimisationConfig
 from equishare.training.config.config_file import to_yaml
 from equishare.training.ending import Ending
 from equishare.training.fit import fit
-from equishare.training.run_folder import RunFolder
+from equishare.training.run_folder import RunFolder, kept_row
 from equishare.training.state import TrainingState
 
 
@@ -101,6 +101,9 @@ def test_it_ends_early_says_so_and_goes_on_exactly_where_it_was_killed(soon, who
     assert rows[-1]["learning_rate"] <= 0.1 * max(row["learning_rate"] for row in rows)
     assert said.count("Validation no longer improves") == 1
     assert run.evaluations["test"].n_frames > 0
+    kept, final = (load(path).state_dict() for path in (run.folder.model, run.folder.last))
+    assert kept_row(rows) is rows[-1]
+    assert all(torch.equal(kept[key], final[key]) for key in final)
     with pytest.raises(CheckpointError, match="no longer improved"):
         fit(run.config, resume=run.folder)
     take_step = TrainingState.take_step

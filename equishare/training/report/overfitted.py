@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from equishare.training.config.durations import format_duration
+from equishare.training.run_folder import kept_row
 
 _EARLY = 0.6
 """Part of the steps: a best model that is older has not seen the learning rate fall."""
@@ -23,8 +24,7 @@ def overfitted(rows: Iterable[Mapping[str, Any]]) -> str | None:
     True
     """
     rows = list(rows)
-    best = min(rows, key=lambda row: row["valid_loss"], default=None)
-    if best is None or len(rows) < _FEWEST or best["step"] > _EARLY * rows[-1]["step"]:
+    if len(rows) < _FEWEST or (best := kept_row(rows))["step"] > _EARLY * rows[-1]["step"]:
         return None
     more = rows[-1]["valid_loss"] / best["valid_loss"]
     if more < _WORSE:

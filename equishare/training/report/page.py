@@ -29,6 +29,7 @@ from equishare.training.report.physics import check, seconds_allowed
 from equishare.training.report.scenes import library, scenes
 from equishare.training.report.tables import TITLES, commands, error_rows, number
 from equishare.training.run import Run
+from equishare.training.run_folder import kept_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +135,6 @@ def _figures(run: Run, judged: Evaluation, physics: CalculatorReport) -> Iterato
 
 def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]:
     rows = run.folder.read_metrics()
-    best = min(rows, key=lambda row: row["valid_loss"] or 0.0)
     title, _ = run.judged
     forces, energy = judged.errors.get("forces"), judged.errors.get("energy_per_atom")
     return {
@@ -161,7 +161,7 @@ def _facts(run: Run, judged: Evaluation, potential: Potential) -> dict[str, Any]
         "calibrations": calibrations(judged),
         "epochs": rows[-1]["epoch"],
         "steps": int(rows[-1]["step"] or 0),
-        "best_epoch": best["epoch"],
+        "kept_epoch": kept_row(rows)["epoch"],
         "parameters": sum(parameter.numel() for parameter in potential.parameters()),
         "config": run.config,
         "yaml": to_yaml(run.config),

@@ -11,6 +11,7 @@ from equishare.atoms.properties import PROPERTIES, Property
 from equishare.training.evaluation.calibration import Calibration
 from equishare.training.evaluation.evaluate import Evaluation
 from equishare.training.report.figures import BLUE, FAINT, GREEN, GREY, INK, VERMILLION, name_points, new_figure
+from equishare.training.run_folder import kept_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,9 +24,9 @@ _NAMED = 30
 
 
 def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str, factor: float = 1.0) -> Figure:
-    """A quantity of the validations against the training step, the best marked; with ``valid_loss``, the training loss too."""
+    """A quantity of the validations against the training step, those of the weights that are kept marked; with ``valid_loss``, the training loss too."""
     steps = np.array([row["step"] for row in rows], dtype=float)
-    best = int(np.argmin([row["valid_loss"] for row in rows]))
+    kept = kept_row(rows)
     values = factor * np.array([row[quantity] for row in rows], dtype=float)
     marker = "o" if len(rows) < 3 else None
     with new_figure(size=(3.5, 3.0)) as (figure, (axis,)):
@@ -33,7 +34,7 @@ def learning_curve(rows: Sequence[Mapping[str, Any]], quantity: str, title: str,
             train = np.array([np.nan if row["train_loss"] is None else row["train_loss"] for row in rows], dtype=float)
             axis.plot(steps, train, color=GREY, linewidth=1.1, label="training", marker=marker)
         axis.plot(steps, values, color=BLUE, label="validation", marker=marker)
-        axis.plot(steps[best], values[best], "o", color=VERMILLION, markersize=5.5, label="best")
+        axis.plot(kept["step"], factor * kept[quantity], "o", color=VERMILLION, markersize=5.5, label="kept")
         axis.set_yscale("log")
         _plain_log(axis.yaxis)
         axis.set_title(title)

@@ -68,7 +68,7 @@ class TrainingProgress:
             description = f"epoch {state.epoch + 1}{left}"
             self.bar.update(self.task, completed=self.fraction, description=description, refresh=False)
 
-    def on_row(self, row: dict[str, Any], is_best: bool) -> None:
+    def on_row(self, row: dict[str, Any]) -> None:
         """Print a validation if it is time for a line."""
         if not self.begun:
             self.columns = _columns(row, self.console.width)
@@ -80,7 +80,7 @@ class TrainingProgress:
             "".join(errors),
             f"{row['learning_rate']:.1e}",
         )
-        line += "  best" if is_best else ""
+        line += "  kept" if row["kept"] else ""
         if not self.begun:
             names = "".join(f"{f'{q.row.name} RMSE':>{width}}" for q, width in self.columns)
             if any(len(q.row.name) + 6 > width for q, width in self.columns):
@@ -123,7 +123,7 @@ def _rmse(quantity: Quantity) -> str:
 def _columns(row: dict[str, Any], width: int) -> list[tuple[Quantity, int]]:
     """RMS errors that a table of so many signs has room for, and how wide each is; all are in ``metrics.csv``."""
     shown = [q for q in quantities() if q.name != "energy" and row.get(_rmse(q)) is not None]
-    room = width - len(_line("", "", "", "", "")) - len("  best")
+    room = width - len(_line("", "", "", "", "")) - len("  kept")
     if sum(_WIDE for _ in shown) <= room:
         return [(q, _WIDE) for q in shown]
     narrow = [(q, max(len(q.row.name), len(q.shown[0]), 6) + 2) for q in shown]

@@ -30,13 +30,13 @@ def test_the_table_fits(names, width):
     file = io.StringIO()
     progress = TrainingProgress(Console(file=file, width=width))
     known = {f"valid_{q.metric('rmse')}": 123.0 for q in quantities() if q.row.name in names}
-    row = {"epoch": 10000, "seconds": 86400.0, "train_loss": 1.234e-5, "learning_rate": 1.2e-3, **known}
+    row = {"epoch": 10000, "seconds": 86400.0, "train_loss": 1.234e-5, "learning_rate": 1.2e-3, "kept": 1, **known}
     with progress:
-        progress.on_row(row, True)
+        progress.on_row(row)
     heading, units, numbers = file.getvalue().splitlines()
     assert max(len(heading), len(units), len(numbers)) <= width
     assert "meV" in units
-    assert numbers.endswith("1.2e-03  best")
+    assert numbers.endswith("1.2e-03  kept")
     assert len(heading.replace(" RMSE", "").replace("train loss", "loss").split()) + 1 == len(numbers.split())
     assert ("forces" in heading) or width < 80
 
@@ -45,7 +45,7 @@ def test_it_says_where_the_run_is_likely_to_end():
     """Once at a quarter and once at half of the budget, by the power law of the recorded runs; and never worse than it is."""
     file = io.StringIO()
     progress = TrainingProgress(Console(file=file, width=80))
-    row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3}
+    row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3, "kept": 1}
     with progress:
         for progress.fraction, error in (
             (0.1, 0.3),
@@ -56,7 +56,7 @@ def test_it_says_where_the_run_is_likely_to_end():
             (0.52, 0.05),
             (1.0, 0.04),
         ):
-            progress.on_row(row | {"valid_forces_rmse": error}, True)
+            progress.on_row(row | {"valid_forces_rmse": error})
     said = [line.partition("RMSE ")[2] for line in file.getvalue().splitlines() if "Likely" in line]
     assert said == ["33 to 60.7 meV/Å", "28.6 to 34.7 meV/Å"]
 
@@ -64,8 +64,8 @@ def test_it_says_where_the_run_is_likely_to_end():
 def test_of_few_validations_it_says_nothing():
     file = io.StringIO()
     progress = TrainingProgress(Console(file=file, width=80))
-    row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3}
+    row = {"epoch": 1, "seconds": 1.0, "train_loss": 0.1, "learning_rate": 1e-3, "kept": 1}
     with progress:
         for progress.fraction, error in ((0.12, 0.2), (0.25, 0.1), (0.5, 0.05), (1.0, 0.04)):
-            progress.on_row(row | {"valid_forces_rmse": error}, True)
+            progress.on_row(row | {"valid_forces_rmse": error})
     assert "Likely" not in file.getvalue()

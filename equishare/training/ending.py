@@ -1,4 +1,4 @@
-"""The end of a run: where validation no longer improves, the rate is turned down, and the run ends with that."""
+"""The end of a run: where validation no longer improves, it goes back to the best weights, turns the rate down, and ends with that."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _STEPS = 500
 _VALIDATIONS = 5
 """Without a lower loss, at least."""
 _LENGTH = 0.3
-"""Of the ending, in steps made before it."""
+"""Of the ending, in steps that led to the best weights."""
 
 
 class Ending:
     r"""When a run ends before its budget does, and how its learning rate falls then.
 
     It begins where the validation loss has not become 2 % lower in a part p of all steps so far, while the training loss was
-    well below it. From that step n_0 on, with the rate η_0 that it had,
+    well below it. The weights are again those of the lowest validation loss, after n_b steps; from the step n_0 of now on, with the
+    rate η_0 of now,
 
-    .. math:: \eta(n) = \eta_0 \Big( f + (1 - f) \frac{1 + \cos \pi t}{2} \Big), \qquad t = \frac{n - n_0}{0.3\, n_0}
+    .. math:: \eta(n) = \eta_0 \Big( f + (1 - f) \frac{1 + \cos \pi t}{2} \Big), \qquad t = \frac{n - n_0}{0.3\, n_b}
 
     until t = 1, where f is the final rate relative to the highest. A rule of experience: what it gives stands in
     docs/explanations/potential.md. It follows from validations and steps alone, so that a run with a budget in epochs can be repeated.
@@ -36,7 +37,7 @@ class Ending:
     >>> ending = Ending(patience=0.25)
     >>> [ending.after(step, valid_loss=1.0, train_loss=0.5, rate=0.01) for step in range(1000, 2001, 200)]
     [False, False, False, False, False, True]
-    >>> [ending.part(step) for step in (2000, 2300, 2600)], round(ending.highest_rate(2300, final=0.0), 4)
+    >>> [ending.part(step) for step in (2000, 2150, 2300)], round(ending.highest_rate(2150, final=0.0), 4)
     ([0.0, 0.5, 1.0], 0.005)
     """
 
@@ -44,6 +45,8 @@ class Ending:
         self.patience = patience
         self.lowest = math.inf
         self.lowest_step = 0
+        self.best = math.inf
+        self.best_step = 0
         self.train_losses: list[float] = []
         self.begun: int | None = None
         self.rate = math.inf
@@ -59,6 +62,8 @@ class Ending:
         """
         if self.begun is not None:
             return False
+        if valid_loss < self.best:
+            self.best, self.best_step = valid_loss, step
         if valid_loss < _BETTER * self.lowest:
             self.lowest, self.lowest_step, self.train_losses = valid_loss, step, []
             return False
@@ -74,7 +79,7 @@ class Ending:
     @property
     def last_step(self) -> float:
         """The step after which the run is over; infinite where nothing has begun."""
-        return math.inf if self.begun is None else self.begun + math.ceil(_LENGTH * self.begun)
+        return math.inf if self.begun is None else self.begun + math.ceil(_LENGTH * self.best_step)
 
     def part(self, step: int) -> float:
         """Part of the ending that is done, 0 to 1; 0 before it begins."""

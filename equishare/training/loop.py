@@ -77,8 +77,16 @@ class Loop:
                 self.progress.on_step(state)
                 self.validation.after_step(state)
                 self.checkpoints.after_step(state, self.validation)
+            self._follow()
             if self._stopping():
                 return
+
+    def _follow(self) -> None:
+        """Take over the weights that the first process went back to, if it did after this step."""
+        state = self.state
+        if self.processes.any(self.processes.first and state.ending.begun == state.step):
+            weights = state.potential.state_dict()
+            state.go_back({name: self.processes.copy_of_first(value) for name, value in weights.items()})
 
     def _abandoned(self, error: ProcessError) -> ProcessError:
         """Save what there is where another process is gone: the weights are those of the last step that all made."""

@@ -50,6 +50,10 @@ class Processes:
         """A number of the first process."""
         return value
 
+    def copy_of_first(self, values: Tensor) -> Tensor:
+        """A tensor of the first process."""
+        return values
+
     def any(self, flag: bool) -> bool:
         """Whether a flag is set in any process."""
         return flag
@@ -103,6 +107,10 @@ class FabricProcesses(Processes):
     def of_first(self, value: float) -> float:
         """A number of the first process."""
         return float(self.total(torch.tensor(value if self.first else 0.0, dtype=torch.float64)))
+
+    def copy_of_first(self, values: Tensor) -> Tensor:
+        """A tensor of the first process."""
+        return self.total(values if self.first else torch.zeros_like(values))
 
     def any(self, flag: bool) -> bool:
         """Whether a flag is set in any process."""

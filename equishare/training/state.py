@@ -119,6 +119,11 @@ class TrainingState:
         self._loss_count += 1
         self.step_seconds.append(self.seconds - begun)
 
+    def go_back(self, weights: dict[str, torch.Tensor]) -> None:
+        """Go on from other weights, those of the average too; what the optimiser knows of gradients stays."""
+        self.potential.load_state_dict(weights)
+        self.averaged.potential.load_state_dict(weights)
+
     def take_mean_loss(self) -> float:
         """Mean training loss since this was last asked."""
         mean = self._loss_sum / self._loss_count if self._loss_count else float("nan")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equishare.atoms.frame import Frame
-from equishare.potential import AtomGraph, save
+from equishare.potential import AtomGraph, load, save
 from equishare.training.config import OptimisationConfig
 from equishare.training.evaluation.evaluate import evaluate_graphs
 from equishare.training.loss import evaluation_loss
@@ -114,7 +114,7 @@ class Validation:
             "valid_loss": loss,
         }
         row |= {f"valid_{name}": value for name, value in metrics.items() if name != "n_frames"}
-        # of few frames one low loss is chance, above all of energies, which settle only as the rate falls: so an ending is kept
+        # one low loss of few frames is chance, above all of energies, which settle only as the rate falls: so an ending is kept
         kept = loss < self.best or state.ending.begun is not None
         self.best = min(self.best, loss)
         self.rows.append({"kept": int(kept), **row})
@@ -129,7 +129,8 @@ class Validation:
         check = expected_seconds(2 * self.duration / len(self.graphs), seconds_allowed(state.budget.max_time))
         state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid
         self.on_row(self.rows[-1])
-        if state.ending.after(state.step, loss, row["train_loss"], state.learning_rate):
+        if not state.over and state.ending.after(state.step, loss, row["train_loss"], state.learning_rate):
+            state.go_back(load(self.folder.model).state_dict())
             self.on_ending(state.expected_seconds)
 
     def _due(self, state: TrainingState, share: float) -> bool:

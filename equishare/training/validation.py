@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from equishare.atoms.frame import Frame
-from equishare.potential import AtomGraph, load, save
+from equishare.potential import AtomGraph, save
 from equishare.training.config import OptimisationConfig
 from equishare.training.evaluation.evaluate import evaluate_graphs
 from equishare.training.loss import evaluation_loss
@@ -63,17 +65,25 @@ class Validation:
         self.on_row, self.on_ending = on_row, on_ending
         self.rows: list[Row] = []
         self.best = math.inf
+        self.best_weights: dict[str, torch.Tensor] | None = None
         self.last_seconds = -math.inf
         self.duration = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"rows": len(self.rows), "best": self.best, "last_seconds": self.last_seconds, "duration": self.duration}
+        return {
+            "rows": len(self.rows),
+            "best": self.best,
+            "best_weights": self.best_weights,
+            "last_seconds": self.last_seconds,
+            "duration": self.duration,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint: rows that were written after it are dropped."""
         self.rows = [{"kept": 0, **row} for row in self.folder.read_metrics()[: state["rows"]]]  # older tables lack it
-        self.best, self.last_seconds, self.duration = state["best"], state["last_seconds"], state["duration"]
+        self.best, self.best_weights = state["best"], state.get("best_weights")  # older checkpoints have no weights
+        self.last_seconds, self.duration = state["last_seconds"], state["duration"]
 
     def warm_up(self, state: TrainingState) -> None:
         """Compile what a validation compiles, so that its duration can be trusted."""
@@ -116,7 +126,9 @@ class Validation:
         row |= {f"valid_{name}": value for name, value in metrics.items() if name != "n_frames"}
         # one low loss of few frames is chance, above all of energies, which settle only as the rate falls: so an ending is kept
         kept = loss < self.best or state.ending.begun is not None
-        self.best = min(self.best, loss)
+        if loss < self.best:
+            self.best = loss
+            self.best_weights = {name: w.clone() for name, w in state.averaged.potential.state_dict().items()}
         self.rows.append({"kept": int(kept), **row})
         self.folder.write_metrics(self.rows)
         about = {"epoch": epoch, "step": state.step, "valid": metrics}
@@ -130,7 +142,8 @@ class Validation:
         state.budget.reserve = PLOT_SECONDS + check + self.duration * self.work.final / self.work.valid
         self.on_row(self.rows[-1])
         if not state.over and state.ending.after(state.step, loss, row["train_loss"], state.learning_rate):
-            state.go_back(load(self.folder.model).state_dict())
+            if self.best_weights is not None:
+                state.go_back(self.best_weights)
             self.on_ending(state.expected_seconds)
 
     def _due(self, state: TrainingState, share: float) -> bool:

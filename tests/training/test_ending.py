@@ -1,5 +1,6 @@
 """A run whose validation no longer improves turns its rate down and ends, the same way each time and wherever it was cut."""
 
+import copy
 import io
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import torch
 from rich.console import Console
 
 from equishare.potential import load
-from equishare.training import ending
+from equishare.training import ending, validation
 from equishare.training.budget import Budget
 from equishare.training.checkpoint import CheckpointError
 from equishare.training.config import OptimisationConfig
@@ -18,6 +19,7 @@ from equishare.training.ending import Ending
 from equishare.training.fit import fit
 from equishare.training.run_folder import RunFolder, kept_row
 from equishare.training.state import TrainingState
+from equishare.training.validation import Validation
 
 
 def begun_at(losses, train=0.5, patience=0.25, before=0):
@@ -127,6 +129,31 @@ def test_it_ends_early_says_so_and_goes_on_exactly_where_it_was_killed(soon, who
         assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_it_goes_back_to_the_weights_of_the_lowest_loss(soon, tmp_path, monkeypatch):
+    """Even where the model file holds others by then, as after a validation that an interruption adds."""
+    losses = iter([5.0, 1.0] + 30 * [2.0])
+    validate, go_back = Validation.validate, TrainingState.go_back
+    judged, after = [], []
+
+    def validated(self, state):
+        judged.append(copy.deepcopy(state.averaged.potential.state_dict()))
+        validate(self, state)
+        self.folder.model.write_bytes(self.folder.last.read_bytes())
+
+    def gone_back(self, weights):
+        go_back(self, weights)
+        after.extend(copy.deepcopy(each.state_dict()) for each in (self.potential, self.averaged.potential))
+
+    monkeypatch.setattr(validation, "evaluation_loss", lambda *_: next(losses))
+    monkeypatch.setattr(Validation, "validate", validated)
+    monkeypatch.setattr(TrainingState, "go_back", gone_back)
+    fit(soon(tmp_path / "run"))
+    assert len(judged) > 4
+    for weights in after[:2]:
+        assert all(torch.equal(weights[name], value) for name, value in judged[1].items())
+        assert not all(torch.equal(weights[name], value) for name, value in judged[2].items())
+
+
 def test_another_budget_lets_it_go_on(whole, soon):
     run, _ = whole
     before = run.folder.read_metrics()
@@ -152,7 +179,7 @@ def test_a_checkpoint_that_knows_of_no_ending_goes_on(small_potential):
 SOON = """
 import sys
 from equishare.cli import main
-from equishare.training import ending
+from equishare.training import ending, validation
 
 ending._STEPS, ending._LEARNT, ending._BETTER = 4, float("inf"), 0.01
 main(sys.argv[1:])

@@ -105,7 +105,9 @@ class TrainingProgress:
     def on_ending(self, seconds: float) -> None:
         """Say that the run ends before its budget, after about so many seconds."""
         when = format_duration(max(1, round(seconds)))
-        self._print(f"Validation no longer improves: the rate is turned down, and the run ends after about {when}")
+        self._print(
+            f"Validation no longer improves: back to the best weights, with a rate that falls; the run ends after about {when}"
+        )
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)

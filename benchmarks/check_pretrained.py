@@ -1,4 +1,4 @@
-"""Check models and calculators of other projects as they come, and print one row of docs/guides/checker.md for each.
+"""Check models and calculators of other projects as they come, and print one row of docs/measurements/checker.md for each.
 
     python benchmarks/check_pretrained.py e3nn pyg calculators torch_nn       # in equishare's own environment
     python -m venv other && other/bin/pip install equishare egnn-pytorch && other/bin/python benchmarks/check_pretrained.py egnn

@@ -15,7 +15,7 @@ import yaml
 import equishare
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "guides" / "checker.md"
+GUIDE = ROOT / "docs" / "guides" / "check_in_ci.md"
 MODEL = """
 import torch
 from torch import nn

@@ -67,7 +67,6 @@ GIVEN = {
     "docs/explanations/potential.md": Given(ATOMS),
     "docs/guides/checker.md": Given(
         MODEL + ATOMS + "epochs, train_an_epoch = 2, lambda model: None\nimport lightning",
-        left_out={"import pytest, torch": "the page on CI runs the fixture"},
         slow=True,
     ),
     "docs/guides/data.md": Given(

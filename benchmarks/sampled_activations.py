@@ -1,4 +1,4 @@
-"""How far a `FourierActivation` is from its law, by the number of samples: the table of its docstring and of docs/guides/sharing.md.
+"""How far a `FourierActivation` is from its law, by the number of samples: the table of its docstring.
 
     python benchmarks/sampled_activations.py
 

@@ -89,7 +89,6 @@ GIVEN = {
             "console=Console()": "report=False",  # dynamics of 10 ps stand in the report
             'equishare.learn("ethanol.xyz", "xtb",': 'equishare.learn("ethanol.xyz", "xtb", max_labels=12, training_steps=2, first=10, report=False,',
         },
-        left_out={"equishare.learn(\n    bulk": "needs CHGNet, which no extra installs"},
         slow=True,
     ),
     "docs/guides/md.md": Given(

@@ -53,7 +53,9 @@ def test_each_extra_of_the_documentation_is_there():
             assert set(names.split(",")) <= extras, page
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "benchmarks" / "README.md"], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
@@ -66,6 +68,11 @@ def test_pages_that_code_and_errors_name_are_there():
         for path in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"(?<![\w/])docs/[\w/]+\.md\b", path.read_text()):
                 assert (ROOT / name).exists(), f"{path} names {name}"
+
+
+def test_each_benchmark_is_in_the_list():
+    listed = (ROOT / "benchmarks" / "README.md").read_text()
+    assert {path.name for path in (ROOT / "benchmarks").glob("*.py")} == set(re.findall(r"`(\w+\.py)`", listed))
 
 
 def test_the_changelog_is_for_users():

@@ -1,7 +1,7 @@
 """Check models and calculators of other projects as they come, and print one row of docs/measurements/checker.md for each.
 
-    python benchmarks/check_pretrained.py e3nn pyg calculators torch_nn       # in equishare's own environment
-    python -m venv other && other/bin/pip install equishare egnn-pytorch && other/bin/python benchmarks/check_pretrained.py egnn
+    python benchmarks/checker_published.py e3nn pyg calculators torch_nn       # in equishare's own environment
+    python -m venv other && other/bin/pip install equishare egnn-pytorch && other/bin/python benchmarks/checker_published.py egnn
 
 Packages that need other versions of torch or e3nn go into environments of their own. A row names the verdict that is known to be
 right; one that comes out otherwise is marked. What would take over a minute is said before, and answered in the quick way.
@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import measuring
 import torch
-from subjects import as_they_come, layers, more_potentials, potentials, weights
-from subjects.structures import Row
+from checker_models.published import as_they_come, layers, more_potentials, potentials, weights
+from checker_models.published.structures import Row
 
 from equishare import check
 

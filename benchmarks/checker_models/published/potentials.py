@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from checker_models.published.structures import Row, edges_within, row, structure
 from equishare import check
-from subjects.structures import Row, edges_within, row, structure
 
 # what NequIP and Allegro are told alike
 NEQUIP = {

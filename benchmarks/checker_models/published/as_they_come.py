@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from checker_models.published.structures import Row, row
 from equishare import check
-from subjects.structures import Row, row
 
 OUT = ("atoms", "positions")
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from checker_models.published.structures import Row, row, structure
 from equishare import check
-from subjects.structures import Row, row, structure
 
 
 def e3nn() -> Iterator[Row]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ase.build import bulk, molecule
 from ase.spacegroup import crystal
 
-from subjects.structures import Row, calculator_row
+from checker_models.published.structures import Row, calculator_row
 
 LEFT = "in a left-handed cell its volume, and so its stress, has the wrong sign"
 

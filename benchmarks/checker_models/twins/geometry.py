@@ -4,8 +4,8 @@
 import torch
 from torch import Tensor, nn
 
-from bestiary.beast import Beast, seeded
-from bestiary.molecules import molecule_inputs
+from checker_models.twins.molecules import molecule_inputs
+from checker_models.twins.twins import Twins, seeded
 from equishare.check import molecule, point_cloud
 
 FEATURES = 16
@@ -125,8 +125,8 @@ def _points(seed: int) -> tuple[Tensor]:
 
 _ENERGY = molecule(outputs="energy")
 
-BEASTS = [
-    Beast(
+TWINS = [
+    Twins(
         f"{name}",
         lambda broken, seed, part=part: seeded(lambda: Pipeline(**{part: broken}), seed),
         molecule_inputs,
@@ -140,7 +140,7 @@ BEASTS = [
         ("the first atom as reference", "read", "read"),
     )
 ] + [
-    Beast(
+    Twins(
         "points moved along absolute positions",
         lambda broken, seed: seeded(lambda: Steps(broken), seed),
         _points,
@@ -148,7 +148,7 @@ BEASTS = [
         lambda seed: "second",
         {},
     ),
-    Beast(
+    Twins(
         "wrong parity",
         lambda broken, seed: seeded(lambda: Vectors(broken), seed),
         _points,

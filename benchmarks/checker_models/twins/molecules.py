@@ -4,8 +4,8 @@
 import torch
 from torch import Tensor, nn
 
-from bestiary.beast import Beast
-from bestiary.network import FEATURES, Network
+from checker_models.twins.network import FEATURES, Network
+from checker_models.twins.twins import Twins
 from equishare._e3nn import o3
 from equishare.check import molecule
 
@@ -221,8 +221,8 @@ _SUSPECTS = [
     ("irreps in the wrong order", MislabelledIrreps, ".linear"),
 ]
 
-BEASTS = [
-    Beast(
+TWINS = [
+    Twins(
         name,
         lambda broken, seed, kind=kind: _network(kind, broken, seed),
         molecule_inputs,
@@ -232,7 +232,7 @@ BEASTS = [
     )
     for name, kind, inside in _SUSPECTS
 ] + [
-    Beast(
+    Twins(
         "float32 inside a float64 model",
         lambda broken, seed: _network(SinglePrecisionInside, broken, seed),
         molecule_inputs,

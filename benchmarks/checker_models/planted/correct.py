@@ -5,15 +5,11 @@ from typing import Any
 
 import torch
 from ase.calculators.lj import LennardJones
-from bestiary.beast import seeded
-from bestiary.molecules import molecule_inputs
 from torch import Tensor, nn
 
-from equishare import check, groups
-from equishare import nn as equi
-from zoo.architectures import ARCHITECTURES, Filters, Tensors
-from zoo.calculators import CALCULATORS, compound
-from zoo.networks import (
+from checker_models.planted.architectures import ARCHITECTURES, Filters, Tensors
+from checker_models.planted.calculators import CALCULATORS, compound
+from checker_models.planted.networks import (
     Autocast,
     Axes,
     Charged,
@@ -27,6 +23,10 @@ from zoo.networks import (
     Spectral,
     WithForces,
 )
+from checker_models.twins.molecules import molecule_inputs
+from checker_models.twins.twins import seeded
+from equishare import check, groups
+from equishare import nn as equi
 
 ENERGY = check.molecule(("species", "positions"), "energy")
 

@@ -1,7 +1,7 @@
 """How many of 70 kinds of planted mistakes the checker catches, in how long, and how often it accuses a correct model.
 
-    python benchmarks/checker_zoo.py bugs --seeds 2 --jobs 2 --results benchmarks/results/checker_zoo_bugs.json
-    python benchmarks/checker_zoo.py correct --runs 2000 --jobs 2 --results benchmarks/results/checker_zoo_correct.json
+    python benchmarks/checker_planted.py bugs --seeds 2 --jobs 2 --results benchmarks/results/checker_planted_bugs.json
+    python benchmarks/checker_planted.py correct --runs 2000 --jobs 2 --results benchmarks/results/checker_planted_correct.json
 
 With `--keep FILE` finished runs are kept, one a line, and a command that is started again goes on where it ended.
 Each kind of mistake is planted into each of five architectures, or five calculators; no case is left out for its outcome.
@@ -24,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import measuring
 import torch
-from bestiary.beast import seeded
+from checker_models.planted.architectures import ARCHITECTURES
+from checker_models.planted.calculators import CALCULATORS, CRYSTALS_ONLY, MISTAKES, MOLECULES_ONLY, SCANNED, Faulty
+from checker_models.planted.correct import CORRECT, ENERGY, checked, inputs
+from checker_models.planted.model_bugs import ATOMS, VECTORS
+from checker_models.planted.truth import broken_by
+from checker_models.twins.twins import seeded
 from scipy import stats
-from zoo.architectures import ARCHITECTURES
-from zoo.calculators import CALCULATORS, CRYSTALS_ONLY, MISTAKES, MOLECULES_ONLY, SCANNED, Faulty
-from zoo.correct import CORRECT, ENERGY, checked, inputs
-from zoo.model_bugs import ATOMS, VECTORS
-from zoo.truth import broken_by
 
 from equishare import check
 

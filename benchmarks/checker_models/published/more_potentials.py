@@ -6,9 +6,9 @@ import torch
 from ase.build import molecule
 from torch import nn
 
+from checker_models.published.potentials import NEQUIP, nequip_row
+from checker_models.published.structures import Row, calculator_row, row, structure
 from equishare import check
-from subjects.potentials import NEQUIP, nequip_row
-from subjects.structures import Row, calculator_row, row, structure
 
 
 def torchmdnet() -> Iterator[Row]:

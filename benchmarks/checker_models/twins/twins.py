@@ -1,4 +1,4 @@
-"""What a beast is: a model that can be made broken or correct, its inputs, its claim, and the culprit."""
+"""A model that can be made broken or correct, its inputs, its claim, and the culprit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from equishare.check import Symmetry
 
 
 @dataclass(frozen=True)
-class Beast:
+class Twins:
     """One way to break a model.
 
     Attributes:

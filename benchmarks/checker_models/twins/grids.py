@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from bestiary.beast import Beast, seeded
+from checker_models.twins.twins import Twins, seeded
 from equishare.check import Image, image, set_
 
 
@@ -173,8 +173,8 @@ _CASES = [
     ("a dense layer over a flattened set", lambda b, s: Flat(b), _set, _SET, "dense"),
 ]
 
-BEASTS = [
-    Beast(
+TWINS = [
+    Twins(
         name,
         lambda broken, seed, make=make: seeded(lambda: make(broken, seed), seed),
         inputs,

@@ -14,10 +14,10 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.calculators.morse import MorsePotential
 from ase.neighborlist import neighbor_list
-from bestiary.beast import seeded
 from torch import nn
 
-from zoo.architectures import Filters, Gates
+from checker_models.planted.architectures import Filters, Gates
+from checker_models.twins.twins import seeded
 
 PROPERTIES = ("energy", "forces", "stress")
 

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from zoo.architectures import Architecture, Filters, Points, Tensors, pairs
+from checker_models.planted.architectures import Architecture, Filters, Points, Tensors, pairs
 
 
 class Wrapped(nn.Module):

@@ -1,8 +1,8 @@
 """How often the checker finds a broken model, names its culprit, and accuses a correct one.
 
-    python benchmarks/checker_bestiary.py --seeds 100
+    python benchmarks/checker_twins.py --seeds 100
 
-Every seed makes every model of the bestiary anew, broken and correct, with other weights, inputs and group
+Every seed makes every model anew, broken and correct, with other weights, inputs and group
 elements. The second table plants a bias of known size on the vectors of a correct model.
 """
 # ruff: noqa: D102
@@ -20,32 +20,32 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import measuring
 import torch
-from bestiary import geometry, grids, molecules
-from bestiary.beast import Beast
+from checker_models.twins import geometry, grids, molecules
+from checker_models.twins.twins import Twins
 from torch import nn
 
 from equishare.check import EquivarianceReport, equivariance
 
-BEASTS: list[Beast] = [*molecules.BEASTS, *geometry.BEASTS, *grids.BEASTS]
+TWINS: list[Twins] = [*molecules.TWINS, *geometry.TWINS, *grids.TWINS]
 
 
-def check(beast: Beast, broken: bool, seed: int) -> EquivarianceReport:
-    """Check one beast, or its twin."""
-    model = beast.make(broken, seed)
-    return equivariance(model, beast.inputs(seed), beast.symmetry, seed=seed, **beast.options)
+def check(twins: Twins, broken: bool, seed: int) -> EquivarianceReport:
+    """Check the broken model, or its correct twin."""
+    model = twins.make(broken, seed)
+    return equivariance(model, twins.inputs(seed), twins.symmetry, seed=seed, **twins.options)
 
 
-def trial(beasts: list[Beast], seed: int) -> tuple[int, dict[str, Counter], float]:
-    """Check every beast and its twin for one seed."""
+def trial(all_twins: list[Twins], seed: int) -> tuple[int, dict[str, Counter], float]:
+    """Check both of every pair, for one seed."""
     started = time.process_time()
     counts: dict[str, Counter] = {}
-    for beast in beasts:
-        count = counts[beast.name] = Counter()
-        report, twin = check(beast, True, seed), check(beast, False, seed)
-        count["found"] += report.verdict == beast.verdict
-        count["named"] += report.culprit == beast.culprit(seed)
+    for twins in all_twins:
+        count = counts[twins.name] = Counter()
+        report, twin = check(twins, True, seed), check(twins, False, seed)
+        count["found"] += report.verdict == twins.verdict
+        count["named"] += report.culprit == twins.culprit(seed)
         count["twins accused"] += not twin.passed
-        if report.verdict != beast.verdict or report.culprit != beast.culprit(seed):
+        if report.verdict != twins.verdict or report.culprit != twins.culprit(seed):
             count[f"seed {seed}: {report.verdict} at {report.culprit}"] += 1
         if not twin.passed:
             worst = twin.worst
@@ -53,9 +53,9 @@ def trial(beasts: list[Beast], seed: int) -> tuple[int, dict[str, Counter], floa
     return seed, counts, time.process_time() - started
 
 
-def named(part: str) -> list[Beast]:
-    """Return the beasts whose name contains this."""
-    return [beast for beast in BEASTS if part in beast.name]
+def named(part: str) -> list[Twins]:
+    """Return those whose name contains this."""
+    return [twins for twins in TWINS if part in twins.name]
 
 
 def work(task: tuple[str, int]) -> tuple[int, dict[str, Counter], float]:
@@ -66,7 +66,7 @@ def work(task: tuple[str, int]) -> tuple[int, dict[str, Counter], float]:
 
 def hunt(part: str, seeds: int, jobs: int, save: Callable[[dict[str, Any]], None]) -> None:
     """Run all seeds; what is done is saved after each."""
-    counts: dict[str, Counter] = {beast.name: Counter() for beast in named(part)}
+    counts: dict[str, Counter] = {twins.name: Counter() for twins in named(part)}
     done, seconds = 0, 0.0
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for _, found, spent in pool.imap_unordered(work, [(part, seed) for seed in range(seeds)]):
@@ -138,7 +138,7 @@ def sensitivity(seeds: int, save: Callable[[dict[str, Any]], None]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--only", default="", help="beasts whose name contains this")
+    parser.add_argument("--only", default="", help="models whose name contains this")
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--results", type=Path, help="JSON file, written again after every seed")
     arguments = parser.parse_args()

@@ -9,40 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from equishare.atoms.frame import Frame
-from equishare.atoms.neighbours import is_sound
+from equishare.atoms.geometries import INVARIANT_REACH, geometries
 
-__all__ = ["group_duplicates", "invariants"]
+__all__ = ["group_duplicates"]
 
-_CUTOFF = 5.0  # Å
 _TOLERANCE = 1e-4  # relative, of the invariants: sorts out candidates
 _DISTANCE_TOLERANCE = 5e-4  # Å: rounded positions stay below it, one MD step of 0.5 fs moves atoms by 1e-2
 _WINDOW = 8  # duplicates follow one another when sorted; this many other geometries may come between
-
-
-def invariants(frame: Frame) -> Float[np.ndarray, " invariants"]:
-    r"""Ten numbers that do not change under rotation, reflection, translation and permutation of atoms.
-
-    $v_k = \sum_{ij} (1 - d_{ij}^2/r_c^2)^3\, p_k(Z_i, Z_j)\, q_k(d_{ij})$ over pairs within 5 Å,
-    smooth in the positions, and the extent of the molecule or the volume of the cell.
-
-    >>> from ase.build import molecule
-    >>> a, b = molecule("CH3OH"), molecule("CH3OH")
-    >>> b.rotate(40, (1, 2, 3))
-    >>> bool(np.allclose(invariants(Frame(a)), invariants(Frame(b))))
-    True
-    """
-    atoms, pairs = frame.atoms, frame.neighbours(_CUTOFF)
-    i, j, d = pairs.receiver, pairs.sender, pairs.distances
-    z = np.sqrt(atoms.numbers)
-    weight = (1.0 - (d / _CUTOFF) ** 2) ** 3
-    species = np.stack([np.ones_like(d), z[i] * z[j], (z[i] - z[j]) ** 2])
-    radial = np.stack([np.exp(-d), np.cos(2.0 * d), np.sin(3.0 * d)]) * weight
-    local = (species @ radial.T).ravel()
-    if atoms.pbc.any():
-        extent = abs(np.linalg.det(atoms.cell[:]))
-    else:
-        extent = float(np.sum(z[:, None] * (atoms.positions - atoms.positions.mean(axis=0)) ** 2))
-    return np.append(local, extent)
 
 
 def group_duplicates(frames: Sequence[Frame]) -> Int[np.ndarray, " frames"]:
@@ -54,31 +27,35 @@ def group_duplicates(frames: Sequence[Frame]) -> Int[np.ndarray, " frames"]:
     >>> group_duplicates([Frame(molecule(name)) for name in ("H2O", "NH3", "H2O")]).tolist()
     [0, 1, 0]
     """
-    by_composition: dict[tuple[bytes, bytes], list[int]] = defaultdict(list)
+    measured = geometries(frames)
+    by_composition: dict[tuple[bytes, tuple[bool, ...]], list[int]] = defaultdict(list)
     group = np.arange(len(frames))
-    for n, frame in enumerate(frames):
-        if is_sound(frame.atoms):
-            by_composition[np.sort(frame.atoms.numbers).tobytes(), frame.atoms.pbc.tobytes()].append(n)
+    for n in np.flatnonzero(measured.sound).tolist():
+        by_composition[frames[n].composition.ordered, frames[n].pbc].append(n)
     for members in by_composition.values():
         if len(members) > 1:
-            group[members] = np.array(members)[_first_alike([frames[n] for n in members])]
+            group[members] = np.array(members)[_first_alike([frames[n] for n in members], measured.invariants[members])]
     _, first, number = np.unique(group, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[number]  # numbered as they appear
 
 
-def _first_alike(frames: Sequence[Frame]) -> Int[np.ndarray, " frames"]:
+def _first_alike(
+    frames: Sequence[Frame], vectors: Float[np.ndarray, "frames invariants"]
+) -> Int[np.ndarray, " frames"]:
     """For each frame the number of one like it, the same for all that are alike."""
-    vectors = np.array([invariants(frame) for frame in frames])
-    vectors /= np.maximum(np.abs(vectors).max(axis=0), 1e-3)
+    vectors = vectors / np.maximum(np.abs(vectors).max(axis=0), 1e-3)
     first = np.arange(len(frames))
     recent: list[int] = []  # the last geometries that differ, the newest at the end
     distances: dict[int, np.ndarray] = {}
-    for n in np.argsort(vectors.sum(axis=1), kind="stable").tolist():
+    order = np.argsort(vectors.sum(axis=1), kind="stable")
+    if not _any_near(vectors[order]):
+        return first
+    for n in order.tolist():
         for other in reversed(recent):
             if np.abs(vectors[n] - vectors[other]).max() < _TOLERANCE:
                 for m in (n, other):
                     if m not in distances:
-                        distances[m] = np.sort(frames[m].neighbours(_CUTOFF).distances)
+                        distances[m] = np.sort(frames[m].neighbours(INVARIANT_REACH).distances)
                 if _same_distances(distances[n], distances[other]):
                     first[n] = other
                     break
@@ -90,6 +67,14 @@ def _first_alike(frames: Sequence[Frame]) -> Int[np.ndarray, " frames"]:
         if first[n] != n:
             distances.pop(n, None)
     return first
+
+
+def _any_near(vectors: Float[np.ndarray, "frames invariants"]) -> bool:
+    """Whether any of the sorted geometries may be like one of those that come shortly before it."""
+    return any(
+        bool((np.abs(vectors[steps:] - vectors[:-steps]).max(axis=1) < _TOLERANCE).any())
+        for steps in range(1, min(_WINDOW, len(vectors) - 1) + 1)
+    )
 
 
 def _same_distances(first: Float[np.ndarray, " pairs"], second: Float[np.ndarray, " pairs"]) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from equishare.atoms.frame import Frame
+from equishare.atoms.composition import composition_of
+from equishare.atoms.frame import Frame, species_counts
 from equishare.atoms.properties import conditions
 from equishare.errors import EquishareError
 
@@ -55,14 +56,13 @@ class ReferenceEnergies:
             )
         return self.values[species]
 
-    def total(self, atoms: Atoms) -> float:
+    def total(self, atoms: Atoms | Frame) -> float:
         """Sum of E0 over the atoms, in eV.
 
         Raises:
             ReferenceEnergyError: a species has no E0.
         """
-        symbols, counts = np.unique(atoms.get_chemical_symbols(), return_counts=True)
-        return float(sum(n * self[str(s)] for s, n in zip(symbols, counts, strict=True)))
+        return float(sum(count * self[symbol] for symbol, count in composition_of(atoms.numbers).counts.items()))
 
 
 def reference_energies(
@@ -97,7 +97,7 @@ def reference_energies(
             raise ReferenceEnergyError(f"expected E0s such as {{'H': -13.6}} in eV, got {symbol!r}: {value!r}")
         values[symbol], origins[symbol] = float(value), "given"
     _add_isolated(isolated, values, origins, notes)
-    species = sorted({s for frame in frames for s in frame.atoms.symbols.species()}, key=atomic_numbers.__getitem__)
+    species, _ = species_counts(frames)
     missing = [s for s in species if s not in values]
     if missing:
         if values:
@@ -113,7 +113,7 @@ def _add_isolated(
 ) -> None:
     seen: dict[str, Frame] = {}
     for frame in isolated:
-        symbol = frame.atoms.get_chemical_symbols()[0]
+        symbol = next(iter(frame.composition.counts))
         if frame.energy is None or not math.isfinite(frame.energy):
             notes.append(f"{frame.name}: the isolated {symbol} has no energy and is left out")
             continue
@@ -141,15 +141,12 @@ def _add_isolated(
 def _fit(
     frames: Sequence[Frame], missing: Sequence[str], known: Mapping[str, float], notes: list[str]
 ) -> dict[str, float]:
-    rows, targets = [], []
-    for frame in frames:
-        if frame.energy is None or not math.isfinite(frame.energy) or not len(frame.atoms):
-            continue
-        symbols = frame.atoms.get_chemical_symbols()
-        rest = frame.energy - sum(known.get(s, 0.0) for s in symbols)
-        rows.append([symbols.count(s) / len(symbols) for s in missing])
-        targets.append(rest / len(symbols))
-    matrix, target = np.reshape(rows, (-1, len(missing))), np.array(targets)
+    labelled = [frame for frame in frames if frame.has("energy") and frame.n_atoms]
+    species, counts = species_counts(labelled)
+    sizes = np.array([frame.n_atoms for frame in labelled], dtype=float)
+    rest = np.array([(frame.energy or 0.0) - frame.composition.total(known) for frame in labelled])
+    matrix = np.array([counts[:, species.index(s)] / sizes if s in species else 0.0 * sizes for s in missing]).T
+    target = rest / sizes
     if not matrix.any(axis=0).all():
         raise ReferenceEnergyError(
             f"E0 of {', '.join(missing)} is to be fitted, but no frame with it has an energy; add frames of "

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from jaxtyping import Float
+from ase.data import atomic_numbers
+from jaxtyping import Float, Int
 
 from equishare.atoms.checks.findings import Remark
+from equishare.atoms.composition import Composition, composition_of
 from equishare.atoms.neighbours import Neighbours, is_sound, neighbour_list
 from equishare.atoms.properties import PROPERTIES, LabelError
 
-__all__ = ["Frame", "split_isolated"]
+__all__ = ["Frame", "species_counts", "split_isolated", "stacked"]
+
+_STACKED = 1000
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -89,6 +93,10 @@ class Frame:
         """A label by its name in the table; None where the frame has none."""
         return self.labels.get(name)
 
+    def has(self, name: str) -> bool:
+        """Whether it has a label of this name."""
+        return name in self.labels
+
     @property
     def energy(self) -> float | None:
         """Energy in eV."""
@@ -118,6 +126,31 @@ class Frame:
     def n_atoms(self) -> int:
         """Number of atoms."""
         return len(self.atoms)
+
+    @property
+    def numbers(self) -> Int[np.ndarray, " atoms"]:
+        """Atomic numbers."""
+        return self.atoms.numbers
+
+    @property
+    def positions(self) -> Float[np.ndarray, "atoms 3"]:
+        """Positions in Å."""
+        return self.atoms.positions
+
+    @property
+    def cell(self) -> Float[np.ndarray, "3 3"]:
+        """Vectors of the cell in Å, one a row."""
+        return self.atoms.cell.array
+
+    @property
+    def pbc(self) -> tuple[bool, ...]:
+        """Whether each direction of the cell is periodic."""
+        return tuple(self.atoms.pbc.tolist())
+
+    @property
+    def composition(self) -> Composition:
+        """Which atoms it has."""
+        return composition_of(self.numbers)
 
     @property
     def columns(self) -> frozenset[str]:
@@ -156,11 +189,19 @@ class Frame:
         """Free the memory of the pairs that were kept."""
         self._kept.pop("neighbours", None)
 
+    def kept_geometry(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What `equishare.atoms.geometries` has measured, of the frame and of its atoms; None before."""
+        return self._kept.get("geometry")
+
+    def keep_geometry(self, measured: tuple[np.ndarray, np.ndarray]) -> None:
+        """Keep what was measured."""
+        self._kept["geometry"] = measured
+
     def is_isolated(self, cutoff: float = 5.0) -> bool:
         """One atom, called isolated by `config_type`, or without an image of itself within the cutoff in Å."""
         if self.n_atoms != 1:
             return False
-        if self.config_type.lower().startswith("isolated") or not self.atoms.pbc.any():
+        if self.config_type.lower().startswith("isolated") or not any(self.pbc):
             return True
         return is_sound(self.atoms) and not len(self.neighbours(cutoff).sender)
 
@@ -188,6 +229,33 @@ def _finite(value: Any, per_atom: bool) -> tuple[Any, bool]:
     value = np.array(value)
     value[~rows] = np.nan
     return value, False
+
+
+def stacked(frames: Sequence[Frame], name: str) -> Iterator[tuple[list[Frame], np.ndarray]]:
+    """Frames that have a label, many at a time, and their values one after the other.
+
+    >>> frames = [Frame(Atoms("H"), forces=[[1.0, 0.0, 0.0]]), Frame(Atoms("H"))]
+    >>> [(len(some), values.shape) for some, values in stacked(frames, "forces")]
+    [(1, (1, 3))]
+    """
+    having = [frame for frame in frames if frame.has(name)]
+    for first in range(0, len(having), _STACKED):
+        some = having[first : first + _STACKED]
+        yield some, np.concatenate([np.reshape(frame.label(name), (-1, *PROPERTIES[name].shape)) for frame in some])
+
+
+def species_counts(frames: Sequence[Frame]) -> tuple[list[str], Float[np.ndarray, "frames species"]]:
+    """The elements of some frames, and how many atoms of each a frame has.
+
+    >>> species_counts([Frame(Atoms("H2O")), Frame(Atoms("H2"))])
+    (['H', 'O'], array([[2., 1.],
+           [2., 0.]]))
+    """
+    compositions = [frame.composition for frame in frames]
+    symbols = {symbol for composition in set(compositions) for symbol in composition.counts}
+    species = sorted(symbols, key=lambda symbol: atomic_numbers.get(symbol, 0))
+    rows = {each: [each.counts.get(symbol, 0) for symbol in species] for each in set(compositions)}
+    return species, np.array([rows[each] for each in compositions], dtype=float).reshape(len(frames), len(species))
 
 
 def split_isolated(frames: Iterable[Frame], cutoff: float = 5.0) -> tuple[list[Frame], list[Frame]]:

@@ -21,7 +21,7 @@ from equishare.atoms.checks.labels import check_labels, check_reading
 from equishare.atoms.checks.part import Part
 from equishare.atoms.checks.stress import check_stress
 from equishare.atoms.checks.units import unit_findings
-from equishare.atoms.frame import Frame
+from equishare.atoms.frame import Frame, stacked
 from equishare.atoms.properties import conditions, outputs
 from equishare.errors import EquishareError
 
@@ -101,7 +101,7 @@ def inspect(
     given = [("train", train), ("valid", valid), ("test", test)]
     parts = [Part.of(name, frames, cutoff) for name, frames in given if frames is not None]
     e0 = {
-        frame.atoms.get_chemical_symbols()[0]: frame.energy
+        next(iter(frame.composition.counts)): frame.energy
         for part in parts
         for frame in part.isolated
         if frame.energy is not None and np.isfinite(frame.energy)
@@ -114,7 +114,7 @@ def inspect(
         findings += check_degenerate(part)
         findings += check_conditions(part, used)
         findings += check_charges(part)
-        if part.sound:
+        if len(part.sound):
             findings += _check_numbers(part, e0, {f.code for f in findings})
     findings += check_reference_energies(parts[0], e0)
     findings += check_across(parts)
@@ -127,7 +127,7 @@ def inspect(
 
 def _check_numbers(part: Part, e0: dict[str, float], known: set[str]) -> Iterator[DataFinding]:
     """Units, signs and outliers, as far as no graver matter hides them."""
-    found = list(unit_findings(part.sound_frames, np.concatenate(part.nearest_ratios), e0))
+    found = list(unit_findings(part.sound_frames, part.ratios, e0))
     yield from (replace(f, message=f"{part.name}: {f.message}") for f in found)
     codes = known | {f.code for f in found}
     if not codes & {"units-forces", "units-positions"}:
@@ -148,29 +148,29 @@ def _range(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
 def _summary(part: Part) -> dict[str, Any]:
     frames = part.frames
     species: Counter[str] = Counter()
-    for frame in frames:
-        species.update(frame.atoms.get_chemical_symbols())
-    forces = [np.linalg.norm(f.forces, axis=1) for f in frames if f.forces is not None]
-    norms = np.concatenate(forces) if forces else np.empty(0)
+    compositions = Counter(frame.composition for frame in frames)
+    for composition, times in compositions.items():
+        species.update({symbol: times * count for symbol, count in composition.counts.items()})
+    norms = np.concatenate([np.empty(0), *(np.linalg.norm(each, axis=1) for _, each in stacked(frames, "forces"))])
     norms = norms[np.isfinite(norms)]
-    periodic = [f for f in frames if f.atoms.pbc.all()]
+    periodic = [f for f in frames if all(f.pbc)]
     return {
         "files": sorted({f.file for f in (*frames, *part.isolated)}),
         "frames": len(frames),
         "isolated_atoms": len(part.isolated),
         "species": dict(species.most_common()),
-        "compositions": len({f.atoms.get_chemical_formula() for f in frames}),
-        "atoms_per_frame": _range([len(f.atoms) for f in frames]),
-        "periodic_frames": sum(bool(f.atoms.pbc.any()) for f in frames),
-        "labels": {row.name: sum(f.label(row.name) is not None for f in frames) for row in outputs()},
+        "compositions": len({composition.formula for composition in compositions}),
+        "atoms_per_frame": _range([f.n_atoms for f in frames]),
+        "periodic_frames": sum(any(f.pbc) for f in frames),
+        "labels": {row.name: sum(f.has(row.name) for f in frames) for row in outputs()},
         "conditions": {
             row.name: dict(Counter(f.conditions[row.name] for f in frames if row.name in f.conditions).most_common())
             for row in conditions()
         },
-        "energy_per_atom": _range([f.energy / len(f.atoms) for f in frames if f.energy is not None and len(f.atoms)]),
+        "energy_per_atom": _range([f.energy / f.n_atoms for f in frames if f.energy is not None and f.n_atoms]),
         "force_norm": _range(norms),
         # of the components, as the errors of a potential are given
         "force_rms": float(np.sqrt(np.mean(norms**2) / 3.0)) if norms.size else None,
         "nearest_distance": _range(part.nearest),
-        "volume_per_atom": _range([abs(f.atoms.cell.volume) / len(f.atoms) for f in periodic]),
+        "volume_per_atom": _range([abs(np.linalg.det(f.cell)) / f.n_atoms for f in periodic]),
     }

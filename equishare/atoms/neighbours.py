@@ -16,6 +16,7 @@ __all__ = [
     "Neighbours",
     "check_apart",
     "check_structure",
+    "has_room",
     "is_sound",
     "neighbour_list",
     "periodic_volume",
@@ -200,5 +201,10 @@ def is_sound(atoms: Atoms) -> bool:
         check_structure(atoms)
     except GraphError:
         return False
+    return has_room(atoms)
+
+
+def has_room(atoms: Atoms) -> bool:
+    """Whether a cell has a sensible volume, area or length along its periodic directions; True without any."""
     # solid hydrogen under the pressure of Jupiter's core still has 1 Å^3 an atom
     return periodic_volume(atoms) > (0.3 * len(atoms) if atoms.pbc.all() else 0.1)

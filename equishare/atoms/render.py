@@ -6,12 +6,12 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.inspection import Inspection
 from equishare.atoms.properties import outputs
+from equishare.narrow import FittingTable
 
 __all__ = ["render"]
 
@@ -23,8 +23,8 @@ def render(inspection: Inspection) -> RenderableType:
     """Summary table, E0s, findings with their advice, and a last line with the verdict; fits 80 columns."""
     summary = inspection.summary
     parts = summary["parts"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table = FittingTable(collapse_padding=False)
+    table.add_column("", no_wrap=True)
     for name in parts:
         table.add_column(name if len(parts) > 1 else "frames", justify="right", overflow="fold")
     for title, row in _rows(parts):

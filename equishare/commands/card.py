@@ -14,14 +14,15 @@ def card(
 ) -> None:
     """Say what a model file is: elements, shape, errors, and the range of its training data. Nothing in it is run."""
     with large_imports():
+        from equishare.narrow import print_pairs
         from equishare.potential import read_header
+        from equishare.terminal import new_console
 
     header = read_header(model)
     if as_json:
         typer.echo(header.model_dump_json(indent=2))
         return
-    for name, text in _lines(header):
-        typer.echo(f"{name:<12}{text}")
+    print_pairs(new_console(), _lines(header))
 
 
 def _lines(header: Any) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """``equishare relax``: structures without forces."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-HEAD = f"{'structure':30} {'steps':>6} {'energy, eV':>14} {'gained, meV':>12} {'force, eV/Å':>12}"
+HEADINGS = ("structure", "steps", "energy, eV", "gained, meV", "force, eV/Å")
 
 
 def relax(
@@ -54,10 +55,11 @@ def relax(
     frames: list[Atoms] = []
     with new_folder(out):
         try:
-            for line, converged, frame in side_by_side(_relax, jobs):
-                if not frames:
-                    console.print(HEAD)
-                console.print(line, markup=False)
+            wide = not console.is_terminal or console.width >= len(_line(HEADINGS))
+            for cells, converged, frame in side_by_side(_relax, jobs):
+                if wide and not frames:
+                    console.print(_line(HEADINGS))
+                console.print(_line(cells) if wide else _lines(cells), markup=False)
                 left += not converged
                 frames.append(frame)
         finally:  # where one fails, those before it are kept
@@ -72,10 +74,36 @@ def relax(
         raise typer.Exit(1)
 
 
+def _line(cells: Sequence[str]) -> str:
+    """A line of the table.
+
+    >>> _line(("a.xyz@0", "12", "-1.500000", "3.000", "0.01", "not converged"))
+    'a.xyz@0                            12      -1.500000        3.000         0.01  not converged'
+    """
+    name, steps, energy, gained, force, *more = cells
+    return "  ".join([f"{name[-30:]:30} {steps:>6} {energy:>14} {gained:>12} {force:>12}", *more])
+
+
+def _lines(cells: Sequence[str]) -> str:
+    """The same for terminals that are too narrow for it.
+
+    >>> print(_lines(("a.xyz@0", "12", "-1.500000", "3.000", "0.01", "not converged")))
+    a.xyz@0
+      steps 12
+      energy, eV -1.500000
+      gained, meV 3.000
+      force, eV/Å 0.01
+      not converged
+    """
+    name, *values = cells
+    said = [f"{heading} {value}" for heading, value in zip(HEADINGS[1:], values, strict=False)]
+    return "\n  ".join([name, *said, *values[len(said) :]])
+
+
 def _relax(
     model: Path, atoms: "Atoms", name: str, folder: Path, options: dict[str, Any], dispersion: str | None
-) -> "tuple[str, bool, Atoms]":
-    """One relaxation: (its line of the table, whether it converged, the last frame)."""
+) -> "tuple[tuple[str, ...], bool, Atoms]":
+    """One relaxation: (its cells of the table, and what else there is to say, whether it converged, the last frame)."""
     import csv
     from dataclasses import astuple, fields
 
@@ -99,9 +127,11 @@ def _relax(
     plot_relaxation(found, options["fmax"], folder / "relax.png")
     first, last = found.rows[0], found.rows[-1]
     gained = 1000 * (first.energy - last.energy)
-    line = f"{name[-30:]:30} {last.step:6d} {last.energy:14.6f} {gained:12.3f} {last.max_force:12.3g}"
+    cells = [name, str(last.step), f"{last.energy:.6f}", f"{gained:.3f}", f"{last.max_force:.3g}"]
     if options["cell"]:
-        line += f"  {last.max_stress:.2g} eV/Å^3, {last.volume:.3f} Å^3"
+        cells.append(f"{last.max_stress:.2g} eV/Å^3, {last.volume:.3f} Å^3")
+    if not found.converged:
+        cells.append("not converged")
     frame = found.path[-1]
     frame.info["source"] = name
-    return line + ("" if found.converged else "  not converged"), found.converged, frame
+    return tuple(cells), found.converged, frame

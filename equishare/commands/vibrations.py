@@ -98,28 +98,36 @@ def _molecule(atoms: "Atoms", out: Path, console: "Console") -> None:
 
 def _bands(atoms: "Atoms", repeats: tuple[int, int, int], out: Path, console: "Console") -> None:
     from equishare.files import write_text
+    from equishare.narrow import print_pairs
     from equishare.simulate.pictures import plot_bands
     from equishare.simulate.vibrations import phonons
 
     bands = phonons(atoms, repeats)
     lines = ["segment,distance,branch,wave_number_invcm"]
-    console.print(f"{'point':>8}  wave numbers of the branches, 1/cm")
+    pairs = [("point", "wave numbers of the branches, 1/cm")]
     for (start, stop), distance, wave in zip(bands.labels, bands.distances, bands.wave_numbers, strict=True):
         for d, row in zip(distance, wave, strict=True):
             lines += [f"{start}-{stop},{d:.6g},{branch},{value:.6g}" for branch, value in enumerate(row)]
-        console.print(f"{start:>8}  {' '.join(f'{value:.1f}' for value in wave[0])}")
+        pairs.append((start, " ".join(f"{value:.1f}" for value in wave[0])))
+    print_pairs(console, pairs)
     write_text(out / "bands.csv", "\n".join(lines) + "\n")
     plot_bands(bands, out / "bands.png")
 
 
 def _elastic(atoms: "Atoms", out: Path, console: "Console") -> None:
+    from rich.table import Column
+
     from equishare.files import write_text
+    from equishare.narrow import FittingTable
     from equishare.simulate.vibrations import elastic_constants
 
     found = elastic_constants(atoms)
-    console.print("elastic constants in GPa (xx, yy, zz, yz, xz, xy)")
-    for row in found.constants:
-        console.print("".join(f"{value:9.2f}" for value in row))
+    console.print("elastic constants in GPa")
+    names = ("xx", "yy", "zz", "yz", "xz", "xy")
+    table = FittingTable("", *(Column(name, justify="right") for name in names))
+    for name, row in zip(names, found.constants, strict=True):
+        table.add_row(name, *(f"{value:9.2f}" for value in row))
+    console.print(table)
     console.print(f"bulk modulus {found.bulk:.2f} GPa, shear modulus {found.shear:.2f} GPa (Hill)")
     rows = [",".join(f"{value:.6g}" for value in row) for row in found.constants]
     write_text(out / "elastic.csv", "\n".join(["xx,yy,zz,yz,xz,xy", *rows]) + "\n")

@@ -18,6 +18,7 @@ NEAREST_FACTOR = 1.5
 FORCE_FACTOR = 3.0
 # Share of the sum of covalent radii: below the shortest bond of any element pair (0.77, N2).
 COVALENT_FACTOR = 0.7
+_SYMBOLS, _PAIRS = len(chemical_symbols), 300_000
 
 
 class Domain(BaseModel):
@@ -65,8 +66,7 @@ class Domain(BaseModel):
                 are left out.
             cutoff: Distance in Å up to which pairs are looked at.
         """
-        closest: dict[str, float] = {}
-        nearest: dict[str, float] = {}
+        ranges = _Ranges()
         norms, per_atom = [], []
         every = zip(
             frames,
@@ -75,19 +75,13 @@ class Domain(BaseModel):
             strict=False,  # what repeats has no end
         )
         for frame, force, energy in every:
-            atoms = frame.atoms if isinstance(frame, Frame) else frame
-            found = frame.neighbours(cutoff) if isinstance(frame, Frame) else neighbour_list(atoms, cutoff)
-            for name, (_, length) in _closest_pairs(atoms, found).items():
-                closest[name] = min(length, closest.get(name, np.inf))
-            distance = found.nearest(len(atoms))
-            for number in set(atoms.numbers[np.isfinite(distance)].tolist()):
-                symbol = chemical_symbols[number]
-                farthest = float(distance[(atoms.numbers == number) & np.isfinite(distance)].max())
-                nearest[symbol] = max(farthest, nearest.get(symbol, 0.0))
+            found = frame.neighbours(cutoff) if isinstance(frame, Frame) else neighbour_list(frame, cutoff)
+            size = ranges.add(frame.numbers, found)
             if force is not None and np.isfinite(force).all():
                 norms.append(float(np.linalg.norm(force, axis=1).max()))
-            if len(atoms) > 1 and np.isfinite(energy):
-                per_atom.append(energy / len(atoms))
+            if size > 1 and np.isfinite(energy):
+                per_atom.append(energy / size)
+        closest, nearest = ranges.result()
         return cls(
             min_distance=dict(sorted(closest.items())),
             max_nearest=dict(sorted(nearest.items())),
@@ -171,6 +165,53 @@ class Domain(BaseModel):
                     f"{low:.3f} to {high:.3f}: a hole in the potential"
                 )
         return None
+
+
+class _Ranges:
+    """Shortest distances of pairs of elements, and each element's farthest nearest neighbour, over many frames."""
+
+    def __init__(self) -> None:
+        self.closest = np.full(_SYMBOLS**2, np.inf)
+        self.farthest = np.full(_SYMBOLS, -np.inf)
+        self._waiting: list[tuple[np.ndarray, Neighbours]] = []
+        self._pairs = 0
+
+    def add(self, numbers: np.ndarray, found: Neighbours) -> int:
+        """Take a frame; the number of its atoms. They are looked at many at a time."""
+        self._waiting.append((numbers, found))
+        self._pairs += len(found.sender) + len(numbers)
+        if self._pairs > _PAIRS:
+            self._look()
+        return len(numbers)
+
+    def _look(self) -> None:
+        sizes = [len(numbers) for numbers, _ in self._waiting]
+        starts = np.cumsum([0, *sizes])
+        numbers = np.concatenate([each for each, _ in self._waiting]).astype(np.int64)
+        receiver, sender = (
+            np.concatenate(
+                [getattr(found, end) + start for start, (_, found) in zip(starts, self._waiting, strict=False)]
+            )
+            for end in ("receiver", "sender")
+        )
+        length = np.concatenate([found.distances for _, found in self._waiting])
+        one, other = numbers[receiver], numbers[sender]
+        np.minimum.at(self.closest, np.minimum(one, other) * _SYMBOLS + np.maximum(one, other), length)
+        met, first = np.unique(receiver, return_index=True)  # pairs are sorted by receiver
+        if len(met):
+            np.maximum.at(self.farthest, numbers[met], np.minimum.reduceat(length, first))
+        self._waiting, self._pairs = [], 0
+
+    def result(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Both, by symbols."""
+        if self._waiting:
+            self._look()
+        pairs = np.flatnonzero(np.isfinite(self.closest)).tolist()
+        met = np.flatnonzero(np.isfinite(self.farthest)).tolist()
+        return (
+            {pair_name(*divmod(code, _SYMBOLS)): float(self.closest[code]) for code in pairs},
+            {chemical_symbols[number]: float(self.farthest[number]) for number in met},
+        )
 
 
 def pair_name(first: int, second: int) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.calculators.calculator import (
+    Calculator,
+    CalculatorSetupError,
+    PropertyNotImplementedError,
+    all_changes,
+)
+from ase.outputs import Properties, all_outputs
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from equishare.atoms.neighbours import Neighbours
@@ -61,6 +67,8 @@ class EquishareCalculator(Calculator):
     """
 
     name = "equishare"
+    skin: float
+    _list: NeighbourList | None
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's name and type)
 
     def __init__(
@@ -72,19 +80,39 @@ class EquishareCalculator(Calculator):
         dispersion: str | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= skin < math.inf:
-            raise ValueError(f"skin must be finite and not negative, got {skin} Å")
+        self.set(skin=skin)
         self.potential = frozen(potential, device, dtype)
         fold(self.potential)
-        self.skin = float(skin)
         self.list_builds = 0
-        self._list: NeighbourList | None = None
         self._arrays: ArrayPotential | None = None
         self.dispersion = None if dispersion is None else d3(dispersion)
         # the class's list is the smallest; this instance can do more
         extra = [row.name for row in outputs() if row.name in self.potential.reads]
         extra += [] if self.potential.committee is None else ["energy_uncertainty", "forces_uncertainty"]
         self.implemented_properties = [*type(self).implemented_properties, *extra]
+
+    def set(self, **changes: Any) -> dict[str, Any]:
+        """Change the skin, which results do not depend on; what else a calculator is made with, another one has to be made with.
+
+        Raises:
+            CalculatorSetupError: for another name.
+            ValueError: for a skin that is negative or not finite.
+        """
+        unknown = changes.keys() - {"skin"}
+        if unknown:
+            raise CalculatorSetupError(
+                f"expected skin alone, got {', '.join(sorted(unknown))}; make another calculator with it"
+            )
+        if "skin" not in changes:
+            return {}
+        if not 0 <= changes["skin"] < math.inf:
+            raise ValueError(f"skin must be finite and not negative, got {changes['skin']} Å")
+        self.skin, self._list = float(changes["skin"]), None
+        return dict(changes)
+
+    def export_properties(self) -> Properties:
+        """The results that ASE has names for: a committee's and the dispersion's are in ``results`` alone."""
+        return Properties({name: value for name, value in self.results.items() if name in all_outputs})
 
     def calculate(
         self,

@@ -38,7 +38,8 @@ def openmm_force(
         info: What goes into the network besides, such as ``{"charge": -1}``.
 
     Raises:
-        OpenMMError: for particles that are not as many as the numbers, negative, or named twice; when it computes, for a system of another size.
+        OpenMMError: for particles that are not as many as the numbers, negative, or named twice; when it computes, for a system of another size, or
+            without one of the particles.
     """
     numbers, chosen = list(numbers), None if particles is None else [int(index) for index in particles]
     if chosen is not None and (
@@ -47,33 +48,40 @@ def openmm_force(
         raise OpenMMError(
             f"expected a particle's index for each of {len(numbers)} atomic numbers, none twice, got {chosen}"
         )
-    compute = _Compute(calculator, Atoms(numbers=numbers, pbc=periodic, info=dict(info or {})))
+    compute = _Compute(calculator, Atoms(numbers=numbers, pbc=periodic, info=dict(info or {})), chosen)
     force = openmm.PythonForce(compute)
     force.setUsesPeriodicBoundaryConditions(periodic)
-    if chosen is not None:
-        force.setParticles(chosen)
     return force
 
 
 class _Compute:
-    """Energy in kJ/mol and forces in kJ/mol/nm of a state."""
+    """Energy in kJ/mol and forces in kJ/mol/nm of a state.
 
-    def __init__(self, calculator: EquishareCalculator, atoms: Atoms) -> None:
-        self.calculator, self.atoms = calculator, atoms
+    It picks its particles itself: OpenMM reads beyond the memory of the positions for an index that no particle has.
+    """
+
+    def __init__(self, calculator: EquishareCalculator, atoms: Atoms, particles: list[int] | None) -> None:
+        self.calculator, self.atoms, self.particles = calculator, atoms, particles
 
     def __call__(self, state: "openmm.State") -> tuple[float, np.ndarray]:
         angstrom = openmm.unit.angstrom
         positions = state.getPositions(asNumpy=True).value_in_unit(angstrom)
-        if len(positions) != len(self.atoms):
+        if self.particles is None and len(positions) != len(self.atoms):
             raise OpenMMError(
                 f"the potential has {len(self.atoms)} atomic numbers, and acts on {len(positions)} particles: name them by `particles`"
             )
-        self.atoms.positions[:] = positions
+        if self.particles and max(self.particles) >= len(positions):
+            raise OpenMMError(
+                f"the potential acts on particle {max(self.particles)}, and the system has {len(positions)}, counted from 0"
+            )
+        chosen = slice(None) if self.particles is None else self.particles
+        self.atoms.positions[:] = positions[chosen]
         if self.atoms.pbc.any():
             self.atoms.set_cell(state.getPeriodicBoxVectors(asNumpy=True).value_in_unit(angstrom))
         energy = self.calculator.get_property("energy", self.atoms)
-        forces = self.calculator.get_property("forces", self.atoms)
-        return float(energy / KJ_MOL), np.asarray(forces / KJ_MOL * 10)
+        forces = np.zeros_like(positions)
+        forces[chosen] = self.calculator.get_property("forces", self.atoms) / KJ_MOL * 10
+        return float(energy / KJ_MOL), forces
 
 
 class EquishareFactory:

@@ -30,9 +30,12 @@ class EquishareImpl(MLPotentialImpl):
         """Add the force on these atoms; None: on all.
 
         Raises:
-            OpenMMError: for an atom without an element.
+            OpenMMError: for an atom without an element, or an index that no atom has.
         """
         found = list(topology.atoms())
+        atoms = None if atoms is None else [int(index) for index in atoms]
+        if beyond := [index for index in atoms or () if not 0 <= index < len(found)]:
+            raise OpenMMError(f"expected indices of atoms from 0 to {len(found) - 1}, got {beyond}")
         chosen = found if atoms is None else [found[index] for index in atoms]
         if any(atom.element is None for atom in chosen):
             raise OpenMMError("every atom of the potential needs an element in the topology")

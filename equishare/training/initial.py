@@ -159,7 +159,7 @@ def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph
     if not chosen:
         return
     frames = [data.split.train[k] for k in chosen]
-    counts = np.array([[frame.atoms.get_chemical_symbols().count(s) for s in potential.species] for frame in frames])
+    counts = np.array([[frame.composition.counts.get(s, 0) for s in potential.species] for frame in frames])
     potential.eval()
     held = [graphs[k] for k in chosen]
     batches = [collate([held[k] for k in group]) for group in batches_by_size(held, ATOMS_PER_BATCH["cpu"])]

@@ -81,7 +81,7 @@ def domain(data: PreparedData) -> Domain:
         frames,
         (frame.forces for frame in frames),
         (
-            np.nan if frame.energy is None else frame.energy - reference.total(frame.atoms) - above(frame, data.levels)
+            np.nan if frame.energy is None else frame.energy - reference.total(frame) - above(frame, data.levels)
             for frame in frames
         ),
     )

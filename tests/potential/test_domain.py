@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
+from equishare.potential import domain as domain_module
 from equishare.potential.domain import Domain
 
 
@@ -101,3 +102,27 @@ def test_periodic_images_count():
     squeezed = bulk("Li")
     squeezed.set_cell(0.8 * squeezed.cell, scale_atoms=True)
     assert "atoms 0 (Li) and 0 (Li)" in domain.check(squeezed)
+
+
+def test_many_frames_have_the_ranges_of_each(monkeypatch):
+    """Frames are looked at many at a time; one by one the ranges are the same."""
+    rng, frames = np.random.default_rng(3), []
+    for name in ("CH3OH", "H2O", "CH4", "C6H6") * 5:
+        atoms = molecule(name)
+        atoms.positions += rng.normal(scale=0.05, size=atoms.positions.shape)
+        frames.append(atoms)
+    frames.append(Atoms("He"))
+    found = Domain.of(frames)
+    closest, farthest = {}, {}
+    for atoms in frames:
+        distances = atoms.get_all_distances() + 1e9 * np.eye(len(atoms))
+        for i, j in np.argwhere(distances < 6.0):
+            name = "-".join(sorted((atoms.symbols[i], atoms.symbols[j])))
+            closest[name] = min(closest.get(name, np.inf), distances[i, j])
+        for symbol, nearest in zip(atoms.symbols, distances.min(axis=1), strict=True):
+            if nearest < 6.0:
+                farthest[symbol] = max(farthest.get(symbol, 0.0), nearest)
+    assert found.min_distance == pytest.approx(closest)
+    assert found.max_nearest == pytest.approx(farthest)
+    monkeypatch.setattr(domain_module, "_PAIRS", 1)
+    assert Domain.of(frames) == found

@@ -5,7 +5,7 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import molecule
-from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.calculator import CalculatorSetupError, PropertyNotImplementedError
 from ase.stress import voigt_6_to_full_3x3_stress
 from ase.vibrations import Vibrations, VibrationsData
 
@@ -40,6 +40,37 @@ def test_every_property_is_the_potentials(potential, crystal, kind):
     assert np.allclose(atoms.get_charges(), expected["charges"], rtol=0, atol=1e-12)
     if kind == "crystal":
         assert np.allclose(voigt_6_to_full_3x3_stress(atoms.get_stress()), expected["stress"], rtol=0, atol=1e-13)
+
+
+def test_properties_by_ases_own_way(potential, crystal):
+    """A committee's and the dispersion's names are none of ASE's."""
+    potential.committee = Committee(potential.energy.n_inputs, 3).double()
+    potential.committee.set_precision(torch.eye(potential.energy.n_inputs), torch.Generator().manual_seed(0))
+    crystal.calc = calc = EquishareCalculator(potential)
+    found = crystal.get_properties(["energy", "forces", "stress", "dipole", "charges", "energies"])
+    assert found["energy"] == crystal.get_potential_energy()
+    np.testing.assert_array_equal(found["stress"], crystal.get_stress())
+    assert found["natoms"] == 3
+    assert "energy_uncertainty" in calc.results
+    assert calc.get_property("forces_uncertainty", crystal).shape == (3,)
+    assert "forces_uncertainty" not in calc.export_properties()
+
+
+def test_the_skin_is_set_and_nothing_else_silently(potential, crystal):
+    crystal.calc = calc = EquishareCalculator(potential, skin=0.3)
+    before = crystal.get_forces()
+    assert calc.set(skin=2) == {"skin": 2}
+    assert calc.skin == 2.0
+    crystal.positions[0] += 0.5  # beyond half of the first skin, within half of the second
+    crystal.get_forces()
+    crystal.positions[0] -= 0.5
+    np.testing.assert_allclose(crystal.get_forces(), before, atol=1e-12)
+    assert calc.list_builds == 2
+    with pytest.raises(ValueError, match="finite and not negative, got -1"):
+        calc.set(skin=-1)
+    with pytest.raises(CalculatorSetupError, match="expected skin alone, got device, dtype"):
+        calc.set(dtype="float32", device="cpu")
+    assert calc.skin == 2.0
 
 
 def test_what_has_changed(potential, crystal):

@@ -102,6 +102,35 @@ def test_the_numbers_of_ase(path, periodic):
     np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-6)
 
 
+def test_particles_that_a_system_has_not(path):
+    """OpenMM itself reads beyond its memory there."""
+    force = openmm_force(EquishareCalculator(path), [8, 1, 1], particles=[0, 1, 99_999])
+    system = openmm.System()
+    for _ in range(4):
+        system.addParticle(1.0)
+    system.addForce(force)
+    with pytest.raises(openmm.OpenMMException, match="acts on particle 99999, and the system has 4"):
+        state_of(system, np.arange(12.0).reshape(4, 3))
+    topology, _ = waters([[0, 0, 0]])
+    impl = EquishareFactory().createImpl("equishare", modelPath=path)
+    with pytest.raises(OpenMMError, match=r"from 0 to 2, got \[3\]"):
+        impl.addForces(topology, system, [0, 1, 3], 0)
+
+
+def test_chosen_particles_in_any_order(path):
+    atoms = molecule("H2O")
+    positions = np.concatenate([[[9.0, 9.0, 9.0]], atoms.positions[[2, 0, 1]]])
+    system = openmm.System()
+    for _ in range(4):
+        system.addParticle(1.0)
+    system.addForce(openmm_force(EquishareCalculator(path), [8, 1, 1], particles=[2, 3, 1]))
+    energy, forces = ev(state_of(system, positions))
+    atoms.calc = EquishareCalculator(path)
+    assert energy == pytest.approx(atoms.get_potential_energy(), rel=1e-9)
+    np.testing.assert_allclose(forces[[2, 3, 1]], atoms.get_forces(), atol=1e-6)
+    assert not forces[0].any()
+
+
 def test_energy_is_conserved(path):
     topology, positions = waters([[0, 0, 0]])
     system = openmmml.MLPotential("equishare", modelPath=path).createSystem(topology)

@@ -48,9 +48,10 @@ def check_across(parts: Sequence[Part]) -> Iterator[DataFinding]:
                 f"# of {len(part.frames)} whose geometry is in {other.name} as well",
                 f"errors on them say nothing: remove them from {part.name} or from {other.name}",
             )
-        trained = {s for f in parts[0].frames for s in f.atoms.symbols.species()}
-        unseen = [f for f in part.frames if set(f.atoms.symbols.species()) - trained]
-        names = sorted({s for f in unseen for s in f.atoms.symbols.species()} - trained)
+        trained = {symbol for each in {f.composition for f in parts[0].frames} for symbol in each.counts}
+        strange = {each: each.counts.keys() - trained for each in {f.composition for f in part.frames}}
+        unseen = [f for f in part.frames if strange[f.composition]]
+        names = sorted({symbol for symbols in strange.values() for symbol in symbols})
         yield from concerning(
             "error",
             "unseen-species",

@@ -10,7 +10,7 @@ from ase.units import Debye
 
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.checks.part import Part, concerning
-from equishare.atoms.frame import Frame
+from equishare.atoms.frame import Frame, species_counts
 from equishare.atoms.properties import PROPERTIES, Property, outputs
 
 __all__ = ["check_charges"]
@@ -29,15 +29,15 @@ _OFF = 0.05  # e: charges sum to the total charge, but for rounding
 def check_charges(part: Part) -> Iterator[DataFinding]:
     """Vectors in Debye, or that point the other way, by the charges of species that explain them; charges that do not sum up."""
     for row in outputs():
-        labelled = [f for f in part.sound_frames if f.label(row.name) is not None]
+        labelled = [f for f in part.sound_frames if f.has(row.name)]
         if row.unit == "e·Å" and row.shape == (3,) and not row.per_atom:
-            yield from _vectors(row, [f for f in labelled if not f.atoms.pbc.any()], part.name)
+            yield from _vectors(row, [f for f in labelled if not any(f.pbc)], part.name)
         elif row.unit == "e" and row.per_atom:
             yield from _sums(row, labelled, part.name)
 
 
 def _vectors(row: Property, frames: Sequence[Frame], part: str) -> Iterator[DataFinding]:
-    species = sorted({int(z) for f in frames for z in f.atoms.numbers})
+    species = sorted({int(z) for each in {f.composition for f in frames} for z in each.numbers})
     if len(frames) < 10 or len(species) < 2 or not set(species) <= set(_ELECTRONEGATIVITY):
         return
     # charges that sum to nothing see positions about the centre of the atoms only
@@ -48,7 +48,7 @@ def _vectors(row: Property, frames: Sequence[Frame], part: str) -> Iterator[Data
     charges = np.linalg.lstsq(matrix, target, rcond=1e-6)[0]
     if np.square(matrix @ charges - target).sum() > (1.0 - _FITTED) * np.square(target).sum():
         return
-    counts = np.sum([[np.count_nonzero(f.atoms.numbers == z) for z in species] for f in frames], axis=0)
+    counts = species_counts(frames)[1].sum(axis=0)
     charges -= counts @ charges / counts.sum()
     taste = np.array([_ELECTRONEGATIVITY[z] for z in species])
     along = float(counts @ (charges * (taste - counts @ taste / counts.sum())))
@@ -73,8 +73,8 @@ def _vectors(row: Property, frames: Sequence[Frame], part: str) -> Iterator[Data
 
 
 def _moments(frame: Frame, species: Sequence[int]) -> np.ndarray:
-    centred = frame.atoms.positions - frame.atoms.positions.mean(axis=0)
-    return np.stack([centred[frame.atoms.numbers == z].sum(axis=0) for z in species], axis=1)
+    centred = frame.positions - frame.positions.mean(axis=0)
+    return np.stack([centred[frame.numbers == z].sum(axis=0) for z in species], axis=1)
 
 
 def _sums(row: Property, frames: Sequence[Frame], part: str) -> Iterator[DataFinding]:

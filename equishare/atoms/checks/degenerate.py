@@ -22,17 +22,16 @@ _ASYMMETRY = 0.02  # of an atom's surroundings: symmetry makes no force vanish a
 
 def check_degenerate(part: Part) -> Iterator[DataFinding]:
     """Energies that do not change with the geometry, forces and other labels that are zero where nothing makes them so."""
-    frames = part.sound_frames
     for row in outputs():
-        labelled = [f for f in frames if f.label(row.name) is not None]
+        labelled = [n for n in part.sound.tolist() if part.frames[n].has(row.name)]
         if row.per_atom:
-            yield from _all_zero(row, labelled, part.name)
+            yield from _all_zero(row, [part.frames[n] for n in labelled], part.name)
         else:
-            yield from _constant(row, labelled, part.name)
+            yield from _constant(row, part, labelled)
 
 
-def _constant(row: Property, labelled: Sequence[Frame], part: str) -> Iterator[DataFinding]:
-    same = [frame for group in _different_geometries(labelled) if _equal(row, group) for frame in group]
+def _constant(row: Property, part: Part, labelled: Sequence[int]) -> Iterator[DataFinding]:
+    same = [frame for group in _different_geometries(part, labelled) if _equal(row, group) for frame in group]
     if not same or len(same) < 0.5 * len(labelled):
         return
     value = np.ravel(same[0].label(row.name))
@@ -41,7 +40,7 @@ def _constant(row: Property, labelled: Sequence[Frame], part: str) -> Iterator[D
     yield from concerning(
         "error" if row.name == "energy" else "warning",
         f"constant-{row.name}",
-        part,
+        part.name,
         same,
         f"the {row.name} is the same, {shown}{f' (read from {key!r})' if key else ''}, in # whose geometries differ",
         f"nothing can be learnt from it: was it computed? if another column holds it, name it with --key {row.name}=COLUMN",
@@ -57,7 +56,7 @@ def _equal(row: Property, frames: Sequence[Frame]) -> bool:
 
 
 def _all_zero(row: Property, labelled: Sequence[Frame], part: str) -> Iterator[DataFinding]:
-    zero = [f for f in labelled if len(f.atoms) > 1 and not np.any(np.nan_to_num(f.label(row.name)))]
+    zero = [f for f in labelled if f.n_atoms > 1 and not np.any(np.nan_to_num(f.label(row.name)))]
     strange = [f for f in zero if row.shape == () or _asymmetry(f) > _ASYMMETRY]
     if not strange or (row.shape == () and len(zero) < len(labelled)):
         return
@@ -73,36 +72,30 @@ def _all_zero(row: Property, labelled: Sequence[Frame], part: str) -> Iterator[D
     )
 
 
-def _different_geometries(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
-    """Frames of one composition that are not all the same geometry."""
-    groups: dict[bytes, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        groups[np.sort(frame.atoms.numbers).tobytes()].append(frame)
+def _different_geometries(part: Part, chosen: Sequence[int]) -> Iterator[list[Frame]]:
+    """Of the chosen frames those of one composition that are not all the same geometry."""
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for number in chosen:
+        groups[part.frames[number].composition.ordered].append(number)
+    measured = part.geometries
+    # two numbers that change with the geometry, whatever turns it
+    shapes = np.stack([np.minimum(measured.least(measured.nearest), _REACH), measured.crowding], axis=1)
     for group in groups.values():
-        shortest = [_shape(f) for f in group]
-        if len(group) >= _ENOUGH and np.ptp(np.array(shortest), axis=0).max() > 1e-3:
-            yield group
-
-
-def _shape(frame: Frame) -> tuple[float, float]:
-    """Two numbers that change with the geometry, whatever turns it."""
-    distances = frame.neighbours(_REACH).distances
-    return float(distances.min(initial=_REACH)), float(np.sum((_REACH - distances) ** 2)) / len(frame.atoms)
+        if len(group) >= _ENOUGH and np.ptp(shapes[group], axis=0).max() > 1e-3:
+            yield [part.frames[number] for number in group]
 
 
 def _polarity(frame: Frame) -> float:
     """Distance in Å of the centre of nuclear charge from that of the atoms."""
-    z = frame.atoms.numbers
-    return float(np.linalg.norm((z / z.sum() - 1.0 / len(z)) @ frame.atoms.positions))
+    z = frame.numbers
+    return float(np.linalg.norm((z / z.sum() - 1.0 / len(z)) @ frame.positions))
 
 
 def _asymmetry(frame: Frame) -> float:
     """The largest sum over an atom's neighbours of their directions, weighted by distance: nothing where symmetry balances them."""
     pairs = frame.neighbours(_REACH)
     d = np.maximum(pairs.distances, 1e-6)
-    weight = (
-        pairs.vectors / d[:, None] * (np.exp(-d) * (1.0 - d / _REACH) ** 2 * frame.atoms.numbers[pairs.sender])[:, None]
-    )
-    total = np.stack([np.bincount(pairs.receiver, weight[:, k], len(frame.atoms)) for k in range(3)])
-    scale = np.bincount(pairs.receiver, np.linalg.norm(weight, axis=1), len(frame.atoms))
+    weight = pairs.vectors / d[:, None] * (np.exp(-d) * (1.0 - d / _REACH) ** 2 * frame.numbers[pairs.sender])[:, None]
+    total = np.stack([np.bincount(pairs.receiver, weight[:, k], frame.n_atoms) for k in range(3)])
+    scale = np.bincount(pairs.receiver, np.linalg.norm(weight, axis=1), frame.n_atoms)
     return float((np.linalg.norm(total, axis=0) / np.maximum(scale, 1e-12)).max())

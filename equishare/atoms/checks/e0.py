@@ -12,7 +12,7 @@ __all__ = ["check_reference_energies"]
 
 def check_reference_energies(train: Part, e0: Mapping[str, float]) -> Iterator[DataFinding]:
     """Species without an isolated atom."""
-    species = sorted({s for f in train.frames for s in f.atoms.symbols.species()} - {"X"})
+    species = sorted({s for c in {f.composition for f in train.frames} for s in c.counts} - {"X"})
     missing = [s for s in species if s not in e0]
     if missing and e0:
         yield DataFinding(

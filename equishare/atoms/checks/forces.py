@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.checks.part import Part, concerning
+from equishare.atoms.frame import Frame, species_counts, stacked
 
 __all__ = ["check_energies", "check_forces"]
 
@@ -16,11 +17,11 @@ _ROUNDING = 0.01  # 1/Å: of the range of the energies
 
 def check_forces(part: Part) -> Iterator[DataFinding]:
     """Frames with forces far beyond the others', and forces that do not sum to zero."""
-    frames = [f for f in part.frames if f.forces is not None and len(f.atoms) and np.isfinite(f.forces).all()]
+    frames = [f for f in part.frames if f.has("forces") and f.n_atoms and "forces" not in f.not_finite]
     if not frames:
         return
-    largest = np.array([np.linalg.norm(np.asarray(f.forces), axis=1).max() for f in frames])
-    energies = np.array([f.energy / len(f.atoms) for f in frames if f.energy is not None])
+    largest, net = np.concatenate([_largest_and_net(*some) for some in stacked(frames, "forces")], axis=1)
+    energies = np.array([f.energy / f.n_atoms for f in frames if f.energy is not None])
     if 0.0 < largest.max() < _ROUNDING * (np.ptp(energies) if len(energies) > 1 else 0.0):
         yield DataFinding(
             "info",
@@ -43,7 +44,6 @@ def check_forces(part: Part) -> Iterator[DataFinding]:
         f"forces of up to {largest.max():.3g} eV/Å in #; the median of the frames' largest is {middle:.3g}",
         "look at these frames: calculations that did not converge spoil the fit, and are best removed",
     )
-    net = np.array([np.linalg.norm(np.asarray(f.forces).sum(axis=0)) / len(f.atoms) for f in frames])
     drifting = [f for f, value in zip(frames, net, strict=True) if value > 0.005]
     yield from concerning(
         "warning",
@@ -55,13 +55,20 @@ def check_forces(part: Part) -> Iterator[DataFinding]:
     )
 
 
+def _largest_and_net(frames: Sequence[Frame], forces: np.ndarray) -> np.ndarray:
+    """For each frame the largest norm of a force, and that of their sum an atom."""
+    sizes = np.array([frame.n_atoms for frame in frames])
+    starts = np.cumsum(sizes) - sizes
+    net = np.linalg.norm(np.add.reduceat(forces, starts), axis=1) / sizes
+    return np.stack([np.maximum.reduceat(np.linalg.norm(forces, axis=1), starts), net])
+
+
 def check_energies(part: Part) -> Iterator[DataFinding]:
     """Frames whose energy is far from what their elements and the other frames give."""
     frames = [f for f in part.sound_frames if f.energy is not None]
     if len(frames) < 10:
         return
-    species = sorted({int(z) for f in frames for z in f.atoms.numbers})
-    counts = np.array([[np.count_nonzero(f.atoms.numbers == z) for z in species] for f in frames], dtype=float)
+    _, counts = species_counts(frames)
     sizes, energies = counts.sum(axis=1), np.array([f.energy for f in frames])
     kept = np.ones(len(frames), dtype=bool)
     for _ in range(5):  # outliers must not bend the fit that judges them

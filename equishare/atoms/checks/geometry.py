@@ -8,7 +8,7 @@ import numpy as np
 
 from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.checks.part import Part, concerning
-from equishare.atoms.neighbours import GraphError, check_structure, periodic_volume
+from equishare.atoms.neighbours import GraphError, has_room, neighbour_list
 
 __all__ = ["check_geometry"]
 
@@ -17,7 +17,7 @@ _OVERLAP = 0.5  # of the sum of the covalent radii; MD at 600 K reaches down to 
 
 def check_geometry(part: Part) -> Iterator[DataFinding]:
     """No frames, NaN, cells without volume, unknown species, overlapping atoms, atoms without neighbours."""
-    frames, name = (*part.isolated, *part.frames), part.name
+    frames, suspects, name = (*part.isolated, *part.frames), part.suspects, part.name
     if not part.frames:
         yield DataFinding(
             "error",
@@ -29,16 +29,16 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
         "error",
         "nan-position",
         name,
-        [f for f in frames if not np.isfinite(f.atoms.positions).all()],
+        [f for f in suspects if not np.isfinite(f.positions).all()],
         "NaN or infinity in the positions of #",
         "remove these frames",
     )
-    finite = [f for f in frames if np.isfinite(f.atoms.cell[:]).all()]
+    spoilt = [f for f in frames if not np.isfinite(f.cell).all()]
     yield from concerning(
         "error",
         "nan-cell",
         name,
-        [f for f in frames if not np.isfinite(f.atoms.cell[:]).all()],
+        spoilt,
         "NaN or infinity in the cell of #",
         "remove these frames",
     )
@@ -46,7 +46,7 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
         "error",
         "zero-volume",
         name,
-        [f for f in finite if periodic_volume(f.atoms) <= (0.3 * len(f.atoms) if f.atoms.pbc.all() else 0.1)],
+        [f for f in suspects if np.isfinite(f.cell).all() and not has_room(f.atoms)],
         "# said to be periodic, but with a cell of next to no volume",
         'give the cell (Lattice="..." in extended XYZ) in Å, or pbc="F F F" for molecules',
     )
@@ -55,14 +55,14 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
         "error",
         "unknown-species",
         name,
-        [f for f in frames if ((f.atoms.numbers < 1) | (f.atoms.numbers > 118)).any()],
+        [f for f in frames if f.composition.strange],
         "dummy atoms ('X') in #",
         "remove them, or write their chemical symbols",
     )
-    overlapping = [n for n, r in zip(part.sound, part.nearest_ratios, strict=True) if r.min() < _OVERLAP]
+    measured = part.geometries
+    overlapping = np.flatnonzero(measured.least(measured.ratios) < _OVERLAP).tolist()
     if overlapping:
-        where = {n: k for k, n in enumerate(part.sound)}
-        closest = min(part.nearest[where[n]] for n in overlapping)
+        closest = float(measured.least(measured.nearest)[overlapping].min())
         yield from concerning(
             "error",
             "overlap",
@@ -71,8 +71,8 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
             f"atoms closer than {_OVERLAP:g} of the sum of covalent radii in # (down to {closest:.3f} Å)",
             "remove these frames; if it is all of them, see the unit of the positions and the cell",
         )
-    lonely = [n for n, atoms in zip(part.sound, part.lonely, strict=True) if atoms]
-    count = sum(part.lonely)
+    lonely = part.sound[part.lonely > 0].tolist()
+    count = int(part.lonely.sum())
     yield from concerning(
         "warning",
         "no-neighbours",
@@ -85,11 +85,11 @@ def check_geometry(part: Part) -> Iterator[DataFinding]:
 
 def _without_graph(part: Part) -> Iterator[DataFinding]:
     """Frames whose numbers are finite, but not those of atoms."""
-    for frame in (*part.isolated, *part.frames):
-        finite = np.isfinite(frame.atoms.positions).all() and np.isfinite(frame.atoms.cell[:]).all()
-        if not finite or not len(frame.atoms) or not periodic_volume(frame.atoms) > 1e-6:
+    for frame in part.suspects:
+        finite = np.isfinite(frame.positions).all() and np.isfinite(frame.cell).all()
+        if not finite or not frame.n_atoms or not has_room(frame.atoms):
             continue
         try:
-            check_structure(frame.atoms)
+            neighbour_list(frame.atoms, part.cutoff)
         except GraphError as error:
             yield from concerning("error", "no-graph", part.name, [frame], f"{error} (#)", "mend or remove this frame")

@@ -19,7 +19,7 @@ def check_labels(part: Part) -> Iterator[DataFinding]:
     for row in outputs():
         wanted = [f for f in frames if row.periodic is None or _periodic(f) == row.periodic]
         spoilt = [f for f in (*part.isolated, *frames) if row.name in f.not_finite]
-        without = [f for f in wanted if f.label(row.name) is None]
+        without = [f for f in wanted if not f.has(row.name)]
         if without and len(without) == len(wanted):
             if row.name in ("energy", "forces"):
                 yield _no_label(row.name, part)
@@ -52,7 +52,7 @@ def check_labels(part: Part) -> Iterator[DataFinding]:
         "warning",
         "missing-energy",
         name,
-        [f for f in part.isolated if f.energy is None],
+        [f for f in part.isolated if not f.has("energy")],
         "# of an isolated atom without energy",
         "it is left out of the E0s: add its energy or remove it",
     )
@@ -60,7 +60,7 @@ def check_labels(part: Part) -> Iterator[DataFinding]:
 
 def _periodic(frame: Frame) -> bool | None:
     """Whether a frame is a crystal, or a molecule; None for what is periodic along some directions only."""
-    return bool(frame.atoms.pbc.all()) if frame.atoms.pbc.all() or not frame.atoms.pbc.any() else None
+    return all(frame.pbc) if all(frame.pbc) or not any(frame.pbc) else None
 
 
 def _no_label(name: str, part: Part) -> DataFinding:

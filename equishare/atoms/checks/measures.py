@@ -6,21 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from ase import Atoms
 from ase.data import covalent_radii
 from ase.geometry import find_mic
 from ase.units import Hartree
-from jaxtyping import Float
 from scipy.spatial.distance import pdist
 
 from equishare.atoms.frame import Frame
-from equishare.atoms.neighbours import Neighbours
 
 __all__ = [
     "NONMETALS",
     "all_electron_energy",
     "energy_over_work",
-    "nearest_over_covalent",
     "stiffness_over_badger",
 ]
 
@@ -32,14 +28,6 @@ _BADGER = {(0, 0): 0.025, (0, 1): 0.335, (0, 2): 0.585, (1, 1): 0.68, (1, 2): 0.
 _MDYN = 6.2415  # eV/Å^2 in 1 mdyn/Å
 
 _MOST_FRAMES = 400  # as many as the slower measurements look at
-
-
-def nearest_over_covalent(atoms: Atoms, pairs: Neighbours) -> Float[np.ndarray, " atoms"]:
-    """Distance of each atom to its nearest, over the sum of both covalent radii; inf where there is none."""
-    radii = covalent_radii[atoms.numbers]
-    ratio = np.full(len(atoms), np.inf)
-    np.minimum.at(ratio, pairs.receiver, pairs.distances / (radii[pairs.receiver] + radii[pairs.sender]))
-    return ratio
 
 
 def badger_stiffness(first: int, second: int, length: float) -> float:
@@ -64,11 +52,11 @@ def stiffness_over_badger(frames: Sequence[Frame], length_unit: float = 1.0) -> 
     """
     samples: dict[tuple[bytes, int, int], list[tuple[float, float]]] = defaultdict(list)
     for frame in frames[:: max(1, len(frames) // _MOST_FRAMES)]:
-        if frame.forces is None or not np.isfinite(frame.forces).all():
+        if frame.forces is None or "forces" in frame.not_finite:
             continue
         near = frame.neighbours(3.0 / length_unit)
         first, second, distance = near.receiver, near.sender, near.distances
-        numbers = frame.atoms.numbers
+        numbers = frame.numbers
         limit = BONDED * (covalent_radii[numbers[first]] + covalent_radii[numbers[second]])
         light = np.isin(numbers, NONMETALS) & (numbers < 18)
         bond = (first < second) & (distance > 0) & (distance * length_unit < limit) & light[first] & light[second]
@@ -81,7 +69,7 @@ def stiffness_over_badger(frames: Sequence[Frame], length_unit: float = 1.0) -> 
     for (composition, a, b), values in samples.items():
         d, f = np.array(values).T
         if len(d) >= 20 and d.std() > 0.005:
-            numbers = np.frombuffer(composition, dtype=frames[0].atoms.numbers.dtype)
+            numbers = np.frombuffer(composition, dtype=frames[0].numbers.dtype)
             expected = badger_stiffness(int(numbers[a]), int(numbers[b]), float(d.mean()))
             ratios.append(float(np.cov(d, f)[0, 1] / d.var(ddof=1)) / expected)
     return float(np.median(ratios)) if len(ratios) > 1 else None
@@ -95,11 +83,11 @@ def energy_over_work(frames: Sequence[Frame], length_unit: float = 1.0) -> tuple
     """
     groups: dict[tuple[bytes, bytes], list[Frame]] = defaultdict(list)
     for frame in frames:
-        if frame.energy is None or frame.forces is None or len(frame.atoms) < 2:
+        if not (frame.has("energy") and frame.has("forces")) or frame.n_atoms < 2:
             continue
-        if np.isfinite(frame.energy) and np.isfinite(frame.forces).all():
-            cell = np.round(frame.atoms.cell[:], 4) if frame.atoms.pbc.any() else np.zeros(1)
-            groups[frame.atoms.numbers.tobytes(), cell.tobytes()].append(frame)
+        if not {"energy", "forces"} & frame.not_finite:
+            cell = np.round(frame.cell, 4).tobytes() if any(frame.pbc) else b""
+            groups[frame.numbers.tobytes(), cell].append(frame)
     values = []
     for group in groups.values():
         for a, b in _similar(group[:: max(1, len(group) // _MOST_FRAMES)]):
@@ -117,7 +105,7 @@ def _similar(frames: Sequence[Frame]) -> Iterator[tuple[Frame, Frame]]:
     """Each frame with the one most like it: the closest half of these pairs."""
     if len(frames) < 2:
         return
-    if frames[0].atoms.pbc.any():
+    if any(frames[0].pbc):
         features = np.array([f.atoms.get_scaled_positions(wrap=False).ravel() for f in frames])
         difference = features[:, None] - features[None, :] if len(frames) * features.shape[1] < 2e4 else None
         if difference is None:
@@ -126,9 +114,9 @@ def _similar(frames: Sequence[Frame]) -> Iterator[tuple[Frame, Frame]]:
             return
         distance = np.linalg.norm(difference - np.round(difference), axis=-1)
     else:
-        size = len(frames[0].atoms)
+        size = frames[0].n_atoms
         some = np.unique(np.linspace(0, size - 1, min(size, 40)).astype(int))  # of a large molecule
-        features = np.array([pdist(f.atoms.positions[some]) for f in frames])
+        features = np.array([pdist(f.positions[some]) for f in frames])
         square = (features**2).sum(axis=1)
         distance = np.sqrt(np.maximum(square[:, None] + square[None, :] - 2.0 * features @ features.T, 0.0))
     np.fill_diagonal(distance, np.inf)
@@ -140,11 +128,11 @@ def _similar(frames: Sequence[Frame]) -> Iterator[tuple[Frame, Frame]]:
 
 def _work(a: Frame, b: Frame) -> float:
     forces_a, forces_b = np.asarray(a.forces), np.asarray(b.forces)
-    if a.atoms.pbc.any():
-        move, _ = find_mic(b.atoms.positions - a.atoms.positions, a.atoms.cell, a.atoms.pbc)
+    if any(a.pbc):
+        move, _ = find_mic(b.positions - a.positions, a.cell, a.pbc)
     else:
-        first = a.atoms.positions - a.atoms.positions.mean(axis=0)
-        second = b.atoms.positions - b.atoms.positions.mean(axis=0)
+        first = a.positions - a.positions.mean(axis=0)
+        second = b.positions - b.positions.mean(axis=0)
         u, _, vt = np.linalg.svd(second.T @ first)
         rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
         move, forces_b = second @ rotation - first, forces_b @ rotation

@@ -6,57 +6,66 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float32, Int
 
 from equishare.atoms.checks.findings import DataFinding, Level
-from equishare.atoms.checks.measures import nearest_over_covalent
 from equishare.atoms.frame import Frame, split_isolated
-from equishare.atoms.neighbours import is_sound
+from equishare.atoms.geometries import REACH, Geometries, geometries
 
 __all__ = ["Part", "concerning"]
-
-_REACH = 6.0  # Å; far enough to meet the nearest atom when positions are in Bohr
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Frames of one part of the split, with their distances where the geometry is sound.
+    """Frames of one part of the split, with what was measured of their geometries.
 
-    `nearest_ratios`, `nearest` (Å) and `lonely` (atoms without a neighbour within `cutoff`) go with `sound`,
-    the numbers of the frames that have distances.
+    `geometries` is of all frames, `lonely` (atoms without a neighbour within `cutoff`) of the sound ones, whose numbers `sound` has.
     """
 
     name: str
     frames: tuple[Frame, ...]
     isolated: tuple[Frame, ...]
     cutoff: float
-    sound: tuple[int, ...]
-    nearest_ratios: tuple[Float[np.ndarray, " atoms"], ...]
-    nearest: tuple[float, ...]
-    lonely: tuple[int, ...]
+    geometries: Geometries
+    sound: Int[np.ndarray, " sound"]
+    lonely: Int[np.ndarray, " sound"]
 
     @classmethod
     def of(cls, name: str, frames: Sequence[Frame], cutoff: float) -> Part:
         """Set isolated atoms apart, and measure the distances of the rest."""
         isolated, rest = split_isolated(frames, cutoff)
-        sound, ratios, nearest, lonely = [], [], [], []
-        for n, frame in enumerate(rest):
-            if not is_sound(frame.atoms):
-                continue
-            pairs = frame.neighbours(max(cutoff, _REACH))
-            sound.append(n)
-            ratios.append(nearest_over_covalent(frame.atoms, pairs))
-            nearest.append(float(pairs.distances.min(initial=np.inf)))
-            within = np.bincount(pairs.within(cutoff).receiver, minlength=len(frame.atoms))
-            lonely.append(int((within == 0).sum()) if len(frame.atoms) > 1 else 0)
-        return cls(
-            name, tuple(rest), tuple(isolated), cutoff, tuple(sound), tuple(ratios), tuple(nearest), tuple(lonely)
-        )
+        measured = geometries(rest)
+        sound = np.flatnonzero(measured.sound)
+        alone = np.concatenate([[0], np.cumsum(measured.nearest >= min(cutoff, REACH))])
+        lonely = np.diff(alone[measured.starts])[sound]
+        for place in np.flatnonzero(lonely).tolist():
+            frame = rest[int(sound[place])]
+            if frame.n_atoms == 1:
+                lonely[place] = 0
+            elif cutoff > REACH:
+                within = np.bincount(frame.neighbours(cutoff).receiver, minlength=frame.n_atoms)
+                lonely[place] = int((within == 0).sum())
+        return cls(name, tuple(rest), tuple(isolated), cutoff, measured, sound, lonely)
 
     @property
     def sound_frames(self) -> list[Frame]:
         """Frames that have distances."""
-        return [self.frames[n] for n in self.sound]
+        return [self.frames[n] for n in self.sound.tolist()]
+
+    @property
+    def suspects(self) -> list[Frame]:
+        """Isolated atoms, and frames that have no distances."""
+        return [*self.isolated, *(self.frames[n] for n in np.flatnonzero(~self.geometries.sound).tolist())]
+
+    @property
+    def nearest(self) -> Float32[np.ndarray, " sound"]:
+        """The shortest distance in Å of each sound frame; inf where there is none within 6 Å."""
+        return self.geometries.least(self.geometries.nearest)[self.sound]
+
+    @property
+    def ratios(self) -> Float32[np.ndarray, " atoms"]:
+        """Of each atom of sound frames, the least distance over the sum of the covalent radii; inf where there is none."""
+        return self.geometries.of(self.geometries.sound).ratios
 
 
 def concerning(

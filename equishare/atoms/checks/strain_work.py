@@ -59,8 +59,8 @@ def _usable(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
     """Crystals of the same atoms with energies and stresses, at most some hundred of each."""
     groups: dict[bytes, list[Frame]] = defaultdict(list)
     for frame in frames:
-        if frame.stress is not None and frame.atoms.pbc.all():
-            groups[frame.atoms.numbers.tobytes()].append(frame)
+        if frame.has("stress") and all(frame.pbc):
+            groups[frame.numbers.tobytes()].append(frame)
     for group in groups.values():
         most = int(np.clip(np.sqrt(_MOST_NUMBERS / (3 * len(group[0].atoms))), 10, 400))
         yield group[:: max(1, -(-len(group) // most))]

@@ -38,7 +38,7 @@ def check_stress(frames: Sequence[Frame], name: str) -> Iterator[DataFinding]:
     measure = max(measures, key=lambda m: m.correlation, default=None)
     if measure is None or measure.correlation < _UNSURE:
         return
-    labelled = [f for f in frames if f.stress is not None]
+    labelled = [f for f in frames if f.has("stress")]
     virial = any("virial" in f.keys.get("stress", "").lower() for f in labelled)
     what = "virials" if virial else "stresses"
     unit, factor = _unit(measure, virial)

@@ -52,7 +52,7 @@ def unit_findings(
 
     Args:
         frames: frames other than isolated atoms.
-        ratios: `nearest_over_covalent` of all their atoms.
+        ratios: Of all their atoms, the distance to the nearest over the sum of the covalent radii.
         e0: energies of the isolated atoms in eV, if there are any.
     """
     length_unit, finding = _length_unit(frames, ratios)
@@ -102,7 +102,8 @@ def _nearest_unit(value: float, units: Mapping[str, float]) -> tuple[str, float]
 
 def _length_unit(frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"]) -> tuple[float, DataFinding | None]:
     bonding = ratios[np.isfinite(ratios)]
-    if all(np.isin(frame.atoms.numbers, NOBLE_GASES).all() for frame in frames) or not bonding.size:
+    kinds = {frame.composition for frame in frames}
+    if all(np.isin(kind.numbers, NOBLE_GASES).all() for kind in kinds) or not bonding.size:
         return 1.0, None
     low, middle = np.quantile(bonding, [0.05, 0.5])
     if low > 1.35 and 1.45 < middle < 2.4:
@@ -146,13 +147,14 @@ def _energy_against_forces(slope: float, force_unit: float, forces_known: bool) 
 def _energy_against_atoms(
     frames: Sequence[Frame], ratios: Float[np.ndarray, " atoms"], e0: Mapping[str, float] | None
 ) -> DataFinding | None:
-    known = [(f.atoms, f.energy) for f in frames if f.energy is not None and math.isfinite(f.energy)]
+    known = [(f.composition, f.energy) for f in frames if f.energy is not None and math.isfinite(f.energy)]
     if not known:
         return None
-    if e0 and all(s in e0 for atoms, _ in known for s in atoms.symbols.species()):
-        rest = [(energy - sum(e0[s] for s in atoms.symbols)) / len(atoms) for atoms, energy in known]
+    kinds = {kind for kind, _ in known}
+    if e0 and all(symbol in e0 for kind in kinds for symbol in kind.counts):
+        rest = [(energy - kind.total(e0)) / kind.size for kind, energy in known]
         binding = -float(np.median(rest))
-        covalent = all(np.isin(atoms.numbers, NONMETALS).all() for atoms, _ in known)
+        covalent = all(np.isin(kind.numbers, NONMETALS).all() for kind in kinds)
         hartree = covalent and float(np.median(ratios)) < BONDED and 0.02 < binding < 0.36
         if -1.0 < binding < 15.0 and not hartree:
             return None
@@ -163,10 +165,12 @@ def _energy_against_atoms(
             + (", which would be usual in Hartree" if hartree else "; 0.5 to 10 is usual"),
             "see that isolated atoms and frames come from the same method and are both in eV",
         )
-    if max(int(atoms.numbers.max()) for atoms, _ in known) < 3:
+    if max(int(kind.numbers.max()) for kind in kinds) < 3:
         return None
-    electrons = [(sum(map(all_electron_energy, atoms.numbers)), energy) for atoms, energy in known]
-    ratio = float(np.median([energy / whole for whole, energy in electrons if whole]))  # dummy atoms have no electrons
+    whole = {kind: sum(map(all_electron_energy, kind.numbers)) for kind in kinds}
+    ratio = float(
+        np.median([energy / whole[kind] for kind, energy in known if whole[kind]])
+    )  # dummies have no electrons
     for name in ("Hartree", "kcal/mol", "kJ/mol"):
         if abs(ratio * ENERGY_UNITS[name] - 1.0) < 0.05:
             return DataFinding(

@@ -12,18 +12,19 @@ from ase import Atoms
 from ase.geometry import complete_cell
 
 from equishare.atoms.frame import Frame
+from equishare.atoms.geometries import REACH
 from equishare.atoms.neighbours import Neighbours
 from equishare.atoms.properties import PROPERTIES
 from equishare.atoms.store.columns import Column
 from equishare.atoms.store.tables import Header, Kind, StoreError, again, read_kinds
-from equishare.atoms.store.writing import ATOM_COLUMNS, FRAME_COLUMNS, PAIR_COLUMNS, REACH, SHIFT_COLUMNS
+from equishare.atoms.store.writing import ATOM_COLUMNS, FRAME_COLUMNS, PAIR_COLUMNS, SHIFT_COLUMNS
 
 _KEPT = 64
 """Structures that stay in memory: a look at a frame often asks for its atoms several times."""
 
 
 class FrameStore:
-    """A store of frames on disk: about 50 bytes a frame are in memory, the rest is read when it is asked for.
+    """A store of frames on disk: about 70 bytes a frame and 2 an atom are in memory, the rest is read when it is asked for.
 
     Args:
         folder: That `convert` has written.
@@ -65,6 +66,12 @@ class FrameStore:
             np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
             for counts in (self.sizes, np.maximum(pairs, 0), np.where(self.periodic, np.maximum(pairs, 0), 0))
         )
+        self._numbers = self._columns["numbers"][0 : header.atoms]
+        self._scalars = {
+            name: column[0 : header.frames]
+            for name, column in self._labels.items()
+            if not PROPERTIES[name].per_atom and not PROPERTIES[name].shape
+        }
         self.atoms = lru_cache(maxsize=_KEPT)(self._read_atoms)
 
     def __len__(self) -> int:
@@ -76,12 +83,24 @@ class FrameStore:
 
     def geometry(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atomic numbers, positions and cell of a frame."""
+        return self.numbers(row), self.positions(row), self.cell(row)
+
+    def numbers(self, row: int) -> np.ndarray:
+        """Atomic numbers of a frame."""
+        return self._numbers[self._atoms[row] : self._atoms[row + 1]]
+
+    def positions(self, row: int) -> np.ndarray:
+        """Positions of a frame in Å."""
+        return self._columns["positions"][int(self._atoms[row]) : int(self._atoms[row + 1])]
+
+    def cell(self, row: int) -> np.ndarray:
+        """Cell of a frame in Å."""
+        return self._columns["cells"][row : row + 1][0]
+
+    def measured(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """What `equishare.atoms.geometries` has measured of a frame, and of its atoms."""
         atoms = slice(int(self._atoms[row]), int(self._atoms[row + 1]))
-        return (
-            self._columns["numbers"][atoms],
-            self._columns["positions"][atoms],
-            self._columns["cells"][row : row + 1][0],
-        )
+        return self._columns["measures"][row : row + 1][0], self._columns["surroundings"][atoms]
 
     def _read_atoms(self, row: int) -> Atoms:
         numbers, positions, cell = self.geometry(row)
@@ -98,6 +117,8 @@ class FrameStore:
 
     def label(self, row: int, name: str) -> np.ndarray:
         """Values of a label, ``[atoms, ...]`` or ``[1, ...]``; NaN where there is none."""
+        if name in self._scalars:
+            return self._scalars[name][row : row + 1]
         if name not in self._labels:
             size = int(self.sizes[row]) if PROPERTIES[name].per_atom else 1
             return np.full((size, *PROPERTIES[name].shape), np.nan)
@@ -141,9 +162,33 @@ class StoredFrame(Frame):
         return int(self.store.sizes[self.row])
 
     @property
+    def numbers(self) -> np.ndarray:
+        """Atomic numbers."""
+        return self.store.numbers(self.row)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Positions in Å."""
+        return self.store.positions(self.row)
+
+    @property
+    def cell(self) -> np.ndarray:
+        """Vectors of the cell in Å, one a row."""
+        return self.store.cell(self.row)
+
+    @property
+    def pbc(self) -> tuple[bool, ...]:
+        """Whether each direction of the cell is periodic."""
+        return self.kind.pbc
+
+    @property
     def labels(self) -> Mapping[str, Any]:
         """Values by name: a float, or an array of the property's shape."""
         return _Labels(self)
+
+    def has(self, name: str) -> bool:
+        """Whether it has a label of this name."""
+        return name in self.kind.labels
 
     @property
     def conditions(self) -> Mapping[str, int | str]:
@@ -229,6 +274,10 @@ class StoredFrame(Frame):
 
     def forget_neighbours(self) -> None:
         """Nothing is kept."""
+
+    def kept_geometry(self) -> tuple[np.ndarray, np.ndarray]:
+        """What was measured when the store was made, of the frame and of its atoms."""
+        return self.store.measured(self.row)
 
 
 class _Labels(Mapping[str, Any]):

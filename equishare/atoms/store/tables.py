@@ -16,7 +16,7 @@ from equishare.continuing import differences
 from equishare.errors import EquishareError
 from equishare.files import write_text
 
-FORMAT = "equishare-frames-1"
+FORMAT = "equishare-frames-2"
 HEADER, KINDS = "store.json", "kinds.jsonl"
 
 

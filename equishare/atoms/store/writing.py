@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from equishare.atoms.frame import Frame
+from equishare.atoms.geometries import N_MEASURES, REACH, geometries
 from equishare.atoms.labels import LabelReader
 from equishare.atoms.neighbours import GraphError
 from equishare.atoms.properties import PROPERTIES
@@ -20,8 +21,6 @@ from equishare.atoms.store.columns import ColumnWriter
 from equishare.atoms.store.tables import HEADER, KINDS, Header, Kind, read_kinds
 from equishare.files import write_text
 
-REACH = 6.0
-"""Å: pairs up to this distance are kept, as far as the checks look; those within a shorter cutoff are among them."""
 PIECE = 1000
 """Frames between two moments from which a conversion can go on."""
 _MOST = np.iinfo(np.uint16).max
@@ -29,8 +28,9 @@ Item = tuple[str, int, Atoms]
 
 # name, type and shape of a row; one row a frame, an atom, a pair, or a pair of a periodic frame
 FRAME_COLUMNS = {"cells": ("f8", (3, 3)), "weights": ("f8", ()), "indices": ("i8", ()), "kinds": ("i4", ()),
-                 "sizes": ("i4", ()), "pairs": ("i4", ())}  # fmt: skip
-ATOM_COLUMNS = {"numbers": ("i2", ()), "positions": ("f8", (3,)), "degrees": ("u2", ())}
+                 "sizes": ("i4", ()), "pairs": ("i4", ()), "measures": ("f8", (N_MEASURES,))}  # fmt: skip
+ATOM_COLUMNS = {"numbers": ("i2", ()), "positions": ("f8", (3,)), "degrees": ("u2", ()), "surroundings": ("f4", (2,))}
+# pairs up to `REACH`, as far as the checks look; those within a shorter cutoff are among them
 PAIR_COLUMNS = {"senders": ("u2", ())}
 SHIFT_COLUMNS = {"shifts": ("i1", (3,))}
 
@@ -169,7 +169,7 @@ class StoreWriter:
         self._kinds_file.close()
 
     def _values(self, frames: Sequence[Frame]) -> dict[str, np.ndarray]:
-        pairs = [_pairs(frame) for frame in frames]
+        pairs, measured = [_pairs(frame) for frame in frames], geometries(frames)
         return {
             "cells": np.array([frame.atoms.cell.array for frame in frames]),
             "weights": np.array([frame.weight for frame in frames]),
@@ -177,9 +177,11 @@ class StoreWriter:
             "kinds": np.array([self._kind(frame) for frame in frames]),
             "sizes": np.array([len(frame.atoms) for frame in frames]),
             "pairs": np.array([count for count, _, _, _ in pairs]),
+            "measures": measured.rows,
             "numbers": np.concatenate([frame.atoms.numbers for frame in frames]),
             "positions": np.concatenate([frame.atoms.positions for frame in frames]),
             "degrees": np.concatenate([degrees for _, degrees, _, _ in pairs]),
+            "surroundings": measured.atoms,
             "senders": np.concatenate([senders for _, _, senders, _ in pairs]),
             "shifts": np.concatenate([shifts for _, _, _, shifts in pairs]),
         }

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from equishare.check.reports.curves import Curve, figure
@@ -14,6 +13,7 @@ from equishare.check.reports.report_base import COLOURS, Report, Row, finite
 from equishare.check.reports.source import Source
 from equishare.check.reports.template import fragment
 from equishare.check.reports.verdict import Verdict, judge
+from equishare.narrow import FittingTable
 
 
 @dataclass
@@ -123,7 +123,7 @@ class CalculatorReport(Report):
             (self.verdict.value.upper(), COLOURS[self.verdict]),
             f"  {self.calculator} · {self.structure} · {self.precision}",
         )
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = FittingTable(collapse_padding=False)
         for column in ("law", "quantity", "error", "noise", "tolerance", "unit", "verdict"):
             number = column in ("error", "noise", "tolerance")
             table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from equishare.check.models.culprit.search import Culprit
@@ -14,6 +13,7 @@ from equishare.check.reports.report_base import COLOURS, Report, Row, finite
 from equishare.check.reports.source import Source
 from equishare.check.reports.template import fragment
 from equishare.check.reports.verdict import Verdict
+from equishare.narrow import FittingTable
 
 TOGETHER = "all together"
 """Instead of a factor's name: products of one element of each factor."""
@@ -170,7 +170,7 @@ class EquivarianceReport(Report):
         )
         narrow = console.width < WIDE
         columns = ["symmetry", "quantity", *([] if narrow else ["type"]), "error", "floor", "ratio", "verdict", "sure"]
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = FittingTable(collapse_padding=False)
         for column in columns:
             number = column in ("error", "floor", "ratio", "sure")
             table.add_column(

@@ -52,13 +52,16 @@ class BatchLoader:
 
     def make(self, indices: np.ndarray) -> AtomGraph:
         """The batch of graphs by index."""
-        graphs = self.graphs
-        if isinstance(graphs, StreamedGraphs):
-            batch = graphs.batch(indices)
-        else:
-            batch = collate([graphs[index] for index in indices])
+        batch = joined(self.graphs, indices)
         batch.frame = torch.from_numpy(indices)
         return batch
+
+
+def joined(graphs: Sequence[AtomGraph], indices: np.ndarray) -> AtomGraph:
+    """Some of the graphs as a batch."""
+    if isinstance(graphs, StreamedGraphs):
+        return graphs.batch(indices)
+    return collate([graphs[index] for index in indices])
 
 
 def ahead(make: Callable[[np.ndarray], AtomGraph], items: Iterable[np.ndarray]) -> Iterator[AtomGraph]:

@@ -79,4 +79,4 @@ def above(frame: Frame, levels: Levels) -> float:
     (-6.0, 0.0)
     """
     level = levels.get(str(frame.conditions.get("method", "")))
-    return 0.0 if level is None else float(sum(level[symbol] for symbol in frame.atoms.symbols))
+    return 0.0 if level is None else float(sum(count * level[s] for s, count in frame.composition.counts.items()))

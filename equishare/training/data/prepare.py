@@ -13,7 +13,7 @@ from equishare.atoms.e0 import ReferenceEnergies
 from equishare.atoms.frame import Frame, split_isolated
 from equishare.atoms.inspection import Inspection, inspect
 from equishare.atoms.splits import Split, split_frames
-from equishare.atoms.store import StoredFrame, open_frames
+from equishare.atoms.store import open_frames
 from equishare.atoms.store.opening import Tell
 from equishare.errors import EquishareError
 from equishare.training.config import TrainConfig
@@ -137,11 +137,7 @@ def fingerprint(frames: Sequence[Frame]) -> str:
     """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only, in memory or on disk."""
     digest = hashlib.sha256()
     for frame in frames:
-        if isinstance(frame, StoredFrame):
-            numbers, positions, cell = frame.store.geometry(frame.row)
-        else:
-            numbers, positions, cell = frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array
-        arrays = [numbers.astype(np.int64), positions, cell, frame.weight]
+        arrays = [frame.numbers.astype(np.int64), frame.positions, frame.cell, frame.weight]
         for array in (*arrays, *(frame.labels[name] for name in sorted(frame.labels))):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(repr((sorted(frame.labels), sorted(frame.conditions.items()))).encode())

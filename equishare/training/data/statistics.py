@@ -7,12 +7,13 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from equishare.atoms.frame import Frame
+from equishare.atoms.frame import Frame, species_counts, stacked
 from equishare.errors import EquishareError
 from equishare.potential import AtomGraph, Statistics
-from equishare.training.data.batches import atoms_in
+from equishare.training.data.batches import joined
 from equishare.training.data.levels import Levels, above
 
+_MOST_GRAPHS, _AT_A_TIME = 20_000, 100
 _ROUNDING = (
     0.01  # 1/Å: of the scatter of the energies; forces of thermal atoms are tens of times as large as that scatter
 )
@@ -37,26 +38,24 @@ def statistics(
         EquishareError: if no frame has an energy or forces.
     """
     elements = list(reference_energies)
-    compositions, targets, squares, labelled = [], [], [], False
+    squares: list[float] = []
     components = 0
-    for frame in frames:
-        if frame.forces is not None:
-            labelled, finite = True, frame.forces[np.isfinite(frame.forces)]
-            squares.append(float(finite @ finite))
-            components += len(finite)
-        if frame.energy is not None and np.isfinite(frame.energy):
-            symbols = frame.atoms.get_chemical_symbols()
-            compositions.append([symbols.count(element) for element in elements])
-            rest = frame.energy - above(frame, levels)
-            targets.append(rest - sum(reference_energies[symbol] for symbol in symbols))
-    if not targets and not labelled:
+    for some, forces in stacked(frames, "forces"):
+        finite = np.where(np.isfinite(forces), forces, 0.0)
+        squares += np.bincount(_owners(some), np.einsum("ij,ij->i", finite, finite), len(some)).tolist()
+        components += int(np.isfinite(forces).sum())
+    having = [frame for frame in frames if frame.has("energy")]
+    species, found = species_counts(having)
+    counts = np.array([found[:, species.index(s)] if s in species else np.zeros(len(having)) for s in elements]).T
+    above_first = np.array([(frame.energy or 0.0) - above(frame, levels) for frame in having])
+    target = above_first - counts @ np.array([reference_energies[element] for element in elements])
+    if not having and not components:
         raise EquishareError(
             "no training frame has an energy or forces; name them with --key energy=COLUMN and --key forces=COLUMN"
         )
-    counts, target = np.reshape(compositions, (-1, len(elements))).astype(float), np.asarray(targets, dtype=float)
-    solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if targets else np.zeros(len(elements))
+    solution = np.linalg.lstsq(counts, target, rcond=1e-8)[0] if having else np.zeros(len(elements))
     scale = math.sqrt(math.fsum(squares) / components) if components else 0.0
-    scatter = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if targets else 0.0
+    scatter = float(np.std((target - counts @ solution) / counts.sum(axis=1))) if having else 0.0
     if scale < _ROUNDING * scatter:
         scale = scatter
     neighbours, spacing = _surroundings(graphs)
@@ -70,15 +69,21 @@ def statistics(
     )
 
 
+def _owners(frames: Sequence[Frame]) -> np.ndarray:
+    """For each atom of some frames the place of its frame."""
+    return np.repeat(np.arange(len(frames)), [frame.n_atoms for frame in frames])
+
+
 def _surroundings(graphs: Sequence[AtomGraph]) -> tuple[float, float]:
-    """Neighbours of an atom, and the distance in Å to its nearest where it has one, on average."""
-    edges, near, sums = 0, 0, []
-    for graph in graphs:
-        edges += graph.edge_index.shape[1]
-        lengths = torch.linalg.vector_norm(graph.edge_vectors(), dim=1)
-        nearest = torch.full((len(graph.numbers),), torch.inf, dtype=lengths.dtype)
-        nearest = nearest.scatter_reduce(0, graph.edge_index[1], lengths, "amin")
-        nearest = nearest[torch.isfinite(nearest)]
-        near += len(nearest)
-        sums.append(float(nearest.sum()))
-    return edges / max(1, atoms_in(graphs)), math.fsum(sums) / near if near else 1.0
+    """Neighbours of an atom, and the distance in Å to its nearest where it has one, on average; of many graphs some, evenly drawn."""
+    chosen = np.unique(np.linspace(0, len(graphs) - 1, min(len(graphs), _MOST_GRAPHS)).round().astype(int))
+    atoms, edges, near, sums = 0, 0, 0, []
+    for first in range(0, len(chosen), _AT_A_TIME):
+        batch = joined(graphs, chosen[first : first + _AT_A_TIME])
+        lengths = torch.linalg.vector_norm(batch.edge_vectors(), dim=1)
+        nearest = torch.full((len(batch.numbers),), torch.inf, dtype=lengths.dtype)
+        found = nearest.scatter_reduce(0, batch.edge_index[1], lengths, "amin").numpy()
+        met = np.isfinite(found)
+        atoms, edges, near = atoms + len(met), edges + len(lengths), near + int(met.sum())
+        sums += np.bincount(batch.atom_batch.numpy(), np.where(met, found, 0.0), batch.n_graphs).tolist()
+    return edges / max(1, atoms), math.fsum(sums) / near if near else 1.0

@@ -13,6 +13,8 @@ from equishare.training.state import TrainingState
 
 _LINES = 20
 _WIDE = 13
+_NARROW = 60
+"""Columns below which the errors come before the loss of training and the rate."""
 
 
 class TrainingProgress:
@@ -29,6 +31,7 @@ class TrainingProgress:
         self.pending: str | None = None
         self.begun = False
         self.columns: list[tuple[Quantity, int]] = []
+        self.narrow = False
         self.fraction = 0.0
         self.forecast = Forecast()
 
@@ -71,9 +74,10 @@ class TrainingProgress:
     def on_row(self, row: dict[str, Any]) -> None:
         """Print a validation if it is time for a line."""
         if not self.begun:
-            self.columns = _columns(row, self.console.width)
+            self.narrow = self.console.width < _NARROW
+            self.columns = _columns(row, self.console.width - len(self._line("", "", "", "", "")) - len("  kept"))
         errors = [f"{_short(q.shown[1] * row[_rmse(q)]):>{width}}" for q, width in self.columns]
-        line = _line(
+        line = self._line(
             f"{row['epoch']:g}",
             format_duration(round(row["seconds"])),
             f"{row['train_loss']:.3g}",
@@ -86,8 +90,8 @@ class TrainingProgress:
             if any(len(q.row.name) + 6 > width for q, width in self.columns):
                 names = "".join(f"{q.row.name:>{width}}" for q, width in self.columns)
             units = "".join(f"{q.shown[0]:>{width}}" for q, width in self.columns)
-            self._print(_line("epoch", "time", "train loss", names, "rate"))
-            self._print(_line("", "", "", units, "").rstrip())
+            self._print(self._line("epoch", "time", "train loss", names, "rate"))
+            self._print(self._line("", "", "", units, "").rstrip())
             self.begun = True
         if self.fraction >= self.next_mark:
             self._print(line)
@@ -109,12 +113,13 @@ class TrainingProgress:
             f"Validation no longer improves: back to the best weights, with a rate that falls; the run ends after about {when}"
         )
 
+    def _line(self, epoch: str, time: str, loss: str, errors: str, rate: str) -> str:
+        if self.narrow:
+            return f"{epoch:>6}{time:>8}{errors}"
+        return f"{epoch:>6}{time:>8}{loss:>12}{errors}{rate:>9}"
+
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
-
-
-def _line(epoch: str, time: str, loss: str, errors: str, rate: str) -> str:
-    return f"{epoch:>6}{time:>8}{loss:>12}{errors}{rate:>9}"
 
 
 def _rmse(quantity: Quantity) -> str:
@@ -122,10 +127,9 @@ def _rmse(quantity: Quantity) -> str:
     return f"valid_{quantity.metric('rmse')}"
 
 
-def _columns(row: dict[str, Any], width: int) -> list[tuple[Quantity, int]]:
-    """RMS errors that a table of so many signs has room for, and how wide each is; all are in ``metrics.csv``."""
+def _columns(row: dict[str, Any], room: int) -> list[tuple[Quantity, int]]:
+    """RMS errors that so many signs have room for, and how wide each is; all are in ``metrics.csv``."""
     shown = [q for q in quantities() if q.name != "energy" and row.get(_rmse(q)) is not None]
-    room = width - len(_line("", "", "", "", "")) - len("  kept")
     if sum(_WIDE for _ in shown) <= room:
         return [(q, _WIDE) for q in shown]
     narrow = [(q, max(len(q.row.name), len(q.shown[0]), 6) + 2) for q in shown]

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from equishare import datasets
 from equishare.atoms.frame import Frame
 from equishare.atoms.properties import PROPERTIES
+from equishare.narrow import FittingTable
 from equishare.training.config.durations import format_duration
 from equishare.training.evaluation.calibration import Calibration
 from equishare.training.evaluation.errors import ErrorSet, quantities
@@ -72,13 +72,13 @@ def error_rows(sets: Mapping[str, ErrorSet]) -> list[ErrorRow]:
     return rows
 
 
-def error_table(sets: Mapping[str, ErrorSet], title: str = "") -> Table:
-    """MAE, RMSE and mean error (bias) of every labelled quantity, set by set; fits 80 columns.
+def error_table(sets: Mapping[str, ErrorSet], title: str = "") -> FittingTable:
+    """MAE, RMSE and mean error (bias) of every labelled quantity, set by set.
 
     >>> error_table({}).row_count
     0
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table = FittingTable()
     table.add_column(title)
     table.add_column("frames", justify="right")
     table.add_column("")
@@ -90,7 +90,7 @@ def error_table(sets: Mapping[str, ErrorSet], title: str = "") -> Table:
     return table
 
 
-def element_table(elements: Mapping[str, ErrorSet]) -> Table:
+def element_table(elements: Mapping[str, ErrorSet]) -> FittingTable:
     """The same by element, of what atoms have.
 
     >>> element_table({}).row_count
@@ -101,13 +101,13 @@ def element_table(elements: Mapping[str, ErrorSet]) -> Table:
     return table
 
 
-def uncertainty_table(found: Mapping[str, Calibration]) -> Table:
-    """Predicted uncertainties beside what the errors were; fits 80 columns.
+def uncertainty_table(found: Mapping[str, Calibration]) -> FittingTable:
+    """Predicted uncertainties beside what the errors were.
 
     >>> uncertainty_table({}).row_count
     0
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table = FittingTable()
     for title in ("uncertainty", "predicted\nRMS", "actual\nRMS", "within\nσ, %", "within\n2σ, %", "rank\ncorrelation"):
         table.add_column(title, justify="left" if title == "uncertainty" else "right")
     for name, values in found.items():
@@ -120,13 +120,13 @@ def uncertainty_table(found: Mapping[str, Calibration]) -> Table:
     return table
 
 
-def selection_table(frames: Sequence[Frame], predictions: Sequence[Mapping[str, Any]]) -> Table:
+def selection_table(frames: Sequence[Frame], predictions: Sequence[Mapping[str, Any]]) -> FittingTable:
     """Chosen frames with their uncertainties; of forces that of the least sure atom.
 
     >>> selection_table([], []).row_count
     0
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table = FittingTable()
     for title in ("frame", "atoms", "uncertainty of\nenergy, meV/atom", "largest of\nforces, meV/Å"):
         table.add_column(title, justify="left" if title == "frame" else "right")
     for frame, predicted in zip(frames, predictions, strict=True):

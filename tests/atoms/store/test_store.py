@@ -175,7 +175,7 @@ def broken(folder, what):
     elif what == "header":
         (folder / "store.json").write_text("{")
     elif what == "fields":
-        (folder / "store.json").write_text('{"format": "equishare-frames-1", "atoms": 3}')
+        (folder / "store.json").write_text('{"format": "equishare-frames-2", "atoms": 3}')
     elif what == "label":
         (folder / "store.json").write_text(json.dumps(header | {"labels": ["../energy"]}))
 

@@ -14,6 +14,7 @@ from equishare.nn.e3.spherical_harmonics import SphericalHarmonics
 from equishare.nn.e3.tensor_product import TensorProduct
 from equishare.nn.emlp import EMLP, emlp
 from equishare.nn.export import to_torch
+from equishare.nn.feature_types import FeatureType, Invariants, fits
 from equishare.nn.fields.activation import NormActivation, PointwiseActivation
 from equishare.nn.fields.antialiased_pool import AntialiasedPool
 from equishare.nn.fields.bilinear import Bilinear
@@ -36,16 +37,7 @@ from equishare.nn.fields.shared_linear import SharedLinear
 from equishare.nn.fields.spatial_pool import SpatialPool
 from equishare.nn.fields.unet import UNet, UNetBlock
 from equishare.nn.fields.vector_activation import VectorFieldActivation
-from equishare.nn.layer import (
-    EquivarianceError,
-    FeatureType,
-    FieldLayer,
-    Invariants,
-    Layer,
-    LayerError,
-    SymmetryWarning,
-    fits,
-)
+from equishare.nn.layer import EquivarianceError, FieldLayer, Layer, LayerError, SymmetryWarning
 from equishare.nn.sequential import Sequential
 from equishare.nn.sets.attention_pool import AttentionPool
 from equishare.nn.sets.features import SetFeatures

@@ -13,10 +13,11 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.group import Group, GroupError
 from equishare.groups.mixed_product import MixedProduct
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.bilinear import Bilinear
 from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError, require_whole
+from equishare.nn.layer import FieldLayer, LayerError
 
 PRODUCT_FIELDS = 4  # copies of each field that are multiplied with each other
 

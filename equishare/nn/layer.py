@@ -25,6 +25,10 @@ A layer is a ``Layer``, and says three things:
 ``to_torch()``
     The same function from plain torch modules; a copy with plain parts where the layer itself has no plain twin.
 
+``require_numbers(x, mask=mask)``
+    Raises unless its inputs are floating-point numbers of the type and on the device of its weights; each ``forward`` begins with it,
+    and with what shapes it wants.
+
 Wrong arguments and inputs raise `LayerError`; what would break a symmetry, its subclass `EquivarianceError`.
 """
 
@@ -32,37 +36,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from numbers import Integral
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from equishare.errors import LayerError as LayerError
-from equishare.groups.orthogonal import o3
 from equishare.groups.representation import Representation, require_representation
-from equishare.ops.layout import Layout
+from equishare.nn.feature_types import FeatureTypes, fits, said
 from equishare.sharing.shared_weights import Call, SharedWeight, SharedWeights
-
-
-def require_whole(least: int = 1, **numbers: object) -> None:
-    """Raise LayerError unless each number is a whole one from ``least`` up.
-
-    >>> require_whole(channels=64 / 2)
-    Traceback (most recent call last):
-    equishare.errors.LayerError: channels: a whole number from 1 up expected, got 32.0
-    """
-    for name, n in numbers.items():
-        if not isinstance(n, Integral) or n < least:
-            raise LayerError(f"{name}: a whole number from {least} up expected, got {n!r}")
-
-
-def require_floats(x: Tensor, who: str) -> None:
-    """Raise LayerError for numbers that no layer computes with, such as the bytes of an image."""
-    if not x.is_floating_point():
-        raise LayerError(f"{who}: floating-point numbers expected, got {x.dtype}: convert them, as by x.float()")
 
 
 class EquivarianceError(LayerError):
@@ -73,49 +56,6 @@ class SymmetryWarning(UserWarning):
     """A layer keeps its symmetry only under a condition that its construction cannot check."""
 
 
-@runtime_checkable
-class FeatureType(Protocol):
-    """What symmetry does to features, as far as the next layer must know."""
-
-    @property
-    def kind(self) -> Literal["permutation", "signed", "matrix"]:
-        """Whether symmetry moves whole numbers, moves them and turns signs, or mixes them."""
-
-    @property
-    def invariants(self) -> int | None:
-        """The number of channels, if symmetry leaves every number alone; else None."""
-
-
-FeatureTypes = FeatureType | tuple[FeatureType | None, ...] | None
-
-
-@dataclass(frozen=True)
-class Invariants:
-    """Numbers that no symmetry moves, ``[..., channels]``: any function may follow.
-
-    >>> Invariants(8).kind, fits(Invariants(8), Invariants(8))
-    ('permutation', True)
-    """
-
-    channels: int
-
-    def __post_init__(self) -> None:
-        require_whole(channels=self.channels)
-
-    @property
-    def kind(self) -> Literal["permutation", "signed", "matrix"]:
-        """Nothing is mixed."""
-        return "permutation"
-
-    @property
-    def invariants(self) -> int:
-        """The number of channels."""
-        return self.channels
-
-    def __repr__(self) -> str:
-        return f"{self.channels} invariants"
-
-
 def wide(x: Tensor) -> Tensor:
     """Numbers in single precision at least: squares of half-precision ones leave their range.
 
@@ -124,44 +64,6 @@ def wide(x: Tensor) -> Tensor:
     (torch.float32, torch.float64)
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def near(table: Tensor, x: Tensor) -> Tensor:
-    """A table for a tensor that may have a shape only: tables never go to the meta device, which would forget them."""
-    return table.to(x.device) if x.is_meta else table
-
-
-def fits(given: FeatureTypes, taken: FeatureTypes) -> bool:
-    """Whether a layer that takes ``taken`` may follow one that gives ``given``.
-
-    They are equal, one of them names irreps of O(3) by a ``Layout`` and the other by a representation (in e3nn's flat layout they are the
-    same), or both are as many numbers that no symmetry moves, one of them by ``Invariants``.
-
-    >>> from equishare import groups
-    >>> fits(8 * groups.cyclic(4).trivial(), Invariants(8)), fits(2 * groups.cyclic(4).regular(), Invariants(8))
-    (True, False)
-    >>> fits(Layout.of("8x0e + 4x1o"), groups.o3().irreps("8x0e + 4x1o"))
-    True
-    """
-    if given is None or taken is None:
-        return False
-    if isinstance(given, Layout) and isinstance(taken, Representation):
-        return o3().irreps(given.irreps) == taken
-    if isinstance(given, Representation) and isinstance(taken, Layout):
-        return fits(taken, given)
-    if given == taken:
-        return True
-    if isinstance(given, tuple) or isinstance(taken, tuple):
-        return False
-    plain = isinstance(given, Invariants) or isinstance(taken, Invariants)
-    return plain and given.invariants is not None and given.invariants == taken.invariants
-
-
-def _said(features: FeatureTypes) -> str:
-    """In a line; nothing for what has no law."""
-    if isinstance(features, tuple):
-        return ", ".join(said for said in map(_said, features) if said)
-    return "" if features is None else str(features)
 
 
 class Layer(SharedWeights):
@@ -175,6 +77,8 @@ class Layer(SharedWeights):
     rep_in: FeatureTypes = None
     rep_out: FeatureTypes = None
 
+    takes_half = False  # whether half-precision inputs meet wider weights, as norms of torch let them
+
     def after(self, given: FeatureTypes) -> FeatureTypes:
         """What the layer gives after a layer that gives ``given``; one that takes any number of channels says it here.
 
@@ -187,13 +91,49 @@ class Layer(SharedWeights):
             raise EquivarianceError(f"takes {self.rep_in}, but the layer before it gives {given}")
         return self.rep_out
 
+    def require_numbers(self, *numbers: Tensor, **beside: Tensor | None) -> None:
+        """Raise LayerError unless numbers are of the layer's floating-point type and on its device.
+
+        Args:
+            numbers: what the layer computes with; without weights the first one says type and device.
+            beside: masks, edges and the like by their names, on the same device.
+        """
+        who, weight = type(self).__name__, next(self.parameters(), None)
+        like = numbers[0] if weight is None and numbers else weight
+        if like is None:
+            return
+        layer_too = "" if weight is None else ", or the layer"
+        for x in numbers:
+            if not x.is_floating_point():
+                raise LayerError(
+                    f"{who}: floating-point numbers expected, got {x.dtype}: convert them, as by x.float()"
+                )
+            if x.dtype != like.dtype and not self._computes_with(x, like):
+                raise LayerError(
+                    f"{who}: numbers of one type, {like.dtype}, expected, got {x.dtype}: convert them, as by x.to({like.dtype})"
+                    + layer_too
+                )
+        for name, table in (*(("x", x) for x in numbers), *beside.items()):
+            if table is not None and table.device != like.device:
+                raise LayerError(
+                    f"{who}: {name} on {like.device} expected, got it on {table.device}: move it, as by "
+                    f"{name}.to({str(like.device)!r}){layer_too}"
+                )
+
+    def _computes_with(self, x: Tensor, like: Tensor) -> bool:
+        """Whether numbers of another type than the first weight's may come in."""
+        types = {x.dtype, like.dtype}
+        mixed = self.takes_half and x.dtype in (torch.float16, torch.bfloat16)
+        cast = torch.is_autocast_enabled(x.device.type) and torch.float64 not in types
+        return mixed or cast or any(weight.dtype == x.dtype for weight in self.parameters())
+
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """What each shared parameter fills, by its name; nothing where nothing is shared."""
         return {}
 
     def extra_repr(self) -> str:
         """What it takes and gives."""
-        taken, given = _said(self.rep_in), _said(self.rep_out)
+        taken, given = said(self.rep_in), said(self.rep_out)
         return f"{taken} -> {given}" if taken and given != taken else given
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
@@ -236,7 +176,7 @@ class FieldLayer(Layer):
             raise LayerError(
                 f"{type(self).__name__}: an input [..., {self.in_channels}] expected for {self.rep_in}, got {list(x.shape)}"
             )
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
 
     def _check_channels(self, x: Tensor, dimension: int | None = None) -> None:
         """Raise LayerError unless x is [batch, channels, *space] with the channels of ``rep_in``."""
@@ -246,7 +186,7 @@ class FieldLayer(Layer):
                 f"{type(self).__name__}: an input [batch, {self.in_channels}, {space}] expected "
                 f"for {self.rep_in}, got {list(x.shape)}"
             )
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
 
 
 def plain(module: nn.Module) -> nn.Module:

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from equishare.nn.feature_types import FeatureTypes, Invariants, fits
 from equishare.nn.fields.activation import ENTRYWISE, check_entrywise
-from equishare.nn.layer import EquivarianceError, FeatureTypes, Invariants, Layer, LayerError, fits, plain
+from equishare.nn.layer import EquivarianceError, Layer, LayerError, plain
 
 
 class Sequential(Layer):

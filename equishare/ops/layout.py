@@ -164,29 +164,39 @@ class Layout:
             *(natural[ir.l] if ir.p == (-1) ** ir.l else sign * natural[ir.l] for _, ir in self.irreps)
         )
 
-    def read(self, features: Tensor, name: str = "features") -> Float[Tensor, "atoms dim channels"]:
-        """Features ``[atom, (l, m), channel]``, of such ones or of e3nn's flat ``[atom, irreps.dim]``.
+    def is_flat(self, features: Tensor, name: str = "features") -> bool:
+        """Whether features are e3nn's flat ``[atom, irreps.dim]``, and not ``[atom, (l, m), channel]``.
 
         Raises:
             LayerError: if the shape does not match the irreps, or the numbers are no floating-point ones.
         """
         as_they_are = self.whole and features.ndim == 3 and features.shape[1:] == (self.dim, self.channels)
-        sizes = [mul * size for mul, size in self._sizes]
-        if not as_they_are and (features.ndim != 2 or features.shape[1] != sum(sizes)):
+        size = sum(mul * size for mul, size in self._sizes)
+        if not as_they_are and (features.ndim != 2 or features.shape[1] != size):
             shapes = f"[atoms, {self.dim}, {self.channels}] or e3nn's " if self.whole else "e3nn's "
             raise LayerError(
-                f"expected {name} of shape {shapes}[atoms, {sum(sizes)}] for irreps {self.irreps}, got {list(features.shape)}"
+                f"expected {name} of shape {shapes}[atoms, {size}] for irreps {self.irreps}, got {list(features.shape)}"
             )
         if not features.is_floating_point():
             raise LayerError(
                 f"expected floating-point {name}, got {features.dtype}: convert them, as by {name}.float()"
             )
-        if as_they_are:
+        return not as_they_are
+
+    def blocks(self, flat: Float[Tensor, "atoms flat"]) -> list[Float[Tensor, "atoms components copies"]]:
+        """One tensor ``[atom, m, copy]`` an irrep, of e3nn's flat layout; they share its memory."""
+        parts = flat.split([mul * size for mul, size in self._sizes], dim=1)
+        return [part.unflatten(1, shape).transpose(1, 2) for part, shape in zip(parts, self._sizes, strict=True)]
+
+    def read(self, features: Tensor, name: str = "features") -> Float[Tensor, "atoms dim channels"]:
+        """Features ``[atom, (l, m), channel]``, of such ones or of e3nn's flat ``[atom, irreps.dim]``.
+
+        Raises:
+            LayerError: as `is_flat`.
+        """
+        if not self.is_flat(features, name):
             return features
-        blocks = [
-            block.unflatten(1, shape).transpose(1, 2)
-            for block, shape in zip(features.split(sizes, dim=1), self._sizes, strict=True)
-        ]
+        blocks = self.blocks(features)
         if not self.whole:
             blocks = [functional.pad(block, (0, self.channels - block.shape[2])) for block in blocks]
         return torch.cat(blocks, dim=1)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.sparse import coo_matrix
 from torch import Tensor
 
-from equishare.sharing.pattern import SharingError, SharingPattern
+from equishare.sharing.pattern import SharingError, SharingPattern, near
 
 
 class BasisPattern(SharingPattern):
@@ -51,7 +51,7 @@ class BasisPattern(SharingPattern):
             return self._nothing(base)
         rows = base.reshape(math.prod(base.shape[:-1]), self.n_free)
         if self.matrix is not None:
-            full = rows @ self._near(self.matrix, base).to(base.dtype).mT
+            full = rows @ near(self.matrix, base).to(base.dtype).mT
         else:
             entry, column, value = self._sparse(base)
             terms = rows.index_select(1, column) * value.to(base.dtype)
@@ -62,7 +62,7 @@ class BasisPattern(SharingPattern):
         """Entries, columns and values of a sparse basis."""
         if self.entry is None or self.column is None or self.value is None:
             raise SharingError("the basis is dense")
-        return self._near(self.entry, x), self._near(self.column, x), self._near(self.value, x)
+        return near(self.entry, x), near(self.column, x), near(self.value, x)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:
         """The least-squares solution of B w = W, through the basis's Gram matrix; the shortest one where columns depend on each other."""

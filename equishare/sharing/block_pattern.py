@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.sharing.pattern import SharingError, SharingPattern
+from equishare.sharing.pattern import SharingError, SharingPattern, near
 
 LEAST_DENSE = 4_096  # entries below which one dense product is quicker than several small ones
 
@@ -94,7 +94,7 @@ class BlockPattern(SharingPattern):
                 if (i, j) in self._scalars:
                     band = band + (piece.reshape(m, k) * self._scalars[i, j]) @ fields
                     continue
-                basis = self._near(self.get_buffer(f"basis_{i}_{j}"), x).to(x.dtype)  # [a, b, f]
+                basis = near(self.get_buffer(f"basis_{i}_{j}"), x).to(x.dtype)  # [a, b, f]
                 turned = (fields @ basis.permute(1, 2, 0).flatten(1)).unflatten(-1, (-1, a))  # [..., k, f, a]
                 band = band + piece.reshape(m, -1) @ turned.flatten(-3, -2)
             out.append(band.flatten(-2))

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from equishare.groups.permutation import SignedPermutation
-from equishare.sharing.pattern import SharingError, SharingPattern
+from equishare.sharing.pattern import SharingError, SharingPattern, near
 
 
 class IndexPattern(SharingPattern):
@@ -74,9 +74,9 @@ class IndexPattern(SharingPattern):
         self._check_base(base)
         if self.n_free == 0:
             return self._nothing(base)
-        full = base.index_select(-1, self._near(self.gather, base))
+        full = base.index_select(-1, near(self.gather, base))
         if self.factor is not None:
-            full = full * self._near(self.factor, base).to(full.dtype)
+            full = full * near(self.factor, base).to(full.dtype)
         return full.reshape(*base.shape[:-1], *self.shape)
 
     def project(self, weight: Float[Tensor, "*batch *shape"]) -> Float[Tensor, "*batch n_free"]:

@@ -17,6 +17,11 @@ class SharingError(EquishareError):
     """A weight or base weights do not fit a sharing pattern, or a pattern cannot be made."""
 
 
+def near(table: Tensor, x: Tensor) -> Tensor:
+    """A table for a tensor that may have a shape only: tables never go to the meta device, which would forget them."""
+    return table.to(x.device) if x.is_meta else table
+
+
 class SharingPattern(nn.Module, ABC):
     """A linear map from ``n_free`` base weights to a full weight of shape ``shape``, W = sum_i w_i B_i.
 
@@ -95,11 +100,6 @@ class SharingPattern(nn.Module, ABC):
                 device = fn(table).device
                 self._buffers[name] = table if device.type == "meta" else table.to(device)
         return self
-
-    @staticmethod
-    def _near(table: Tensor, x: Tensor) -> Tensor:
-        """A table for a tensor that may have a shape only."""
-        return table.to(x.device) if x.is_meta else table
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape}, n_free={self.n_free})"

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import re
 import warnings
 
 import pytest
@@ -267,3 +268,37 @@ def check_wrong_types(case, layer, inputs):
             except EquishareError as error:
                 told = str(error)
             assert "expected" in told or "edge_index" in told, f"input {k} as {kind}: {told}"
+
+
+def refusal(layer, inputs, k, wrong):
+    """What the layer says to another input in place of number k."""
+    with pytest.raises(EquishareError) as error:
+        pytest.fail(f"input {k} as {wrong.dtype} on {wrong.device}: {layer(*inputs[:k], wrong, *inputs[k + 1 :])}")
+    return str(error.value)
+
+
+def takes_any(layer, inputs):
+    """One input and no weights: nothing says what precision and device it should have."""
+    return len(inputs) == 1 and not list(layer.parameters())
+
+
+def check_wrong_precision(case, layer, inputs):
+    """Numbers of another precision than the weights, or than each other, are told with both."""
+    for here, there in ((torch.float32, torch.float64), (torch.float64, torch.float32)):
+        layer, inputs = layer.to(here), cast(inputs, here)
+        for k, x in enumerate(inputs):
+            if takes_any(layer, inputs):
+                assert first(layer(x.to(there))).dtype == there
+            elif x.is_floating_point():
+                told = refusal(layer, inputs, k, x.to(there))
+                assert all(word in told for word in ("expected", str(here), str(there))), told
+
+
+def check_wrong_device(case, layer, inputs):
+    """What is on another device than the weights, or than each other, is told with both."""
+    for k, x in enumerate(inputs):
+        if takes_any(layer, inputs):
+            assert first(layer(x.to("meta"))).is_meta
+        else:
+            told = refusal(layer, inputs, k, x.to("meta"))
+            assert re.search("on (cpu|meta) expected, got it on (cpu|meta)", told), told

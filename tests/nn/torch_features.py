@@ -204,6 +204,7 @@ FEATURES = (
     *("state_dict", "pickle", "deepcopy", "float64", "bfloat16", "float16", "AMP", "compile", "export", "ONNX", "meta"),
     *("reset", "frozen", "strides", "vmap", "ensemble", "jvp", "per-sample gradients", "double backward", "Hessian"),
     *("channels_last", "DDP", "replicas", "empty batch", "wrong shapes", "wrong types"),
+    *("wrong precision", "wrong device"),
 )
 
 SLOW = {"compile", "export", "ONNX", "DDP"}
@@ -216,9 +217,11 @@ UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterat
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "wrong shapes"): OWN_BLOCK,
     ("Iterated", "wrong shapes"): OWN_BLOCK,
-    ("Equilibrium", "wrong types"): OWN_BLOCK,
-    ("Iterated", "wrong types"): OWN_BLOCK,
-    ("Siamese", "wrong types"): OWN_BLOCK,
+    **{
+        (name, feature): OWN_BLOCK
+        for name in ("Equilibrium", "Iterated", "Siamese")
+        for feature in ("wrong types", "wrong precision", "wrong device")
+    },
     ("Equilibrium", "compile"): UNTIL_CONVERGED,
     ("Equilibrium", "export"): UNTIL_CONVERGED,
     ("Equilibrium", "ONNX"): UNTIL_CONVERGED,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equishare.errors import LayerError
 from equishare.nn.e3.multiplicities import ChannelLayer
-from equishare.nn.layer import require_whole
+from equishare.nn.feature_types import require_whole
 from equishare.ops.channel_product.coupling import Coupling
 from equishare.ops.channel_product.operation import channel_product
 from equishare.ops.layout import IrrepsLike, Layout
@@ -103,6 +103,7 @@ class ChannelProduct(ChannelLayer):
                 raise LayerError(f"there are weights for {self.weight.shape[0]} kinds: give the kind of each atom")
             kind = left.new_zeros(left.shape[0], dtype=torch.int64)
         second = first if right is None else self.layout_right.read(right, "right").transpose(0, 1)
+        self.require_numbers(first, second, kind=kind)
         out = channel_product(first, second, self._table(self.weight), kind, self.coupling).transpose(0, 1)
         return self.layout_out.write(out, left.ndim == 2)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from equishare.errors import LayerError
 from equishare.nn.e3.multiplicities import ChannelLayer
-from equishare.nn.layer import Invariants
+from equishare.nn.feature_types import Invariants
 from equishare.ops.edges import Edges
 from equishare.ops.kept import kept
 from equishare.ops.layout import IrrepsLike, Layout, read_irreps
@@ -106,6 +106,7 @@ class ChannelTensorProduct(ChannelLayer):
             edges = _each_row(features.shape[0], features.device)
         else:
             edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, features.shape[0])
+        self.require_numbers(x, harmonics, weight, edge_index=edges.edge_index)
         return self.layout_out.write(
             tensor_product(x, harmonics, self._table(weight), edges, self.paths), features.ndim == 2
         )

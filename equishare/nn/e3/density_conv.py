@@ -7,12 +7,14 @@ from torch import Tensor, nn
 from equishare._e3nn import o3
 from equishare.errors import LayerError
 from equishare.nn.e3.irreps_linear import IrrepsLinear
-from equishare.nn.layer import Invariants, Layer, near, require_floats, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer
 from equishare.ops.components import component_degrees
 from equishare.ops.edge_sum.operation import edge_sum
 from equishare.ops.edges import Edges
 from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.index_pattern import IndexPattern
+from equishare.sharing.pattern import near
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 
@@ -98,6 +100,7 @@ class DensityConv(Layer):
         x = self.layout_in.read(features)
         self._check_edge_functions(basis, harmonics)
         edges = edge_index if isinstance(edge_index, Edges) else Edges(edge_index, x.shape[0])
+        self.require_numbers(x, edge_index=edges.edge_index)
         radial = self.radial(basis / self.normalization).unflatten(1, (-1, self.layout_in.channels))
         major = x.transpose(0, 1)
         out = edge_sum(radial, major[0], major[1:], harmonics, edges).transpose(0, 1)
@@ -173,8 +176,7 @@ class DensityConv(Layer):
                 f"expected {self.layout_out.dim} harmonics (degrees 0..{self.layout_out.degrees[-1]}) of each edge, "
                 f"got {list(harmonics.shape)}"
             )
-        for numbers in (basis, harmonics):
-            require_floats(numbers, type(self).__name__)
+        self.require_numbers(basis, harmonics)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """A radial weight serves the 2 l + 1 components of its degree, on every edge."""

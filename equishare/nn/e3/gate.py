@@ -50,6 +50,7 @@ class Gate(ChannelLayer):
     ) -> Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]:
         """Apply."""
         x = self.layout.read(features)
+        self.require_numbers(x)
         scalars = x[:, self._invariant]
         activated = torch.nn.functional.silu(scalars).unsqueeze(1)
         if self.gates is None:

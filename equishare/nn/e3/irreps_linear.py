@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from equishare.errors import LayerError
 from equishare.nn.e3.folding import Foldable
 from equishare.nn.e3.multiplicities import ChannelLayer
-from equishare.nn.layer import near
 from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.index_pattern import IndexPattern
+from equishare.sharing.pattern import near
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 LARGEST_PATTERN = 250_000  # entries of a matrix that a report writes down
@@ -61,16 +61,20 @@ class IrrepsLinear(Foldable, ChannelLayer):
         ]
         with torch.device("cpu"):  # tables have numbers, whatever the default device is
             self._tables(joined)
-        self._ends = [k for k, _ in joined]
-        sources = [n for _, n in joined]
-        present = self.layout_in.present[sources, :, None] & self.layout_out.present[self._ends, None]
+        ends, sources = ([pair[side] for pair in joined] for side in (0, 1))
+        present = self.layout_in.present[sources, :, None] & self.layout_out.present[ends, None]
         self.weight = nn.Parameter(torch.empty(self._shape_of_weights(present)))
         copies = self.layout_in.copies
-        self._terms = [self._ends.count(k) * copies[n] / self.layout_in.channels for k, n in joined]
+        self._terms = [ends.count(k) * copies[n] / self.layout_in.channels for k, n in joined]
+        # each irrep of the output: what it reads, and how many weights, which are neighbours
+        self._sources = [[n for k, n in joined if k == end] for end in range(len(self.layout_out.irreps))]
+        self._numels = [
+            mul * sum(copies[n] for n in read) for mul, read in zip(self.layout_out.copies, self._sources, strict=True)
+        ]
         invariant = [k for k, (_, ir) in enumerate(self.layout_out.irreps) if (ir.l, ir.p) == (0, 1)]
         if bias and len(invariant) != 1:
             raise LayerError(f"a bias needs one entry 0e among the output irreps, got {self.layout_out.irreps}")
-        self._invariant = self.layout_out.slice("0e") if bias else slice(0)
+        self._invariant = invariant[0] if bias else -1
         self.bias = nn.Parameter(torch.empty(self.layout_out.copies[invariant[0]])) if bias else None
         self.reset_parameters()
         self.to(torch.get_default_device())
@@ -99,8 +103,10 @@ class IrrepsLinear(Foldable, ChannelLayer):
         self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
     ) -> Float[Tensor, "atoms dim_out channels_out"] | Float[Tensor, "atoms flat_out"]:
         """Apply the map."""
-        flat = features.ndim == 2
-        major = self.layout_in.read(features).transpose(0, 1)
+        self.require_numbers(features)
+        if self.layout_in.is_flat(features):
+            return self._irrep_by_irrep(features)
+        major = features.transpose(0, 1)
         if not self._whole:
             major = (
                 major[: self._leading]
@@ -112,10 +118,25 @@ class IrrepsLinear(Foldable, ChannelLayer):
             out = out.new_zeros(self.layout_out.dim, *out.shape[1:]).index_add(0, near(self._target, out), out)
         out = out.transpose(0, 1)
         if self.bias is None:
-            return self.layout_out.write(out, flat)
-        place = self._invariant
-        room = 0, out.shape[2] - len(self.bias), place.start, self.layout_out.dim - place.stop
-        return self.layout_out.write(out + torch.nn.functional.pad(self.bias.unsqueeze(0), room), flat)
+            return self.layout_out.write(out, flat=False)
+        start = self.layout_out.starts[self._invariant]
+        room = 0, out.shape[2] - len(self.bias), start, self.layout_out.dim - start - 1
+        return self.layout_out.write(out + torch.nn.functional.pad(self.bias.unsqueeze(0), room), flat=False)
+
+    def _irrep_by_irrep(self, features: Float[Tensor, "atoms flat"]) -> Float[Tensor, "atoms flat_out"]:
+        """One matrix product an irrep of the output, of those copies alone that are there: what e3nn's layout makes cheap."""
+        blocks = self.layout_in.blocks(features)
+        scaled = self._of_weights("scaled", lambda: self.weight.flatten() * self.layout_in.channels**-0.5)
+        out = []
+        for k, (sources, copies, matrix) in enumerate(
+            zip(self._sources, self.layout_out.copies, scaled.split(self._numels), strict=True)
+        ):
+            read = torch.cat([blocks[n] for n in sources], dim=2) if len(sources) > 1 else blocks[sources[0]]
+            given = read @ matrix.view(-1, copies)
+            if self.bias is not None and k == self._invariant:
+                given = given + self.bias
+            out.append(given.transpose(1, 2).flatten(1))
+        return torch.cat(out, dim=1)
 
     def expanded(self) -> Float[Tensor, "components channels_in channels_out"]:
         """A matrix for each component of the input."""

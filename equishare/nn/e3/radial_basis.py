@@ -4,7 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equishare.errors import LayerError
-from equishare.nn.layer import Invariants, Layer, require_floats, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer
 from equishare.ops.edge_functions.torch import Radial, polynomial_cutoff, radial_functions
 
 
@@ -53,7 +54,7 @@ class RadialBasis(Layer):
         """Evaluate all functions."""
         if lengths.ndim != 1:
             raise LayerError(f"expected lengths of shape [edges], got {list(lengths.shape)}")
-        require_floats(lengths, type(self).__name__)
+        self.require_numbers(lengths)
         return radial_functions(lengths, self.radial, self.envelope(lengths))
 
     def extra_repr(self) -> str:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from equishare._e3nn import o3
 from equishare.errors import LayerError
-from equishare.nn.layer import Layer, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer
 from equishare.ops.layout import IrrepsLike, Layout
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
 
@@ -64,6 +65,7 @@ class Readout(Layer):
         self, features: Float[Tensor, "atoms dim channels"] | Float[Tensor, "atoms flat"]
     ) -> Float[Tensor, "atoms components inputs"]:
         """What the linear map at the end reads."""
+        self.require_numbers(features)
         own = self.layout.read(features)[:, self.components, : self.copies]
         return self.read[:-1](own) if isinstance(self.read, nn.Sequential) else own
 

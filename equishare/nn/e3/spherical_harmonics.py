@@ -5,7 +5,8 @@ from torch import Tensor
 
 from equishare.errors import LayerError
 from equishare.nn.e3.density_conv import natural_irreps
-from equishare.nn.layer import Layer, require_floats, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer
 from equishare.ops.edge_functions.torch import harmonics_coupling, spherical_harmonics
 from equishare.ops.layout import Layout
 
@@ -45,5 +46,5 @@ class SphericalHarmonics(Layer):
         """Evaluate all degrees."""
         if directions.ndim != 2 or directions.shape[1] != 3:
             raise LayerError(f"expected directions of shape [edges, 3], got {list(directions.shape)}")
-        require_floats(directions, type(self).__name__)
+        self.require_numbers(directions)
         return spherical_harmonics(directions, self.l_max)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from equishare._e3nn import o3
 from equishare.groups.orthogonal import o3 as o3_group
-from equishare.nn.layer import Invariants, Layer, LayerError, near, require_floats
+from equishare.nn.feature_types import Invariants
+from equishare.nn.layer import Layer, LayerError
 from equishare.ops.clebsch_gordan import clebsch_gordan
 from equishare.ops.layout import IrrepsLike, read_irreps
+from equishare.sharing.pattern import near
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 Mode = Literal["uvw", "uvu", "uuu", "uvuv"]
@@ -248,13 +250,13 @@ class TensorProduct(Layer):
                 f"{type(self).__name__}: [..., {dims[0]}] and [..., {dims[1]}] expected, got {list(left.shape)} "
                 f"and {list(right.shape)}"
             )
-        require_floats(left, type(self).__name__)
-        require_floats(right, type(self).__name__)
+        self.require_numbers(left, right)
         if (weight is not None) != (self.weighted == "given"):
             given = "weights expected, got none" if weight is None else "weights are for a layer with weight='given'"
             raise LayerError(f"{type(self).__name__}: {given}; this one was made with weight={self.weighted!r}")
         if weight is None:
             return self.weight
+        self.require_numbers(left, weight)
         if weight.shape not in ((self.weight_numel,), (*left.shape[:-1], self.weight_numel)):
             raise LayerError(
                 f"{type(self).__name__}: weights [{self.weight_numel}], or as many for each row, expected, got {list(weight.shape)}"

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FeatureType, FieldLayer, require_floats, require_orthogonal, wide
+from equishare.nn.feature_types import FeatureType
+from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal, wide
 
 ODD = (nn.Tanh, nn.Hardtanh, nn.Softsign, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink, nn.Identity)
 ENTRYWISE = (
@@ -66,7 +67,7 @@ class PointwiseActivation(FieldLayer):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The function of each entry."""
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
         return self.function(x)
 
     def to_torch(self) -> nn.Module:
@@ -90,6 +91,8 @@ class NormActivation(FieldLayer):
     >>> nn.NormActivation(groups.o3().irreps("2x0e+2x1o"))(torch.randn(3, 8)).shape
     torch.Size([3, 8])
     """
+
+    takes_half = True
 
     def __init__(self, rep: Representation, function: nn.Module | None = None) -> None:
         super().__init__(rep, rep)

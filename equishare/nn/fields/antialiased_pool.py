@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.resample import require_permuted
-from equishare.nn.layer import FieldLayer, LayerError, require_whole
+from equishare.nn.layer import FieldLayer, LayerError
 
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MAXIMA = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
@@ -70,14 +71,13 @@ class AntialiasedPool(FieldLayer):
         if self.reduce == "max":
             x = _MAXIMA[self.dimension](x, 3, 1, 1)
         axes = [self._axis(n) for n in x.shape[2:]]
-        borders = [p for _, p in reversed(axes) for _ in range(2)]
         kernel = torch.ones((), dtype=x.dtype, device=x.device)
         for taps, _ in axes:
             away = torch.arange(taps, dtype=x.dtype, device=x.device) - (taps - 1) / 2
             line = torch.exp(-(away**2) / (2 * self.sigma**2))
             kernel = kernel.unsqueeze(-1) * (line / line.sum())
         weight = kernel.expand(self.in_channels, 1, *kernel.shape)
-        padded = functional.pad(x, borders, mode="replicate")
+        padded = _with_borders(x, [border for _, border in axes])
         return _CONVOLUTIONS[self.dimension](padded, weight, None, self.stride, groups=self.in_channels)
 
     def _axis(self, n: int) -> tuple[int, int]:
@@ -90,3 +90,14 @@ class AntialiasedPool(FieldLayer):
     def extra_repr(self) -> str:
         """Stride and blur."""
         return f"{self.rep_in}, stride={self.stride}, sigma={self.sigma}, {self.reduce}"
+
+
+def _with_borders(x: Tensor, borders: list[int]) -> Tensor:
+    """An image with borders that repeat its edge, as many pixels on either side of each axis."""
+    if not torch.compiler.is_compiling():
+        return functional.pad(x, [p for p in reversed(borders) for _ in range(2)], mode="replicate")
+    # inductor of torch 2.13 has another memory order for the gradient of that than the kernel
+    for axis, border in enumerate(borders, start=2):
+        size = [*x.shape[:axis], border, *x.shape[axis + 1 :]]
+        x = torch.cat([x.narrow(axis, 0, 1).expand(size), x, x.narrow(axis, -1, 1).expand(size)], dim=axis)
+    return x

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equishare.groups.representation import Representation
 from equishare.nn.fields.initialisation import product_scale
-from equishare.nn.layer import Layer, LayerError, require_floats
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -72,8 +72,7 @@ class Bilinear(Layer):
             raise LayerError(
                 f"Bilinear: [..., {n_left}] and [..., {n_right}] expected, got {list(left.shape)} and {list(right.shape)}"
             )
-        require_floats(left, type(self).__name__)
-        require_floats(right, type(self).__name__)
+        self.require_numbers(left, right)
         pairs = (left.unsqueeze(-1) * right.unsqueeze(-2)).flatten(-2)
         return nn.functional.linear(pairs, self.pattern.expand(self.weight).flatten(1))
 

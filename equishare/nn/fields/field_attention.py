@@ -8,11 +8,12 @@ from torch import Tensor
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.gated_activation import GatedActivation
 from equishare.nn.fields.group_conv import GroupConv1d, GroupConv2d, GroupConv3d
 from equishare.nn.fields.layer_norm import FieldLayerNorm
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal, require_whole
+from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal
 from equishare.nn.sets.attention import attention
 
 _CONVOLUTIONS = {1: GroupConv1d, 2: GroupConv2d, 3: GroupConv3d}

@@ -12,7 +12,8 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.group import Group
 from equishare.nn.fields.activation import ENTRYWISE
 from equishare.nn.fields.sampled_functions import SampledFunctions
-from equishare.nn.layer import EquivarianceError, FieldLayer, near
+from equishare.nn.layer import EquivarianceError, FieldLayer
+from equishare.sharing.pattern import near
 
 
 class FourierActivation(FieldLayer):

@@ -15,9 +15,10 @@ from equishare.groups.on_cpu import on_cpu
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.permutation import SignedPermutation
 from equishare.groups.representation import Representation, require_representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.convolution import Convolution, output_positions
 from equishare.nn.fields.initialisation import convolution_scale, gain_after
-from equishare.nn.layer import EquivarianceError, FieldLayer, require_whole
+from equishare.nn.layer import EquivarianceError, FieldLayer
 from equishare.sharing.group_convolution import group_convolution
 from equishare.sharing.pattern import SharingPattern
 from equishare.sharing.reshaped_pattern import ReshapedPattern

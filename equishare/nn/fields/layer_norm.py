@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import FieldLayer, near, require_orthogonal, wide
+from equishare.nn.layer import FieldLayer, require_orthogonal, wide
+from equishare.sharing.pattern import near
 
 
 class FieldLayerNorm(FieldLayer):
@@ -38,6 +39,8 @@ class FieldLayerNorm(FieldLayer):
     _field: Tensor
     _permuted: Tensor
     _own_bias: Tensor
+
+    takes_half = True
 
     def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
         super().__init__(rep, rep)

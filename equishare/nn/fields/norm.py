@@ -9,7 +9,9 @@ from torch.nn import functional
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import FieldLayer, near, require_orthogonal, require_whole, wide
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import FieldLayer, require_orthogonal, wide
+from equishare.sharing.pattern import near
 
 _NORMS: dict[int, type[nn.Module]] = {
     0: nn.BatchNorm1d,
@@ -45,6 +47,8 @@ class FieldBatchNorm(FieldLayer):
 
     running_mean: Tensor
     running_var: Tensor
+
+    takes_half = True
 
     def __init__(self, rep: Representation, dimension: int = 2, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(rep, rep)
@@ -134,6 +138,8 @@ class FieldRMSNorm(FieldLayer):
     """
 
     channel_field: Tensor
+
+    takes_half = True
 
     def __init__(self, rep: Representation, eps: float = 1e-5) -> None:
         super().__init__(rep, rep)

@@ -12,11 +12,12 @@ from torch import Tensor
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.field_attention import FieldMLP
 from equishare.nn.fields.layer_norm import FieldLayerNorm
 from equishare.nn.fields.point_conv import PointConv
 from equishare.nn.fields.shared_linear import SharedLinear
-from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal, require_whole
+from equishare.nn.layer import FieldLayer, LayerError, require_orthogonal
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.initialisation import gain_after, product_scale
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_floats, require_whole
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 from equishare.ops.edges import Edges
 from equishare.sharing.bilinear import bilinear
 from equishare.sharing.harmonics import Harmonics
@@ -127,7 +128,7 @@ class PointConv(FieldLayer):
             raise LayerError(
                 f"positions [{x.shape[0]}, {self.harmonics.dimension}] expected, got {list(positions.shape)}"
             )
-        require_floats(positions, type(self).__name__)
+        self.require_numbers(positions, edge_index=edge_index)
         sender, receiver = Edges(edge_index, x.shape[0]).edge_index
         return self.harmonics.values(positions[sender] - positions[receiver])
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from equishare.groups.intertwiners import fields_of
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import EquivarianceError, FieldLayer, require_orthogonal
 
 
 class GroupPool(FieldLayer):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 
 _SMOOTH = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

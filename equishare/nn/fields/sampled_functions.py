@@ -15,7 +15,8 @@ from equishare.groups.group import Element, Group
 from equishare.groups.on_cpu import on_cpu
 from equishare.groups.orthogonal import OrthogonalGroup, RotationIrrep
 from equishare.groups.representation import Representation, direct_sum
-from equishare.nn.layer import EquivarianceError, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import EquivarianceError
 
 GOLDEN = math.pi * (3 - math.sqrt(5))
 

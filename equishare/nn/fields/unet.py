@@ -12,11 +12,12 @@ from torch.nn import functional
 from equishare.groups.finite import FiniteGroup
 from equishare.groups.orthogonal import OrthogonalGroup
 from equishare.groups.representation import Representation
+from equishare.nn.feature_types import require_whole
 from equishare.nn.fields.activation import NormActivation, PointwiseActivation
 from equishare.nn.fields.antialiased_pool import AntialiasedPool
 from equishare.nn.fields.group_conv import GroupConv2d, GroupConv3d, fields_between
 from equishare.nn.fields.norm import FieldBatchNorm
-from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError, require_whole
+from equishare.nn.layer import EquivarianceError, FieldLayer, LayerError
 from equishare.nn.sequential import Sequential
 
 _CONVOLUTIONS = {2: GroupConv2d, 3: GroupConv3d}

@@ -10,7 +10,8 @@ from equishare.groups.finite import FiniteGroup
 from equishare.groups.group import Element
 from equishare.groups.on_cpu import on_cpu
 from equishare.groups.representation import Representation
-from equishare.nn.layer import EquivarianceError, FieldLayer, near
+from equishare.nn.layer import EquivarianceError, FieldLayer
+from equishare.sharing.pattern import near
 
 
 class VectorFieldActivation(FieldLayer):

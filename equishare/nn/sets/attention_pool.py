@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
 from equishare.nn.sets.padding import check_channels, check_mask
@@ -64,8 +65,9 @@ class AttentionPool(Layer):
         self, x: Float[Tensor, "*batch n channels"], mask: Bool[Tensor, "*batch n"] | None = None
     ) -> Float[Tensor, "*batch seeds channels"]:
         """The invariants; what stands at padding does not matter."""
-        check_channels(x, self.seeds.shape[1], 1, type(self).__name__)
+        check_channels(x, self.seeds.shape[1], 1, self)
         check_mask(mask, x.shape[:-1])
+        self.require_numbers(mask=mask)
         seeds = self.seeds.expand(*x.shape[:-2], *self.seeds.shape)
         return self.attend(seeds, torch.relu(self.linear(fill_padding(x, 1, mask))), source_mask=mask)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from equishare.groups.representation import Representation
 from equishare.groups.symmetric import symmetric
-from equishare.nn.layer import require_whole
+from equishare.nn.feature_types import require_whole
 from equishare.sharing.shared_weights import Call
 
 

@@ -95,14 +95,14 @@ class GraphLinear(Layer):
         mask: Bool[Tensor, "*batch n"] | None = None,
     ) -> tuple[Float[Tensor, "*batch n out_node_channels"], Float[Tensor, "*batch n n out_edge_channels"]]:
         """The linear map; what stands at padding does not matter, and the outputs are zero there."""
-        who = type(self).__name__
-        check_channels(nodes, self.node_to_node.in_channels, 1, who, "nodes")
-        check_channels(edges, self.edge_to_edge.in_channels, 2, who, "edges")
+        check_channels(nodes, self.node_to_node.in_channels, 1, self, "nodes")
+        check_channels(edges, self.edge_to_edge.in_channels, 2, self, "edges")
         if edges.shape[:-2] != nodes.shape[:-1]:
             raise LayerError(
-                f"{who}: edges between the nodes expected, got nodes {list(nodes.shape)}, edges {list(edges.shape)}"
+                f"GraphLinear: edges between the nodes expected, got nodes {list(nodes.shape)}, edges {list(edges.shape)}"
             )
         check_mask(mask, nodes.shape[:-1])
+        self.require_numbers(mask=mask)
         n = nodes.shape[-2]
         of_nodes = contract(fill_padding(nodes, 1, mask), 1, mask, self.undirected)
         of_edges = contract(fill_padding(edges, 2, mask), 2, mask, self.undirected)

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer
 from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.padding import check_channels
 from equishare.nn.sets.set_attention_block import SetAttentionBlock
@@ -60,6 +61,6 @@ class InducedSetAttentionBlock(Layer):
         self, x: Float[Tensor, "*batch n channels"], mask: Bool[Tensor, "*batch n"] | None = None
     ) -> Float[Tensor, "*batch n channels"]:
         """The block; what stands at padding does not matter, and y is zero there."""
-        check_channels(x, self.points.shape[1], 1, type(self).__name__)
+        check_channels(x, self.points.shape[1], 1, self)
         gathered = self.gather(self.points.expand(*x.shape[:-2], *self.points.shape), x, source_mask=mask)
         return self.spread(x, gathered, mask=mask)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from equishare.nn.layer import LayerError, require_floats
+from equishare.nn.layer import Layer, LayerError
 
 
 def to_padded(
@@ -87,21 +87,24 @@ def check_batch(x: Tensor, batch: Tensor, batch_size: int | None) -> int:
     return size
 
 
-def check_channels(x: Tensor, channels: int, order: int, who: str, name: str = "x") -> None:
+def check_channels(x: Tensor, channels: int, order: int, layer: Layer, name: str = "x") -> None:
     """Raise unless the features are [..., n (order times), channels]."""
     fits = x.ndim > order and x.shape[-1] == channels and all(n == x.shape[-2] for n in x.shape[-1 - order : -1])
     if not fits:
         points = "".join(["n, "] * order)
-        raise LayerError(f"{who}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}")
-    require_floats(x, who)
+        raise LayerError(
+            f"{type(layer).__name__}: {name} of shape [..., {points}{channels}] expected, got {list(x.shape)}"
+        )
+    layer.require_numbers(x)
 
 
 def sets_of(
-    x: Tensor, mask: Tensor | None, size: int | None, orders: tuple[int, int], channels: int, who: str
+    x: Tensor, mask: Tensor | None, size: int | None, orders: tuple[int, int], channels: int, layer: Layer
 ) -> tuple[torch.Size, int]:
     """(batch, points a set) of the input of a layer from one order to another; raise where they do not fit or are not known."""
     order_in, order_out = orders
-    check_channels(x, channels, order_in, who)
+    check_channels(x, channels, order_in, layer)
+    layer.require_numbers(mask=mask)
     batch = x.shape[: x.ndim - 1 - order_in]
     if order_in > 0:
         size = x.shape[-2]

@@ -165,7 +165,7 @@ class PermutationLinear(Layer):
             size: n, for order 0 without a mask.
         """
         orders = self.order_in, self.order_out
-        _, points = sets_of(x, mask, size, orders, self.in_channels, type(self).__name__)
+        _, points = sets_of(x, mask, size, orders, self.in_channels, self)
         return self._map(x, mask, points, None)
 
     def _map(self, x: Tensor, mask: Tensor | None, size: int, weight: Tensor | None) -> Tensor:

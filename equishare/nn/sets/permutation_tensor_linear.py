@@ -111,7 +111,7 @@ class PermutationTensorLinear(TensorMaps):
             size: n, for order 0 without a mask.
         """
         orders = self.order_in, self.order_out
-        batch, points = sets_of(x, mask, size, orders, self.in_channels, type(self).__name__)
+        batch, points = sets_of(x, mask, size, orders, self.in_channels, self)
         flat = x.reshape(math.prod(batch), *x.shape[len(batch) :])
         there = None if mask is None else mask.reshape(math.prod(batch), points)
         out = self._map(_without_padding(flat, self.order_in, there), there, points, self.weight, self.bias)

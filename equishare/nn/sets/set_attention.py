@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, LayerError, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.attention import attention
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.nn.sets.levels import fill_padding
@@ -95,15 +96,16 @@ class SetAttention(Layer):
             mask: True at points of x; what stands at padding does not matter, and y is zero there.
             source_mask: The same for the source; ``mask`` where that is x.
         """
-        check_channels(x, self.channels, 1, type(self).__name__)
+        check_channels(x, self.channels, 1, self)
         check_mask(mask, x.shape[:-1])
+        self.require_numbers(mask=mask, source_mask=source_mask)
         x = fill_padding(x, 1, mask)
         if source is None:
             if source_mask is not None:
                 raise LayerError("source_mask is for a source; for the points themselves give mask")
             source, source_mask = x, mask
         else:
-            check_channels(source, self.source_channels, 1, type(self).__name__, "source")
+            check_channels(source, self.source_channels, 1, self, "source")
             if source.shape[:-2] != x.shape[:-2]:
                 raise LayerError(f"as many sources as sets expected, got {list(source.shape)} for {list(x.shape)}")
             check_mask(source_mask, source.shape[:-1], "source_mask")

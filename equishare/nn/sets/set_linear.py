@@ -81,7 +81,8 @@ class SetLinear(Layer):
             mask: ``[..., n]``, true at points; what stands at padding does not matter, and y is zero there.
             batch: ``[N]``, the set of each point, in any order.
         """
-        check_channels(x, self.in_channels, 1, type(self).__name__)
+        check_channels(x, self.in_channels, 1, self)
+        self.require_numbers(mask=mask, batch=batch)
         of_mean, of_deviation = self.weight
         if batch is not None:
             if mask is not None:

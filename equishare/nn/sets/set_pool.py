@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from equishare.nn.layer import EquivarianceError, FeatureTypes, Invariants, Layer, LayerError, require_floats
+from equishare.nn.feature_types import FeatureTypes, Invariants
+from equishare.nn.layer import EquivarianceError, Layer, LayerError
 from equishare.nn.sets.features import SetFeatures
 from equishare.nn.sets.levels import fill_padding, set_mean
 from equishare.nn.sets.padding import check_batch, check_mask
@@ -69,7 +70,7 @@ class SetPool(Layer):
         """
         if x.ndim < 2:
             raise LayerError(f"SetPool: features [..., n, channels] expected, got {list(x.shape)}")
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x, mask=mask, batch=batch)
         if batch is not None:
             if mask is not None:
                 raise LayerError("a mask is for padded sets, a batch vector for one list of points: give one of them")

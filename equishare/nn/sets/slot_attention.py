@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Layer, LayerError, require_floats, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.nn.sets.features import SetFeatures, points_of
 from equishare.ops.backend import transformed
 from equishare.sharing.shared_weights import Call, SharedWeight, used_again
@@ -153,7 +154,8 @@ class SlotAttention(Layer):
         """
         if inputs.ndim != 3 or inputs.shape[2] != self.in_channels:
             raise LayerError(f"inputs [batch, inputs, {self.in_channels}] expected, got {list(inputs.shape)}")
-        require_floats(inputs, type(self).__name__)
+        given = [x for x in (slots, noise) if x is not None]
+        self.require_numbers(inputs, *given, mask=mask)
         initial = current = self._initial(inputs, slots, noise)
         if mask is not None:
             if mask.dtype != torch.bool or mask.shape != inputs.shape[:2]:
@@ -161,15 +163,15 @@ class SlotAttention(Layer):
                     f"a boolean mask {list(inputs.shape[:2])} expected, got {mask.dtype} {list(mask.shape)}"
                 )
             inputs = inputs.masked_fill(~mask.unsqueeze(2), 0.0)
-        given = self._given(self.norm_inputs(inputs), mask, current.shape[1])
+        shared = self._given(self.norm_inputs(inputs), mask, current.shape[1])
         through = self.iterations if self.neumann_terms is None else min(self.neumann_terms, self.iterations)
         with torch.no_grad():
             for _ in range(self.iterations - through):
-                current, attention = self._round(current, given)
+                current, attention = self._round(current, shared)
         if through < self.iterations:
             current = current + (initial - initial.detach())
         for _ in range(through):
-            current, attention = self._round(current, given)
+            current, attention = self._round(current, shared)
         return current, attention
 
     def _initial(self, inputs: Tensor, slots: Tensor | None, noise: Tensor | None) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equishare.nn.layer import LayerError, require_floats
+from equishare.nn.layer import LayerError
 from equishare.nn.sets.permutation_tensor_linear import TensorMaps
 from equishare.nn.sets.tensor_maps import Piece
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -90,7 +90,7 @@ class SparseTensorLinear(TensorMaps):
                 f"{type(self).__name__}: features [m, {self.in_channels}] and tuples [{self.order_in}, m] expected, got "
                 f"{list(x.shape)} and {list(tuples.shape)}"
             )
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x, tuples=tuples, out_tuples=out_tuples)
         if out_tuples is None and self.order_out == 0:
             return tuples.new_empty(0, graphs)
         wanted = tuples if out_tuples is None else out_tuples

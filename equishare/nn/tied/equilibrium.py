@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from equishare.nn.layer import Layer, LayerError, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.nn.tied.fixed_point import METHODS, Convergence, ConvergenceWarning, fixed_point
 from equishare.nn.tied.implicit import FixedPoint, Problem
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from equishare.nn.layer import Invariants, Layer, LayerError, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.nn.tied.tokens import check_tokens
 from equishare.ops.backend import transformed
 from equishare.sharing.hashing import hashed, signed_hash
@@ -75,6 +76,7 @@ class HashedEmbedding(Layer):
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch features"]:
         """The vector of each token."""
         check_tokens(tokens, self.num_embeddings)
+        self.require_numbers(tokens=tokens)
         if tokens.is_meta or torch.compiler.is_compiling() or transformed():
             # which tokens differ depends on their numbers, which are not known here
             return self.vectors(tokens.reshape(-1)).reshape(*tokens.shape, self.embedding_dim)

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError, near, require_floats, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.hashing import hashed, signed_hash
+from equishare.sharing.pattern import near
 from equishare.sharing.shared_weights import Call, SharedWeight
 
 
@@ -81,7 +83,7 @@ class HashedLinear(Layer):
         """The linear map."""
         if x.shape[-1:] != (self.in_features,):
             raise LayerError(f"HashedLinear: [..., {self.in_features}] expected, got {list(x.shape)}")
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
         return functional.linear(x, self.full_weight(), self.bias)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

@@ -7,7 +7,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from equishare.nn.layer import Layer, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer
 
 
 class Iterated(Layer):

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Layer, LayerError, require_floats, require_whole
+from equishare.nn.feature_types import require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.toeplitz import per_axis, toeplitz
 
@@ -74,7 +75,7 @@ class _LocallyConnected(Layer):
         expected = (self.in_channels, *self.in_size)
         if tuple(x.shape[1:]) != expected:
             raise LayerError(f"{type(self).__name__}: an input [batch, {expected}] expected, got {list(x.shape)}")
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
         positions, taps = math.prod(self.out_size), math.prod(self.kernel_size)
         x = functional.pad(x, [p for p in reversed(self.padding) for _ in range(2)])
         x = x.permute(*range(2, x.ndim), 0, 1).contiguous()  # [*size, batch, channels]: a tap is a slice of rows

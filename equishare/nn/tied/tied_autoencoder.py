@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, LayerError, require_floats, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -83,7 +84,7 @@ class TiedAutoencoder(Layer):
     def _run(self, x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
         if x.shape[-1:] != layers[0][0].shape[1:]:
             raise LayerError(f"TiedAutoencoder: [..., {layers[0][0].shape[1]}] expected, got {list(x.shape)}")
-        require_floats(x, type(self).__name__)
+        self.require_numbers(x)
         for k, (weight, bias) in enumerate(layers):
             x = functional.linear(self.activation(x) if k else x, weight, bias)
         return x

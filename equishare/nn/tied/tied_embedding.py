@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equishare.nn.layer import Invariants, Layer, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer
 from equishare.nn.tied.tokens import check_tokens
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
@@ -66,10 +67,12 @@ class TiedEmbedding(Layer):
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch features"]:
         """The vector of each token."""
         check_tokens(tokens, self.num_embeddings)
+        self.require_numbers(tokens=tokens)
         return functional.embedding(tokens, self.weight)
 
     def scores(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch tokens"]:
         """The score (logit) of every token."""
+        self.require_numbers(features)
         return functional.linear(features, self.weight, self.bias)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from equishare.nn.layer import Invariants, Layer, LayerError, require_floats, require_whole
+from equishare.nn.feature_types import Invariants, require_whole
+from equishare.nn.layer import Layer, LayerError
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -120,7 +121,7 @@ class TiedInputLSTM(Layer):
                 f"TiedInputLSTM: [time, batch, {self.input_size}], or a packed sequence of {self.input_size} features, "
                 f"expected, got {list(data.shape)}"
             )
-        require_floats(data, type(self).__name__)
+        self.require_numbers(data, *(state or ()))
         if isinstance(x, PackedSequence):
             batch = int(x.batch_sizes[0])
         else:

@@ -157,5 +157,5 @@ def test_errors():
         layer(x[:, :2], y, w)
     with pytest.raises(ValueError, match=r"weight of shape \[edges=3, paths=10, channels=4\], got \[3, 9, 4\]"):
         layer(x, y, w[:, :9])
-    with pytest.raises(ValueError, match="one type"):
+    with pytest.raises(ValueError, match="of one type"):
         layer(x, y.float(), w)

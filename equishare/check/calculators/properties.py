@@ -55,12 +55,13 @@ def kind_of(name: str, shape: tuple[int, ...], atoms: int) -> Kind | None:
     """Say how a property transforms, by its name and shape; None where that is not known.
 
     Example:
-        >>> kind_of("forces_uncertainty", (5,), 5).per_atom, kind_of("embedding", (5, 64), 5)
-        (True, None)
+        >>> kind_of("forces_uncertainty", (5,), 5).unit, kind_of("embedding", (5, 64), 5)
+        ('eV/Å', None)
     """
     kind = KINDS.get(name)
     if kind is None and any(word in name.lower().split("_") for word in _UNCERTAIN) and shape in ((), (1,), (atoms,)):
-        kind = Kind(per_atom=shape == (atoms,) and atoms > 1, unit="")
+        unit = {"energy": "eV", "forces": "eV/Å"}.get(name.partition("_")[0], "")
+        kind = Kind(per_atom=shape == (atoms,) and atoms > 1, unit="" if "variance" in name else unit)
     if kind is None:
         return None
     expected = ((atoms,) if kind.per_atom else ()) + (3,) * kind.rank

@@ -97,6 +97,7 @@ GIVEN = {
     "docs/guides/own_format.md": Given(
         shorter={**TEN_MINUTES, 'out="runs/mine"': 'preset="small", channels=4, out="runs/x"'}, slow=True
     ),
+    "docs/guides/points.md": Given("import torch"),
     "docs/guides/sets.md": Given(
         "import torch, torch_geometric\nfrom torch_geometric.data import Batch, Data\n"
         "one = Data(x=torch.randn(4, 3), edge_index=torch.tensor([[0, 1], [1, 2]]), edge_attr=torch.randn(2, 2))\n"

@@ -211,7 +211,6 @@ SLOW = {"compile", "export", "ONNX", "DDP"}
 
 # (layer, feature) -> why not
 OWN_BLOCK = "what fits is the business of the module that it is given"
-NO_LSTM_RULE = "torch has no batching rule for its LSTM kernel, that of `nn.LSTM` too"
 UNTIL_CONVERGED = "iterates until it has converged, as its numbers tell; `Iterated` has a fixed depth"
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
@@ -226,10 +225,4 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Equilibrium", "export"): UNTIL_CONVERGED,
     ("Equilibrium", "ONNX"): UNTIL_CONVERGED,
     ("Equilibrium", "meta"): UNTIL_CONVERGED,
-    ("TiedInputLSTM", "vmap"): NO_LSTM_RULE,
-    ("TiedInputLSTM", "ensemble"): NO_LSTM_RULE,
-    (
-        "TiedInputLSTM",
-        "compile",
-    ): "torch's compiler does not differentiate the LSTM kernel, that of `nn.LSTM` neither; without gradients it compiles",
 }

@@ -28,7 +28,8 @@ class PointConv(FieldLayer):
               W(r) = \sum_{n, m} w_{nm}\, e^{-(|r| - r_n)^2 / 2 s^2}\, Y_m(r / |r|)
 
     where W holds all that turns with the fields. Law: f(g x, rho_in(g) f) = rho_out(g) y for every g, translations and permutations
-    included; exact, for there is no grid.
+    included; exact, for there is no grid. The radial functions do not end: with neighbours up to the last radius plus 3 s the output is
+    continuous but for a hundredth of a neighbour's part.
 
     Args:
         group: SO(2), O(2), SO(3), O(3), or any finite group of the plane or of space.

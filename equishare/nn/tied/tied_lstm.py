@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from equishare.nn.feature_types import Invariants, require_whole
 from equishare.nn.layer import Layer, LayerError
+from equishare.ops.backend import transformed
 from equishare.sharing.index_pattern import IndexPattern
 from equishare.sharing.shared_weights import Call, SharedWeight
 
@@ -133,12 +134,39 @@ class TiedInputLSTM(Layer):
             state = (state[0].index_select(1, x.sorted_indices), state[1].index_select(1, x.sorted_indices))
         settings = (self.full_weights(), self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         if not isinstance(x, PackedSequence):
+            if transformed() or (torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting()):
+                return self._step_by_step(x, state)
             out, h, c = torch.lstm(x, state, *settings, self.batch_first)
             return out, (h, c)
         packed, h, c = torch.lstm(data, x.batch_sizes, state, *settings)
         if x.unsorted_indices is not None:
             h, c = h.index_select(1, x.unsorted_indices), c.index_select(1, x.unsorted_indices)
         return PackedSequence(packed, x.batch_sizes, x.sorted_indices, x.unsorted_indices), (h, c)
+
+    def _step_by_step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The same in plain operations: torch's kernel has no batching rule, and its compiler does not differentiate it."""
+        x = x.transpose(0, 1) if self.batch_first else x
+        names, ends, outputs = self._suffixes(), [], []
+        for number, (k, suffix) in enumerate(names):
+            read = torch.nn.functional.linear(x, getattr(self, "weight_ih" + suffix)).repeat(1, 1, GATES)
+            recurrent = getattr(self, "weight_hh" + suffix)
+            if self.bias:
+                read = read + getattr(self, "bias" + suffix)
+            h, c = state[0][number], state[1][number]
+            backwards, line = suffix.endswith("_reverse"), []
+            for at in reversed(read.unbind(0)) if backwards else read.unbind(0):
+                keep, forget, new, give = (at + h @ recurrent.mT).chunk(GATES, dim=-1)
+                c = torch.sigmoid(forget) * c + torch.sigmoid(keep) * torch.tanh(new)
+                h = torch.sigmoid(give) * torch.tanh(c)
+                line.append(h)
+            ends.append((h, c))
+            outputs.append(torch.stack(line[::-1] if backwards else line))
+            if len(outputs) == self.directions:
+                x, outputs = torch.cat(outputs, dim=2), []
+                if k < self.num_layers - 1:
+                    x = torch.nn.functional.dropout(x, self.dropout, self.training)
+        h, c = (torch.stack(each) for each in zip(*ends, strict=True))
+        return x.transpose(0, 1) if self.batch_first else x, (h, c)
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """The patterns of the input matrices: each row stands in every gate."""

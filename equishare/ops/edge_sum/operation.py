@@ -14,6 +14,7 @@ from equishare.ops.closed import closed
 from equishare.ops.components import degree_count
 from equishare.ops.edge_sum import torch as formula
 from equishare.ops.edges import Edges
+from equishare.ops.in_graph import kernels_in_graph, loops, loops_in_graph
 from equishare.ops.threads import as_array, atom_ranges, run_ranges, total
 
 
@@ -42,6 +43,9 @@ def edge_sum(
         harmonics=(harmonics, "edges components"),
     )
     given = radial, scalars, features, harmonics
+    if loops_in_graph(radial):
+        size = [harmonics.shape[1], *scalars.shape]
+        return loops("edge_sum", "", edges.edge_index, edges.n_atoms, list(given), size)
     kernels = implementation(radial)
     if kernels == "torch":
         return formula.edge_sum(*given, edges)
@@ -127,3 +131,8 @@ class EdgeSumLoops:
 
     def _order(self, harmonics: Tensor) -> tuple[np.ndarray, ...]:
         return sweeps(harmonics.shape[1]), self.edges.ends[0], *self.edges.receive_order
+
+
+@kernels_in_graph("edge_sum")
+def _of_edges(_: str, edges: Edges) -> EdgeSumLoops:
+    return EdgeSumLoops(edges)

@@ -12,6 +12,7 @@ from equishare.ops.axes import check_axes
 from equishare.ops.backend import uses_numba
 from equishare.ops.closed import closed
 from equishare.ops.edges import Edges
+from equishare.ops.in_graph import kernels_in_graph, loops, loops_in_graph
 from equishare.ops.tensor_product import torch as formula
 from equishare.ops.tensor_product.paths import TensorProductPaths
 from equishare.ops.threads import as_array, atom_ranges, run_ranges, total
@@ -51,6 +52,9 @@ def tensor_product(
             f"expected features, harmonics and weight of one type, got {features.dtype}, {harmonics.dtype} and "
             f"{weight.dtype}; convert them"
         )
+    if loops_in_graph(features):
+        factors, size = [features, harmonics, weight], [edges.n_atoms, paths.out.dim, features.shape[2]]
+        return loops("tensor_product", paths.name, edges.edge_index, edges.n_atoms, factors, size)
     if uses_numba(features):
         return closed(TensorProductLoops(edges, paths), features, harmonics, weight)
     return formula.tensor_product(features, harmonics, weight, edges, paths)
@@ -121,3 +125,8 @@ class TensorProductLoops:
 
     def _order(self, features: Tensor) -> tuple[Any, ...]:
         return self.paths.table(features.dtype), self.edges.ends[0], *self.edges.receive_order
+
+
+@kernels_in_graph("tensor_product")
+def _of_paths(name: str, edges: Edges) -> TensorProductLoops:
+    return TensorProductLoops(edges, TensorProductPaths.named(name))

@@ -1,7 +1,7 @@
 """The coupling paths of a tensor product with harmonics, as the kernels read them."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ class TensorProductPaths:
     factors: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        _ = self.coefficients  # found here: what a compiler traces is not a number to keep
+        _ = self.coefficients, self.name  # found here: what a compiler traces is not a number to keep
 
     @classmethod
     def of(cls, left: Layout, right: Layout, wanted: list[o3.Irrep]) -> "TensorProductPaths":
@@ -42,6 +42,19 @@ class TensorProductPaths:
             raise LayerError(f"no path from {left.irreps} x {right.irreps} to any of {[str(ir) for ir in wanted]}")
         out = Layout.of(o3.Irreps([(left.irreps[first].mul, third) for third, first, _ in found]), repeats=True)
         return cls(left, right, out, tuple((first, second) for _, first, second in found))
+
+    @cached_property
+    def name(self) -> str:
+        """Left, right and wanted irreps in a text, which a graph can hold."""
+        wanted = dict.fromkeys(ir for _, ir in self.out.irreps)
+        return f"{self.left.irreps}|{self.right.irreps}|{'+'.join(map(str, wanted))}"
+
+    @staticmethod
+    @cache
+    def named(name: str) -> "TensorProductPaths":
+        """The paths of a name."""
+        left, right, wanted = (Layout.of(part) for part in name.split("|"))
+        return TensorProductPaths.of(left, right, [ir for _, ir in wanted.irreps])
 
     def __len__(self) -> int:
         return len(self.factors)

@@ -37,6 +37,10 @@ def test_equals_torch_with_the_expanded_weights(bias, batch_first, bidirectional
     directions, batch = (2 if bidirectional else 1), (5 if batch_first else 6)
     state = tuple(torch.randn(2, 2 * directions, batch, 4, dtype=torch.float64))
     torch.testing.assert_close(layer(x, state), plain(x, state), rtol=1e-12, atol=1e-12)
+    several = torch.vmap(lambda x: layer(x, state))(torch.stack([x, 2 * x]))  # where torch's kernel cannot go
+    torch.testing.assert_close(
+        [t[1] for t in (several[0], *several[1])], [(o := plain(2 * x, state))[0], *o[1]], rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("enforce_sorted", [True, False])

@@ -185,10 +185,6 @@ class Frame:
             vectors += np.einsum("ei,ij->ej", shift, np.asarray(self.atoms.cell.complete()))
         return Neighbours(sender, receiver, shift, vectors).within(cutoff)
 
-    def forget_neighbours(self) -> None:
-        """Free the memory of the pairs that were kept."""
-        self._kept.pop("neighbours", None)
-
     def kept_geometry(self) -> tuple[np.ndarray, np.ndarray] | None:
         """What `equishare.atoms.geometries` has measured, of the frame and of its atoms; None before."""
         return self._kept.get("geometry")

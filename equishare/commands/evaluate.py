@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equishare.commands.imports import large_imports
+from equishare.commands.options import Method
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,12 +23,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Frames at a time.", show_default="by their size")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
-        ),
-    ] = None,
+    method: Method = None,
     key: Annotated[
         list[str] | None, typer.Option(help="Name of a property in the files, such as energy=REF_energy; repeatable.")
     ] = None,

@@ -8,6 +8,7 @@ import typer
 
 from equishare.commands.choices import DtypeName, EnsembleName, TrajectoryName
 from equishare.commands.imports import large_imports
+from equishare.commands.options import Dispersion, Method
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -45,16 +46,8 @@ def md(
     restart: Annotated[bool, typer.Option("--restart", help="Go on with the run in the folder, bit for bit.")] = False,
     interval: Annotated[int, typer.Option(help="Steps between two frames written.")] = 10,
     trajectory: Annotated[TrajectoryName, typer.Option(help="Write extended XYZ or ASE's .traj.")] = TrajectoryName.xyz,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
-        ),
-    ] = None,
-    dispersion: Annotated[
-        str | None,
-        typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe, where the training data lack it."),
-    ] = None,
+    method: Method = None,
+    dispersion: Dispersion = None,
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "cpu",
     dtype: Annotated[DtypeName | None, typer.Option(help="Precision.", show_default="that of the model file")] = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from equishare.commands.imports import large_imports
+from equishare.commands.options import Dispersion, Method
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -28,13 +29,8 @@ def relax(
     out: Annotated[Path, typer.Option(help="Folder for relaxed.xyz, and the way there of each structure.")] = Path(
         "relax"
     ),
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
-        ),
-    ] = None,
-    dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
+    method: Method = None,
+    dispersion: Dispersion = None,
 ) -> None:
     """Relax structures with a fitted potential, side by side on all cores; exit code 1 if one does not converge."""
     with large_imports():

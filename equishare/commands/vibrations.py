@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equishare.commands.imports import large_imports
+from equishare.commands.options import Dispersion, Method
 from equishare.errors import EquishareError
 
 if TYPE_CHECKING:
@@ -21,13 +22,8 @@ def vibrations(
     ] = None,
     elastic: Annotated[bool, typer.Option("--elastic", help="Of a crystal: elastic constants.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for table and picture.")] = Path("vibrations"),
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="Level of this method, of a model that was trained on several.", show_default="what the file says"
-        ),
-    ] = None,
-    dispersion: Annotated[str | None, typer.Option(help="Add D3(BJ) dispersion of a functional, such as pbe.")] = None,
+    method: Method = None,
+    dispersion: Dispersion = None,
 ) -> None:
     """Relax a structure and compute its vibrations with a fitted potential.
 

@@ -272,9 +272,6 @@ class StoredFrame(Frame):
             vectors += np.einsum("ei,ij->ej", shift, complete_cell(cell))
         return Neighbours(sender, receiver, shift, vectors).within(cutoff)
 
-    def forget_neighbours(self) -> None:
-        """Nothing is kept."""
-
     def kept_geometry(self) -> tuple[np.ndarray, np.ndarray]:
         """What was measured when the store was made, of the frame and of its atoms."""
         return self.store.measured(self.row)

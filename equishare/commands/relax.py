@@ -52,10 +52,12 @@ def relax(
     with new_folder(out):
         try:
             wide = not console.is_terminal or console.width >= len(_line(HEADINGS))
-            for cells, converged, frame in side_by_side(_relax, jobs):
+            for cells, converged, frame, far in side_by_side(_relax, jobs):
                 if wide and not frames:
                     console.print(_line(HEADINGS))
                 console.print(_line(cells) if wide else _lines(cells), markup=False)
+                if far is not None:
+                    console.print(f"  {far}", markup=False)
                 left += not converged
                 frames.append(frame)
         finally:  # where one fails, those before it are kept
@@ -98,8 +100,8 @@ def _lines(cells: Sequence[str]) -> str:
 
 def _relax(
     model: Path, atoms: "Atoms", name: str, folder: Path, options: dict[str, Any], dispersion: str | None
-) -> "tuple[tuple[str, ...], bool, Atoms]":
-    """One relaxation: (its cells of the table, and what else there is to say, whether it converged, the last frame)."""
+) -> "tuple[tuple[str, ...], bool, Atoms, str | None]":
+    """One relaxation: (its cells of the table and what else there is to say, whether it converged, the last frame, how it left the training data)."""
     import csv
     from dataclasses import astuple, fields
 
@@ -111,6 +113,7 @@ def _relax(
     from equishare.simulate.pictures import plot_relaxation
     from equishare.simulate.relax import RelaxRow
     from equishare.simulate.relax import relax as run
+    from equishare.simulate.training_data import outside
 
     atoms.calc = EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion)
     found = run(atoms, **options)
@@ -130,4 +133,4 @@ def _relax(
         cells.append("not converged")
     frame = found.path[-1]
     frame.info["source"] = name
-    return tuple(cells), found.converged, frame
+    return tuple(cells), found.converged, frame, outside(model, frame)

@@ -38,6 +38,7 @@ def vibrations(
         from equishare.commands.starts import read_starts
         from equishare.files import new_folder
         from equishare.simulate import EquishareCalculator
+        from equishare.simulate.training_data import outside
         from equishare.simulate.vibrations import minimum
 
     found = read_starts(model, [start], method)
@@ -57,6 +58,8 @@ def vibrations(
     with new_folder(out):
         relaxed = minimum(atoms, EquishareCalculator(model, dtype=torch.float64, dispersion=dispersion), cell=crystal)
         write_xyz(out / "relaxed.xyz", relaxed)
+        if (far := outside(model, relaxed)) is not None:
+            console.print(f"The minimum is {far}", markup=False)
         if not crystal:
             _molecule(relaxed, out, console)
         if repeats:

@@ -68,6 +68,7 @@ class EquishareCalculator(Calculator):
 
     name = "equishare"
     skin: float
+    _kept: Atoms | None = None
     _list: NeighbourList | None
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's name and type)
 
@@ -171,13 +172,14 @@ class EquishareCalculator(Calculator):
 
     def _remember(self, atoms: Atoms) -> None:
         """Keep the state of this calculation; where only positions or the cell differ, nothing else is copied."""
-        kept = self.atoms
+        kept = self._kept
         if kept is None or not (np.array_equal(kept.numbers, atoms.numbers) and np.array_equal(kept.pbc, atoms.pbc)):
-            self.atoms = atoms.copy()
+            self.atoms = self._kept = atoms.copy()
             return
         kept.positions[:] = atoms.positions
         kept.cell[:] = atoms.cell.array
         kept.info = dict(atoms.info)
+        self.atoms = kept
 
     def get_hessian(self, atoms: Atoms) -> np.ndarray:
         """Second derivatives of the energy in eV/Å^2, shape ``[3 atoms, 3 atoms]``, by automatic differentiation.

@@ -54,6 +54,17 @@ def test_relax(files, tmp_path):
     assert "holds something already" in str(again.exception)
 
 
+def test_what_leaves_the_training_data_is_said(files, tmp_path):
+    """Atoms without neighbours have no forces: a minimum that says nothing."""
+    ase.io.write(tmp_path / "far.xyz", Atoms("H2", positions=[[0, 0, 0], [0, 0, 30.0]]))
+    for command in ("relax", "vibrations"):
+        result = invoke(files, tmp_path / command, command, files / "plain.safetensors", tmp_path / "far.xyz")
+        assert result.exit_code == 0, result.output
+        assert "outside the training data: atom 0 (H) has flown off: it is over 3 Å from" in result.output
+    near = invoke(files, tmp_path / "near", "relax", files / "plain.safetensors", files / "lithium.xyz")
+    assert "outside" not in near.output
+
+
 def test_an_atom_without_forces_is_drawn(files, tmp_path, recwarn):
     ase.io.write(tmp_path / "atom.xyz", Atoms("O"))
     result = invoke(files, tmp_path / "a", "relax", files / "plain.safetensors", tmp_path / "atom.xyz")

@@ -73,6 +73,24 @@ def test_the_skin_is_set_and_nothing_else_silently(potential, crystal):
     assert calc.skin == 2.0
 
 
+def test_one_copy_of_a_structure_serves_all_steps(potential, crystal):
+    crystal.calc = calc = EquishareCalculator(potential)
+    crystal.get_forces()
+    kept = calc.atoms
+    for _ in range(2):
+        crystal.positions[0, 0] += 0.01
+        crystal.info["charge"] = 1
+        moved = crystal.get_forces()
+        assert calc.atoms is kept
+        assert kept is not crystal
+    other = EquishareCalculator(potential)
+    np.testing.assert_array_equal(moved, other.get_forces(crystal))
+    water = molecule("H2O")
+    calc.get_forces(water)
+    assert calc.atoms is not kept
+    np.testing.assert_array_equal(calc.get_forces(crystal), moved)
+
+
 def test_what_has_changed(potential, crystal):
     calc = crystal.calc = EquishareCalculator(potential)
     assert set(calc.check_state(crystal)) >= {"positions", "numbers", "cell", "pbc"}

@@ -13,8 +13,7 @@ from ase.symbols import Symbols
 from equishare.atoms.neighbours import check_structure
 from equishare.clock import Clock
 from equishare.continuing import check_same
-from equishare.potential import Potential, read_header
-from equishare.potential.domain import Domain
+from equishare.potential import Potential
 from equishare.simulate.ase_calculator import EquishareCalculator
 from equishare.simulate.md.files import Checkpoint, Report, Writer, writer
 from equishare.simulate.md.integrators import Integrator, check_cell, integrator
@@ -23,6 +22,7 @@ from equishare.simulate.md.rows import MDResult, MDRow
 from equishare.simulate.md.settings import FREE, MDError, MDSettings
 from equishare.simulate.md.velocities import default_timestep, free_degrees, start_velocities
 from equishare.simulate.md.watch import Watch
+from equishare.simulate.training_data import stored_domain
 
 # Seconds between two checkpoints
 CHECKPOINT_EVERY = 10.0
@@ -89,7 +89,7 @@ def run_md(
         _check_energy(atoms, resumed)
         dynamics.restore(resumed.integrator)
     result = MDResult(Path(out), settings, len(atoms), start)
-    watch = Watch(_stored_domain(potential), atoms.calc.potential, settings.temperature, degrees)
+    watch = Watch(stored_domain(potential), atoms.calc.potential, settings.temperature, degrees)
     with writer(result.folder, settings, resumed) as write:
         if resumed is not None:
             result.rows += MDRow.read(result.folder / "md.csv")
@@ -165,9 +165,3 @@ def _check_energy(atoms: Atoms, resumed: Checkpoint) -> None:
         raise MDError(
             f"the model gives the last state {energy:.6f} eV, the run had {resumed.energy:.6f} eV: it is not the run's model"
         )
-
-
-def _stored_domain(potential: Potential | str | os.PathLike[str]) -> Domain:
-    if isinstance(potential, Potential):
-        return Domain()
-    return Domain.model_validate(read_header(potential).metadata.get("domain", {}))

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from equishare.atoms.frame import Frame
 from equishare.atoms.properties import outputs
 from equishare.errors import EquishareError
-from equishare.potential import AtomGraph, Potential, collate
+from equishare.potential import AtomGraph, Potential, UnknownSpeciesError, collate
 from equishare.training.data.batches import atoms_in, batches_by_size
 from equishare.training.data.labelled_graphs import labelled_graphs
 from equishare.training.evaluation.errors import Errors, ErrorSet, errors_of
@@ -123,7 +123,7 @@ def evaluate(
     Raises:
         EquishareError: for no frames.
         GraphError: for a frame that has no graph.
-        UnknownSpeciesError: for an element that the potential does not know.
+        UnknownSpeciesError: for an element that the potential does not know; the message names the frame.
 
     >>> from equishare.atoms import read_frames
     >>> from equishare.potential import ModelConfig
@@ -134,8 +134,15 @@ def evaluate(
     """
     if not frames:
         raise EquishareError("expected at least one frame to evaluate, got none")
+    _check_species(potential, frames)
     graphs = labelled_graphs(frames, potential.config, potential.dtype)
     return evaluate_graphs(potential, graphs, frames, batch_size=batch_size, progress=progress)
+
+
+def _check_species(potential: Potential, frames: Sequence[Frame]) -> None:
+    for frame in frames:
+        if unknown := sorted(frame.composition.counts.keys() - set(potential.species)):
+            raise UnknownSpeciesError(f"{frame.name}: {UnknownSpeciesError.of(potential.species, unknown)}")
 
 
 @torch.no_grad()

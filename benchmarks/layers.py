@@ -116,11 +116,19 @@ def tensor_products():
         "e3nn": step(o3.Linear(IRREPS, IRREPS), x),
         "SharedLinear": step(nn.SharedLinear(groups.o3().irreps(IRREPS), groups.o3().irreps(IRREPS), bias=False), x),
         "IrrepsLinear": step(nn.IrrepsLinear(IRREPS, IRREPS), last),
+        "IrrepsLinear, e3nn's layout": step(nn.IrrepsLinear(IRREPS, IRREPS), x),
+    }
+    unequal = "32x0e+16x1o+8x2e"
+    fewer = torch.randn(n, o3.Irreps(unequal).dim)
+    linear_unequal = {
+        "e3nn": step(o3.Linear(unequal, unequal), fewer),
+        "IrrepsLinear": step(nn.IrrepsLinear(unequal, unequal), fewer),
     }
     return {
         f"fully connected product, {n} rows": full,
         f"channel by channel, {n} rows": uvu,
         f"linear, {n} rows": linear,
+        f"linear, {unequal}, {n} rows": linear_unequal,
     }
 
 

@@ -108,6 +108,9 @@ class EMLP(FieldLayer):
         vector: the representation whose tensors the hidden layers hold; by default the group's defining one, or the permutation of its
             points where it acts on no space, and in a direct product the products of those of its factors.
 
+    Shapes:
+        ``[batch, rep_in.size]`` -> ``[batch, rep_out.size]``.
+
     Raises:
         LayerError: no layers.
 

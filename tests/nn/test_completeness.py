@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,14 @@ def test_tables_hold_the_layers_that_they_are_named_for(folder):
 def test_public_names_exist_and_are_sorted():
     assert len(set(nn.__all__)) == len(nn.__all__)
     assert all(hasattr(nn, name) for name in nn.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(public_layers()))
+def test_docstrings_say_law_shapes_and_use(name):
+    doc = inspect.getdoc(getattr(nn, name))
+    twin = re.search(r"see ``(\w+)``|as for :class:`(\w+)`|of ``(\w+)`` in", doc)
+    if twin:  # the other dimensions of a layer are told once
+        doc += inspect.getdoc(getattr(nn, next(filter(None, twin.groups()))))
+    assert ">>>" in doc
+    assert re.search(r"\b[Ll]aw\b|[Ee]xact|[Ee]quivarian|[Ii]nvariant|Not a symmetry", doc)
+    assert re.search(r"Shapes:|\[\w+, ", doc)

@@ -47,6 +47,7 @@ def page(table: ModuleType) -> str:
             "The tests compile with `aot_eager`, which traces and differentiates as any backend does, but writes no machine code. That,",
             "`python tests/nn/test_torch_features.py compile report.json inductor` does (names of layers behind it choose some); it needs a C++ compiler and",
             "half an hour or more. It was run on every layer, each of which gave the same numbers and gradients except `Equilibrium` (see 2).",
+            "[The measurements](../measurements/layers.md) say how fast compiled layers are.",
             "",
             "Two faults of torch 2.13 reach layers: inductor does not compile the gradient of a transposed convolution in space with one output channel",
             "and no padding for dynamic shapes, that of `torch.nn.ConvTranspose3d(24, 1, 2)` neither (`Invalid ranges [0:-1]`). `GroupConvTranspose3d` to a",

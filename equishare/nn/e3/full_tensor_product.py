@@ -13,13 +13,16 @@ from equishare.ops.layout import IrrepsLike, read_irreps
 class FullyConnectedTensorProduct(TensorProduct):
     """All products of two features to some irreps, each pair of copies with a weight for each copy of the output.
 
-    ``TensorProduct`` with every path, mode "uvw"; the same maps as ``Bilinear`` between representations of O(3), found faster for many copies.
+    ``TensorProduct`` with every path, mode "uvw"; the same maps as ``Bilinear`` between representations of O(3), found faster for many copies. Law: f(g x, g y) = g f(x, y) for g in O(3), exact.
 
     Args:
         irreps_left: Irreps of the first factor.
         irreps_right: Irreps of the second factor.
         irreps_out: Irreps of the product.
         weight: As for ``TensorProduct``.
+
+    Shapes:
+        ``[..., irreps_left.dim]`` and ``[..., irreps_right.dim]`` -> ``[..., irreps_out.dim]``, e3nn's flat layout.
 
     >>> import torch
     >>> FullyConnectedTensorProduct("3x0e+2x1o", "0e+1o", "2x0e+5x1o")(torch.randn(4, 9), torch.randn(4, 4)).shape
@@ -40,7 +43,7 @@ class FullTensorProduct(TensorProduct):
     """The whole tensor product of two features, taken apart into irreps: an orthogonal change of basis, up to the scale of each irrep.
 
     ``TensorProduct`` with every path, each to an entry of its own, mode "uvuv", without weights. The order is e3nn's: by irrep, then by the
-    entries of the factors.
+    entries of the factors. Law: f(g x, g y) = g f(x, y) for g in O(3), exact.
 
     Args:
         irreps_left: Irreps of the first factor.
@@ -49,6 +52,9 @@ class FullTensorProduct(TensorProduct):
 
     Attributes:
         irreps_out: What comes out.
+
+    Shapes:
+        ``[..., irreps_left.dim]`` and ``[..., irreps_right.dim]`` -> ``[..., irreps_out.dim]``, e3nn's flat layout.
 
     Raises:
         LayerError: nothing of ``keep`` is reached, or as ``TensorProduct``.

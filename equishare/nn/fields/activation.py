@@ -51,6 +51,9 @@ class PointwiseActivation(FieldLayer):
         rep: representation of the channels.
         function: an entrywise torch activation.
 
+    Shapes:
+        Any -> the same.
+
     Raises:
         EquivarianceError: the function is not known to be entrywise, or the representation mixes channels.
 
@@ -83,6 +86,9 @@ class NormActivation(FieldLayer):
     Args:
         rep: representation of the channels.
         function: f, an entrywise torch activation; ReLU by default.
+
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
 
     Raises:
         EquivarianceError: the representation does not keep lengths, or the function is not entrywise.

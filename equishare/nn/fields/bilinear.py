@@ -29,6 +29,9 @@ class Bilinear(Layer):
         device: where the weights live.
         dtype: their precision.
 
+    Shapes:
+        ``[..., left]`` and ``[..., right]`` -> ``[..., out]``, the sizes of the representations.
+
     Raises:
         GroupError: the groups of the representations differ.
         LayerError: an input does not fit.

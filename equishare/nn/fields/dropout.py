@@ -22,6 +22,9 @@ class FieldDropout(FieldLayer):
         rep: representation of the channels.
         p: probability of dropping a field.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: p is no probability below one.
 

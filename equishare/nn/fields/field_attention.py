@@ -83,6 +83,9 @@ class FieldMLP(FieldLayer):
         rep: representation of input and output.
         hidden: representation between the maps.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     >>> import torch
     >>> from equishare import groups
     >>> V = groups.so(3).defining()
@@ -118,6 +121,9 @@ class FieldTransformerBlock(FieldLayer):
         heads: of the attention.
         kernel_size: of the convolution, odd.
         dimension: axes of space, 1 to 3.
+
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
 
     Raises:
         EquivarianceError: as ``GroupConv2d`` and ``FieldAttention``.

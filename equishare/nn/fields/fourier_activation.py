@@ -45,6 +45,9 @@ class FourierActivation(FieldLayer):
     Attributes:
         field: how the group acts on one field, to be the ``field_out`` of the layer before: a sum of irreps.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: another group, too few samples, or a function that is not entrywise.
 

@@ -20,6 +20,12 @@ class GatedActivation(FieldLayer):
     Args:
         rep: representation of the output.
 
+    Shapes:
+        ``[batch, rep_in.size, *space]``, gates last -> ``[batch, rep.size, *space]``.
+
+    Raises:
+        LayerError: an input does not fit.
+
     Weiler et al. 2018, "3D Steerable CNNs".
 
     >>> from equishare import groups

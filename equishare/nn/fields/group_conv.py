@@ -245,6 +245,9 @@ class GroupConv2d(_GroupConv):
     For SO(2) and O(2) both fields are given, as sums of irreps: ``G.trivial() + G.irrep(1) + G.irrep(2)``.
     Arguments as for :class:`GroupConv1d`.
 
+    Shapes:
+        ``[batch, in_channels, height, width]`` -> ``[batch, out_channels, ...]``.
+
     Raises:
         GroupError: the group does not act on the plane.
         EquivarianceError: the sizes break the symmetry, or an input does not fit.
@@ -266,6 +269,9 @@ class GroupConv3d(_GroupConv):
     fields; exact for the octahedral groups and other groups of signed axis permutations (Worrall & Brostow 2018, "CubeNet"). For others the
     filters are band-limited, shells times spherical harmonics (Weiler et al. 2018, "3D Steerable CNNs"), and the law holds up to the
     error of sampling. For SO(3) and O(3) both fields are given: ``G.irreps("0e+1o+2e")``. Arguments as for :class:`GroupConv1d`.
+
+    Shapes:
+        ``[batch, in_channels, depth, height, width]`` -> ``[batch, out_channels, ...]``.
 
     Raises:
         GroupError: the group does not act on space.

@@ -115,6 +115,9 @@ class GroupConvTranspose2d(_GroupConvTranspose):
         options: ``lifting``, ``field_in``, ``field_out``, ``padding``, ``dilation``, ``groups``, ``bias``, ``device``, ``dtype`` of
             :class:`GroupConv2d`.
 
+    Shapes:
+        ``[batch, in_channels, height, width]`` -> ``[batch, out_channels, ...]``, stride times as large.
+
     Raises:
         EquivarianceError: as there, or a padding that is not of zeros.
 

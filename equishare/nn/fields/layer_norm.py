@@ -25,6 +25,9 @@ class FieldLayerNorm(FieldLayer):
         rep: representation of the channels.
         eps: added to the variance.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: the representation does not keep lengths.
 

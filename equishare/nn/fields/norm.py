@@ -34,6 +34,9 @@ class FieldBatchNorm(FieldLayer):
         eps: added to the variance.
         momentum: weight of a new batch in the running statistics.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: the representation does not keep lengths.
 
@@ -131,6 +134,12 @@ class FieldRMSNorm(FieldLayer):
     Args:
         rep: representation of the channels.
         eps: added to the mean square.
+
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
+    Raises:
+        EquivarianceError: the representation does not keep lengths.
 
     >>> from equishare import groups, nn
     >>> nn.FieldRMSNorm(groups.o3().irreps("4x0e+4x1o"))(torch.randn(2, 16)).shape

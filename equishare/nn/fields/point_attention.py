@@ -134,6 +134,9 @@ class PointTransformerBlock(FieldLayer):
         field: representation of one field.
         options: ``heads``, ``radii``, ``width`` and ``degree`` of ``PointAttention``.
 
+    Shapes:
+        x ``[points, channels]``, positions ``[points, d]``, edge_index ``[2, edges]`` (PyG: row 0 sends, row 1 receives) -> ``[points, channels]``.
+
     Raises:
         EquivarianceError: as ``PointAttention``.
 

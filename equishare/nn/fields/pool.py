@@ -25,6 +25,9 @@ class GroupPool(FieldLayer):
         reduce: what to take.
         dimension: axes of space, 0 to 3.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> ``[batch, fields, *space]``, a number for each field.
+
     Raises:
         EquivarianceError: the fields are not permuted and ``reduce`` needs that.
 

@@ -26,6 +26,9 @@ class TensorProductActivation(FieldLayer):
         fields: number of fields.
         field: representation of one field, mostly a sum, so that its parts meet.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: no product of the field with itself is such a field, as for vectors alone.
 

@@ -27,6 +27,9 @@ class FieldUpsample(FieldLayer):
         mode: "linear" or "nearest".
         dimension: axes of space, 1 to 3.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> ``[batch, channels, *larger]``, each axis times the factor.
+
     Raises:
         LayerError: the factor, the mode or the dimension is unknown.
 
@@ -72,6 +75,9 @@ class AdaptivePool(FieldLayer):
         size: m, the output's size along each axis; a turn swaps axes, so one number is for all.
         reduce: "mean" or "max", which needs permuted channels.
         dimension: axes of space, 1 to 3.
+
+    Shapes:
+        ``[batch, channels, *space]`` -> ``[batch, channels, m, ...]``, m along each axis.
 
     Raises:
         EquivarianceError: the maximum of fields that are not permuted.

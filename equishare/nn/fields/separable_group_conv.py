@@ -128,6 +128,9 @@ class SeparableGroupConv2d(_SeparableGroupConv):
     Law and arguments as :class:`GroupConv2d`, from regular to regular fields; Knigge et al. 2022, "Exploiting
     Redundancy: Separable Group Convolutional Networks on Lie Groups".
 
+    Shapes:
+        ``[batch, in_channels, height, width]`` -> ``[batch, out_channels, ...]``.
+
     >>> from equishare import groups, nn
     >>> nn.SeparableGroupConv2d(groups.cyclic(4), 2, 4, 3)(torch.zeros(1, 8, 7, 7)).shape
     torch.Size([1, 16, 7, 7])

@@ -29,6 +29,9 @@ class SharedLinear(FieldLayer):
         device: where the weights live.
         dtype: their precision.
 
+    Shapes:
+        ``[..., rep_in.size]`` -> ``[..., rep_out.size]``.
+
     Raises:
         SharingError: the groups of the representations differ.
         LayerError: an input's last dimension is not ``rep_in.size``.

@@ -34,6 +34,9 @@ class SpatialPool(FieldLayer):
         reduce: what to take.
         dimension: axes of space, 1 to 3.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> ``[batch, channels, *windows]``.
+
     Raises:
         EquivarianceError: the maximum of fields that are not permuted, or an input size that breaks the
             symmetry.

@@ -35,6 +35,13 @@ class UNetBlock(FieldLayer):
         inner: a layer that takes ``rep``, on images half the size.
         dimension: axes of space, 2 or 3.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> ``[batch, more, *space]``.
+
+    Raises:
+        EquivarianceError: the inner layer does not take ``rep``.
+        LayerError: it does not give fields, or the dimension is neither 2 nor 3.
+
     Ronneberger, Fischer & Brox 2015, "U-Net".
 
     >>> from equishare import groups, nn
@@ -74,6 +81,9 @@ class UNet(FieldLayer):
         field: representation of one hidden field; regular by default, for SO(2) and the like a sum of irreps.
         kernel_size: taps.
         dimension: axes of space, 2 or 3.
+
+    Shapes:
+        ``[batch, rep_in.size, *space]`` -> ``[batch, rep_out.size, *space]``.
 
     Raises:
         EquivarianceError: as ``GroupConv2d``.

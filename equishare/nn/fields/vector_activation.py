@@ -26,6 +26,9 @@ class VectorFieldActivation(FieldLayer):
         fields: number of fields.
         field: a field that a finite group of the plane or of space permutes transitively, such as ``G.regular()`` or ``G.quotient(H)``.
 
+    Shapes:
+        ``[batch, channels, *space]`` -> the same.
+
     Raises:
         EquivarianceError: the field is not so, the group moves no space, or the elements that leave an orientation alone leave no direction alone.
 

@@ -30,6 +30,9 @@ class AttentionPool(Layer):
         device: Where the weights live.
         dtype: Their precision.
 
+    Shapes:
+        ``[..., n, channels]``, mask ``[..., n]`` -> ``[..., seeds, channels]``.
+
     Raises:
         LayerError: no seeds, or as ``SetAttention``.
 

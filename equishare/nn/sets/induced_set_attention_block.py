@@ -26,6 +26,9 @@ class InducedSetAttentionBlock(Layer):
         device: Where the weights live.
         dtype: Their precision.
 
+    Shapes:
+        ``[..., n, channels]``, mask ``[..., n]`` -> ``[..., n, channels]``.
+
     Raises:
         LayerError: no induced points, or as ``SetAttention``.
 

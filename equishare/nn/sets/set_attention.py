@@ -36,6 +36,9 @@ class SetAttention(Layer):
         device: Where the weights live.
         dtype: Their precision.
 
+    Shapes:
+        x ``[..., n, channels]``, source ``[..., m, source_channels]``, masks ``[..., n]`` and ``[..., m]`` -> ``[..., n, channels]``.
+
     Raises:
         LayerError: heads do not divide channels or kv_heads do not divide heads; the shape of an input or a mask does not fit.
 

@@ -27,6 +27,9 @@ class SetAttentionBlock(Layer):
         device: Where the weights live.
         dtype: Their precision.
 
+    Shapes:
+        x ``[..., n, channels]``, source ``[..., m, channels]``, masks ``[..., n]`` and ``[..., m]`` -> ``[..., n, channels]``.
+
     Raises:
         LayerError: as ``SetAttention``.
 

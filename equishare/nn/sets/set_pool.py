@@ -49,7 +49,9 @@ class SetPool(Layer):
     def after(self, given: FeatureTypes) -> FeatureTypes:
         """Invariants of the set, as many a channel as there are reductions."""
         if not isinstance(given, SetFeatures) or given.order != 1:
-            raise EquivarianceError(f"takes features of points, but the layer before it gives {given}")
+            apart = ": where these lie on points, pool what the chain gives, as by SetPool()(x, batch=batch)"
+            remedy = apart if getattr(given, "invariants", None) is not None else ""
+            raise EquivarianceError(f"takes features of points, but the layer before it gives {given}{remedy}")
         return Invariants(len(self.reduce) * given.channels)
 
     def forward(

@@ -60,6 +60,9 @@ class SlotAttention(Layer):
         device: where the weights live.
         dtype: their precision.
 
+    Shapes:
+        inputs ``[batch, n, in_channels]``, mask ``[batch, n]`` -> slots ``[batch, slots, channels]`` and attention ``[batch, slots, n]``.
+
     Raises:
         LayerError: a size that is not positive, or heads that do not divide the channels.
 

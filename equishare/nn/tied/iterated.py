@@ -22,6 +22,9 @@ class Iterated(Layer):
         block: a module that takes the state, and whatever else ``forward`` is given, and returns the next state.
         iterations: how often it is applied.
 
+    Shapes:
+        Those of the block.
+
     Raises:
         LayerError: ``iterations`` is below one.
 

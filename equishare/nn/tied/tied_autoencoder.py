@@ -30,6 +30,9 @@ class TiedAutoencoder(Layer):
         device: where the weights live.
         dtype: their precision.
 
+    Shapes:
+        ``[..., sizes[0]]`` -> the same; the code has ``sizes[-1]`` numbers.
+
     Raises:
         LayerError: there are fewer than two sizes, or an input's last dimension is not the first (or last) size.
 

@@ -1,6 +1,7 @@
 """Ranges of atoms, and the loops run on several of them."""
 
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,10 +17,18 @@ from equishare.ops import threads
 def test_ranges_cover_every_atom_once(n_atoms, work, degrees):
     starts = np.concatenate([[0], np.cumsum(degrees[:n_atoms])])
     for order in (None, starts):
-        found = threads.atom_ranges(n_atoms, work, order)
+        with mock.patch.object(torch, "get_num_threads", return_value=4):
+            found = threads.atom_ranges(n_atoms, work, order)
         assert found[0][0] == 0
         assert found[-1][1] == n_atoms
         assert all(stop == start for (_, stop), (start, _) in pairwise(found))
+
+
+def test_ranges_share_the_work():
+    with mock.patch.object(torch, "get_num_threads", return_value=2):
+        assert threads.atom_ranges(10, 10**9) == [(0, 5), (5, 10)]
+        assert threads.atom_ranges(4, 10**9, np.array([0, 60, 80, 90, 100])) == [(0, 1), (1, 4)]
+        assert threads.atom_ranges(10, 10) == [(0, 10)]
 
 
 def test_a_failing_range_is_not_lost():

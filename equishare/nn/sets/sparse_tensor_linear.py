@@ -151,7 +151,7 @@ def _numbered(known: Sequence[Tensor], asked: Sequence[Tensor]) -> tuple[Tensor,
     for a, b in zip(known, asked, strict=True):
         column = torch.cat([a, b])
         largest = torch.cat([column, column.new_zeros(1)]).max()
-        order = torch.argsort(number * (largest + 1) + column, stable=True)
+        order = torch.argsort(number * (largest + 1) + column)
         ordered = (number * (largest + 1) + column)[order]
         number = torch.zeros_like(number).scatter(0, order, (ordered != ordered.roll(1)).long().cumsum(0))
     return number, number.shape[0] + 1

@@ -38,19 +38,17 @@ SETTINGS = {
 }
 
 
-def frames() -> list:
-    """Few, so that a run takes a second or two."""
-    return datasets.load("ethanol")[:28]
+# few, so that a run takes a second or two
+FRAMES = datasets.load("ethanol")[:28]
 
 
 def attempt(folder: Path) -> None:
     """Begin, or go on where there is something to go on with."""
-    given = frames()
     if (folder / "checkpoint.ckpt").exists():
         with suppress(CheckpointError):  # it was at its end already
-            train(given, resume=folder, report=False)
+            train(FRAMES, resume=folder, report=False)
     else:
-        train(given, out=str(folder), **SETTINGS)
+        train(FRAMES, out=str(folder), **SETTINGS)
 
 
 def forked(folder: Path, seconds: float | None) -> bool:

@@ -94,9 +94,9 @@ def mace(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
 
 
 def mace_command(
-    python: str, folder: str, train: Path, watched: Path, energies: dict[int, float], seed: int
+    python: str, folder: str, train: Path, watched: Path, energies: dict[int, float], seed: int, **more: object
 ) -> list[str]:
-    """MACE's own training, the reference settings, errors on the watched frames after every epoch."""
+    """MACE's own training, the reference settings and `more`, errors on the watched frames after every epoch."""
     settings = {
         "name": "mace",
         "model": "MACE",
@@ -118,6 +118,7 @@ def mace_command(
         "seed": seed,
         "plot": False,
         "work_dir": folder,
+        **more,
     }
     command = Path(python).with_name("mace_run_train")
     return [str(command), "--ema", *(f"--{name}={value}" for name, value in settings.items())]

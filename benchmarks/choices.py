@@ -82,7 +82,7 @@ def fitted(energy: float = 1.0, **options: Any) -> dict[str, Any]:
     return {"optimisation": {"weights": {"energy": energy}, **options}}
 
 
-BEFORE = (rate_of_five,)
+AT_RATE_OF_FIVE = (rate_of_five,)
 WEIGHT_1 = fitted()
 # name: (what it is compared with, settings, patches)
 VARIANTS: dict[str, tuple[str | None, dict[str, Any], tuple[Patch, ...]]] = {
@@ -93,24 +93,40 @@ VARIANTS: dict[str, tuple[str | None, dict[str, Any], tuple[Patch, ...]]] = {
     "energy weight 0.02": ("energy weight 1", fitted(0.02), ()),
     "energy weight 0.1, 1 in the last 30 %": ("energy weight 1", {}, (energies_count_at_the_end,)),
     "energy weight 1, 12 radial functions": ("energy weight 1", {**WEIGHT_1, "model": {"n_basis": 12}}, ()),
-    "the rate of five frames a step": ("energy weight 1", WEIGHT_1, BEFORE),
-    "before: rate 0.01": ("the rate of five frames a step", fitted(learning_rate=0.01), BEFORE),
-    "before: rate 0.018": ("the rate of five frames a step", fitted(learning_rate=0.018), BEFORE),
-    "before: rate 0.02": ("the rate of five frames a step", fitted(learning_rate=0.02), BEFORE),
-    "before: rate 0.01, 12 radial functions": (
-        "before: rate 0.01",
+    "the rate of five frames a step": ("energy weight 1", WEIGHT_1, AT_RATE_OF_FIVE),
+    "rate of five frames: rate 0.01": ("the rate of five frames a step", fitted(learning_rate=0.01), AT_RATE_OF_FIVE),
+    "rate of five frames: rate 0.018": ("the rate of five frames a step", fitted(learning_rate=0.018), AT_RATE_OF_FIVE),
+    "rate of five frames: rate 0.02": ("the rate of five frames a step", fitted(learning_rate=0.02), AT_RATE_OF_FIVE),
+    "rate of five frames: rate 0.01, 12 radial functions": (
+        "rate of five frames: rate 0.01",
         {**fitted(learning_rate=0.01), "model": {"n_basis": 12}},
-        BEFORE,
+        AT_RATE_OF_FIVE,
     ),
-    "before: 6 radial functions": ("the rate of five frames a step", {**WEIGHT_1, "model": {"n_basis": 6}}, BEFORE),
-    "before: one layer": ("the rate of five frames a step", {**WEIGHT_1, "model": {"layers": 1}}, BEFORE),
-    "before: 150 atoms a step": ("the rate of five frames a step", fitted(batch_atoms=150), BEFORE),
-    "before: absolute errors": ("the rate of five frames a step", WEIGHT_1, (*BEFORE, absolute)),
-    "before: energies last": ("the rate of five frames a step", WEIGHT_1, (*BEFORE, last_for_energies)),
-    "before: absolute errors, energies last": (
+    "rate of five frames: 6 radial functions": (
+        "the rate of five frames a step",
+        {**WEIGHT_1, "model": {"n_basis": 6}},
+        AT_RATE_OF_FIVE,
+    ),
+    "rate of five frames: one layer": (
+        "the rate of five frames a step",
+        {**WEIGHT_1, "model": {"layers": 1}},
+        AT_RATE_OF_FIVE,
+    ),
+    "rate of five frames: 150 atoms a step": (
+        "the rate of five frames a step",
+        fitted(batch_atoms=150),
+        AT_RATE_OF_FIVE,
+    ),
+    "rate of five frames: absolute errors": ("the rate of five frames a step", WEIGHT_1, (*AT_RATE_OF_FIVE, absolute)),
+    "rate of five frames: energies last": (
         "the rate of five frames a step",
         WEIGHT_1,
-        (*BEFORE, absolute, last_for_energies),
+        (*AT_RATE_OF_FIVE, last_for_energies),
+    ),
+    "rate of five frames: absolute errors, energies last": (
+        "the rate of five frames a step",
+        WEIGHT_1,
+        (*AT_RATE_OF_FIVE, absolute, last_for_energies),
     ),
 }
 

@@ -89,7 +89,7 @@ def test_page_says_what_is_missing_who_is_on_the_front_and_which_kinds_have_a_bi
     text = page({str(number): each for number, each in enumerate(rows)}, {})
     assert "| default, 10 min |  | 0.98, 20 |" in text
     assert "2 (1 of 7 sets)" in text
-    assert "Of the 72 runs of the default preset 71 are missing" in text
+    assert "72 runs of the default preset, of 10, 45 and 120 minutes and three seeds; 1 of them were made" in text
     assert "There is no run of any length of acac, molybdenum, ethanol" in text
     assert "| lithium, 10 min | fast | 20 | 1.47 meV/atom | 30 meV/Å | yes |" in text
     assert "| lithium, 10 min | accurate | 90 | 1.23 meV/atom | 25 meV/Å | no |" in text

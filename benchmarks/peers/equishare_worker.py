@@ -32,7 +32,7 @@ class Equishare(worker.Trainable):
         from equishare.training.data.batches import BatchLoader
         from equishare.training.data.labelled_graphs import labelled_graphs
         from equishare.training.data.statistics import statistics
-        from equishare.training.loss import batch_loss
+        from equishare.training.objective import Objective
         from equishare.training.state import TrainingState
 
         labelled = [Frame(atoms, energy=atoms.get_potential_energy(), forces=atoms.get_forces()) for atoms in frames]
@@ -41,16 +41,11 @@ class Equishare(worker.Trainable):
         potential = Potential(config, statistics(labelled, graphs, energies))
         options = OptimisationConfig()
         state = TrainingState(potential, options, Budget(1, None, 1))
-        optimiser = state.optimiser
+        objective = Objective(potential, options, [str(k) for k in range(len(frames))], {"forces": True})
         batches = _endless(BatchLoader(graphs, worker.BATCH, seed=0))
 
         def step(_: int) -> None:
-            batch = next(batches)
-            optimiser.zero_grad(set_to_none=True)
-            batch_loss(potential(batch), batch, options, potential.statistics.scale).backward()
-            torch.nn.utils.clip_grad_norm_(potential.parameters(), options.gradient_clip)
-            optimiser.step()
-            state.averaged.update()
+            state.take_step(objective, next(batches))
 
         return step, sum(p.numel() for p in potential.parameters())
 

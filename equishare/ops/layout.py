@@ -171,12 +171,13 @@ class Layout:
             LayerError: if the shape does not match the irreps, or the numbers are no floating-point ones.
         """
         as_they_are = self.whole and features.ndim == 3 and features.shape[1:] == (self.dim, self.channels)
-        size = sum(mul * size for mul, size in self._sizes)
-        if not as_they_are and (features.ndim != 2 or features.shape[1] != size):
-            shapes = f"[atoms, {self.dim}, {self.channels}] or e3nn's " if self.whole else "e3nn's "
-            raise LayerError(
-                f"expected {name} of shape {shapes}[atoms, {size}] for irreps {self.irreps}, got {list(features.shape)}"
-            )
+        if not as_they_are:
+            size = sum(mul * size for mul, size in self._sizes)
+            if features.ndim != 2 or features.shape[1] != size:
+                shapes = f"[atoms, {self.dim}, {self.channels}] or e3nn's " if self.whole else "e3nn's "
+                raise LayerError(
+                    f"expected {name} of shape {shapes}[atoms, {size}] for irreps {self.irreps}, got {list(features.shape)}"
+                )
         if not features.is_floating_point():
             raise LayerError(
                 f"expected floating-point {name}, got {features.dtype}: convert them, as by {name}.float()"

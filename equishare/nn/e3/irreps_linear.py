@@ -42,6 +42,7 @@ class IrrepsLinear(Foldable, ChannelLayer):
     """
 
     _components: Tensor
+    _shared: Tensor
     _target: Tensor
 
     def __init__(self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, bias: bool = False) -> None:
@@ -93,7 +94,8 @@ class IrrepsLinear(Foldable, ChannelLayer):
         self._whole = leading and len(components) == self.layout_in.dim
         self._sums = len(components) > self.layout_out.dim
         self.register_buffer("_components", components, persistent=False)
-        self._uses = [len(blocks[n]) for _, n in joined]  # components that each matrix serves
+        shared = torch.cat([torch.full_like(blocks[n], pair) for pair, (_, n) in enumerate(joined)])
+        self.register_buffer("_shared", shared, persistent=False)
         target = torch.cat([self.layout_out.starts[k] + blocks[n] for k, n in joined])
         self.register_buffer("_target", target, persistent=False)
 
@@ -138,8 +140,8 @@ class IrrepsLinear(Foldable, ChannelLayer):
 
     def expanded(self) -> Float[Tensor, "components channels_in channels_out"]:
         """A matrix for each component of the input."""
-        matrices = self._table(self.weight * self.layout_in.channels**-0.5).split(1)
-        return torch.cat([matrix.expand(uses, -1, -1) for matrix, uses in zip(matrices, self._uses, strict=True)])
+        # index_select costs a tenth of indexing, which small systems feel
+        return self._table(self.weight * self.layout_in.channels**-0.5).index_select(0, near(self._shared, self.weight))
 
     def shared_weights(self, call: Call | None = None) -> dict[str, SharedWeight]:
         """One matrix an irrep serves its 2 l + 1 components, on every atom: untied, each number reads each."""
@@ -158,8 +160,7 @@ class IrrepsLinear(Foldable, ChannelLayer):
         channels_in, channels_out = self.layout_in.channels, self.layout_out.channels
         index = torch.full((self.layout_out.dim, channels_out, self.layout_in.dim, channels_in), -1)
         each = self._table(torch.arange(self.weight.numel()).view(self.weight.shape))
-        serving = torch.arange(len(each)).repeat_interleave(torch.tensor(self._uses))
-        for matrix, source, target in zip(serving, self._components, self._target, strict=True):
+        for matrix, source, target in zip(self._shared, self._components, self._target, strict=True):
             index[target, :, source] = each[matrix].mT
         rows, columns = (layout.present_components.flatten() for layout in (self.layout_out, self.layout_in))
         return IndexPattern(index.flatten(2).flatten(0, 1)[rows][:, columns], None, self.weight.numel())

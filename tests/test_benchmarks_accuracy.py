@@ -91,6 +91,7 @@ def test_page_says_what_is_missing_who_is_on_the_front_and_which_kinds_have_a_bi
     assert "2 (1 of 7 sets)" in text
     assert "72 runs of the default preset, of 10, 45 and 120 minutes and three seeds; 1 of them were made" in text
     assert "There is no run of any length of acac, molybdenum, ethanol" in text
+    assert "There is no run of the preset small." in text
     assert "| lithium, 10 min | fast | 20 | 1.47 meV/atom | 30 meV/Å | yes |" in text
     assert "| lithium, 10 min | accurate | 90 | 1.23 meV/atom | 25 meV/Å | no |" in text
     assert "| lithium, 10 min, 0 | slab | +7.00, 8; 100 |" in text

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from equishare.potential import PRESETS
 from reference_sets.score import error, front, score
 from reference_sets.sets import SETS, Reference
 
@@ -100,6 +101,8 @@ def _missing(results: Results) -> str:
     )
     unseen = [name for name in SETS if not any(row["set"] == name for row in results.values())]
     none = [f"There is no run of any length of {', '.join(unseen)}."] if unseen else []
+    presets = [preset for preset in PRESETS if not any(row["preset"] == preset for row in results.values())]
+    none += [f"There is no run of the preset {', '.join(presets)}."] if presets else []
     return "\n".join([said, *none, NOT_HERE])
 
 

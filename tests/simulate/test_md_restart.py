@@ -10,7 +10,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.calculators.lj import LennardJones
 
-from equishare.potential import ModelConfig, Potential, Statistics
+from equishare.potential import ModelConfig, Potential, Statistics, load
 from equishare.potential.domain import Domain
 from equishare.simulate import MDError, MDSettings
 from equishare.simulate.md import run as module
@@ -185,7 +185,7 @@ class _Argon:
 
     def __new__(cls, potential, **_):
         calculator = LennardJones(sigma=3.4, epsilon=0.0104, rc=6.5, smooth=True)
-        calculator.potential = potential
+        calculator.potential = load(potential)
         calculate = calculator.calculate
         calculator.calculate = lambda atoms, properties, changes: calculate(atoms, [*properties, "stress"], changes)
         return calculator

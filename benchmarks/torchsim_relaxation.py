@@ -30,9 +30,8 @@ from equishare.simulate.torchsim import EquishareModel
 def together(model: EquishareModel, frames: list[Atoms], steps: int) -> Any:
     """All molecules of one state; every step is taken, for forces never fall below zero."""
     never = torch_sim.runners.generate_force_convergence_fn(force_tol=0.0, include_cell_forces=False)
-    return torch_sim.optimize(
-        system=frames, model=model, optimizer=torch_sim.optimizers.fire, convergence_fn=never, max_steps=steps
-    )
+    fire = getattr(torch_sim, "Optimizer", torch_sim.optimizers).fire  # TorchSim 0.3 knows it by the second name
+    return torch_sim.optimize(system=frames, model=model, optimizer=fire, convergence_fn=never, max_steps=steps)
 
 
 def one_by_one(model: EquishareModel, frames: list[Atoms], steps: int) -> None:

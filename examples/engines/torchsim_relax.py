@@ -32,7 +32,9 @@ def main(argv=None):
     done = torch_sim.optimize(
         system=torch_sim.io.atoms_to_state(frames, model.device, model.dtype),
         model=model,
-        optimizer=torch_sim.optimizers.fire,
+        optimizer=getattr(
+            torch_sim, "Optimizer", torch_sim.optimizers
+        ).fire,  # TorchSim 0.3 knows it by the second name
         max_steps=2 if arguments.quick else 500,
     )
     print(f"{len(frames)} structures, energies in eV: {done.energy.tolist()}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import feature_checks as checks
 import pytest
+import refusal_checks as refusals
 import torch
 import torch_features as table
 import transform_checks as transforms
@@ -116,7 +117,7 @@ def test_cell(name, feature, tmp_path, request):
     case, layer, inputs = build(name)
     extra = (tmp_path,) if feature == "ONNX" else ()
     wanted = "check_" + re.sub(r"\W", "_", feature.lower())
-    check = getattr(checks, wanted, None) or getattr(transforms, wanted)
+    check = next(getattr(module, wanted) for module in (checks, refusals, transforms) if hasattr(module, wanted))
     if reason is None:
         check(case, layer, inputs, *extra)
     else:

@@ -103,14 +103,16 @@ def outliving_reader() -> Iterator[None]:
 
 
 def new_console() -> Console:
-    """Where a command prints: no text, of a user's file or otherwise, is taken for markup or coloured by what it looks like.
+    """Where a command prints: no text, of a user's file or otherwise, is taken for markup or a picture, or coloured by what it looks like.
 
     >>> new_console().print("c1cc[nH]c1.xyz")
     c1cc[nH]c1.xyz
+    >>> new_console().print("a:fire:b.xyz")
+    a:fire:b.xyz
     """
     from rich.console import Console
 
-    return Console(markup=False, highlight=False)
+    return Console(markup=False, highlight=False, emoji=False)
 
 
 def plain(text: str) -> str:

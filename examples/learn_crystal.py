@@ -15,7 +15,7 @@ import numpy as np
 from ase import units
 from ase.build import bulk
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -32,7 +32,7 @@ def visited(start, potential, temperature, count, stride=20):
     rng = np.random.default_rng(1)
     atoms = start.copy()
     atoms.calc = potential.calculator()
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature_K=temperature, rng=rng)
     dynamics = Langevin(atoms, 1.0 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
     frames = []
     for _ in range(count):

@@ -16,7 +16,7 @@ import numpy as np
 from ase import units
 from ase.build import molecule
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 from matplotlib.figure import Figure
 from rich.console import Console
 from tblite.ase import TBLite
@@ -35,7 +35,7 @@ def frames_of_xtb(temperature, count, stride=100):
     rng = np.random.default_rng(1)
     atoms = molecule("CH3CH2OH")
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature_K=temperature, rng=rng)
     dynamics = Langevin(atoms, 0.5 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
     dynamics.run(4 * stride)
     for _ in islice(dynamics.irun(count * stride), stride, None, stride):

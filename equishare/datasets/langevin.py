@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms, units
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 
 FRICTION = 0.02  # 1/fs
 
@@ -35,7 +35,7 @@ def langevin(atoms: Atoms, temperature: float, schedule: Schedule, rng: np.rando
     >>> len(next(structures))
     3
     """
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature_K=temperature, rng=rng)
     dynamics = Langevin(
         atoms,
         schedule.timestep * units.fs,

@@ -72,13 +72,13 @@ def test_vibrations(model, reference, tmp_path):
 
 def test_spectrum(model, reference):
     """The infrared spectrum of one trajectory, from the learnt dipoles and from GFN2-xTB's."""
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+    from ase.md.velocitydistribution import Stationary, thermalize_momenta
     from ase.md.verlet import VelocityVerlet
 
     calculator = EquishareCalculator(model)
     atoms = Atoms(reference.numbers, reference.positions)
     atoms.calc = calculator
-    MaxwellBoltzmannDistribution(atoms, temperature_K=600, rng=np.random.default_rng(0))
+    thermalize_momenta(atoms, temperature_K=600, rng=np.random.default_rng(0))
     Stationary(atoms)
     run, frames = VelocityVerlet(atoms, 0.5 * units.fs), []
     run.attach(lambda: frames.append(Atoms(atoms.numbers, atoms.positions)), interval=4)

@@ -21,8 +21,8 @@ from ase.vibrations.data import VibrationsData
 from frames import sides
 from smiles import part_of, read_molecules
 from tblite.ase import TBLite
+from train import kept_out
 
-from equishare.atoms import read_frames
 from equishare.files import write_text
 from equishare.learning.bonds import Bonds
 from equishare.potential import load
@@ -130,7 +130,7 @@ def vibrations(atoms: Atoms, pair: Pair) -> dict[str, float]:
     return {"mae": float(np.abs(found[0] - found[1]).mean()), "imaginary": int((found[0] < -20).sum())}
 
 
-def dynamics(atoms: Atoms, pair: Pair, picoseconds: float) -> dict[str, float]:
+def dynamics(atoms: Atoms, pair: Pair, picoseconds: float) -> dict[str, Any]:
     """Langevin dynamics at 500 K: picoseconds until a bond broke or a force exploded, and all."""
     image = relaxed(atoms, pair.model)
     bonds, rng = Bonds(image), np.random.default_rng(0)
@@ -174,17 +174,15 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
     if "frames" in given.parts and "frames" not in found:
-        frames = [
-            f for f in read_frames(sorted(map(str, (given.folder / "frames").glob("test-*.xyz")))) if len(f.atoms) > 1
-        ]
+        frames = kept_out(given.folder / "frames", "test")
         found["frames"] = {}
         for kind in (None, *sorted({frame.config_type for frame in frames})):
             part = [frame for frame in frames if kind is None or frame.config_type == kind]
             found["frames"][kind or "all"] = {
-                k: round(v, 4) for k, v in evaluate(load(given.model), part).metrics().items()
+                k: round(v, 4) for k, v in evaluate(load(given.model), part).metrics().items() if v is not None
             }
         write_text(given.out, json.dumps(found))
-    measures: dict[str, Callable[[Atoms, Pair], dict[str, float]]] = {
+    measures: dict[str, Callable[[Atoms, Pair], dict[str, Any]]] = {
         "geometry": geometry,
         "torsions": torsions,
         "vibrations": vibrations,

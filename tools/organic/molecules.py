@@ -24,15 +24,15 @@ from equishare.files import replacing
 
 COUNTS = {
     "small": 110,
-    "qm9": 3600,
-    "fragment": 3000,
-    "decorated": 1800,
-    "tautomer": 600,
-    "ion": 700,
-    "peptide": 200,
-    "drug": 300,
-    "dimer": 1400,
-    "cluster": 300,
+    "qm9": 6400,
+    "fragment": 6000,
+    "decorated": 5200,
+    "tautomer": 1500,
+    "ion": 2200,
+    "peptide": 320,
+    "drug": 900,
+    "dimer": 2600,
+    "cluster": 600,
 }
 
 

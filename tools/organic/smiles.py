@@ -56,7 +56,7 @@ def part_of(smiles: str) -> str:
 
 def read_molecules(file: Path) -> list[Atoms]:
     """Geometries with their SMILES; that of HF is F, which extended XYZ takes for a truth value."""
-    molecules = ase.io.read(file, ":")
+    molecules: list[Atoms] = list(ase.io.iread(file))
     for atoms in molecules:
         if atoms.info["smiles"] is False:
             atoms.info["smiles"] = "F"

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,8 @@ class Pool:
     def batches(self) -> Iterator[AtomGraph]:
         """Batches of about as many atoms each, for ever."""
         while True:
-            chosen, atoms = [], 0
+            chosen: list[int] = []
+            atoms = 0
             while atoms < BATCH_ATOMS:
                 if not self.waiting:
                     self.waiting = self.rng.permutation(len(self.graphs)).tolist()
@@ -96,18 +98,23 @@ class Pool:
             yield batch
 
 
+def kept_out(folder: Path, part: str) -> list[Frame]:
+    """Frames of every kind of the part ``valid`` or ``test``: of molecules that no training frame holds."""
+    return [f for f in read_frames(sorted(map(str, folder.glob(f"{part}-*.xyz")))) if len(f.atoms) > 1]
+
+
 def validation(folder: Path) -> tuple[list[Frame], list[AtomGraph]]:
-    """Some frames of every kind, of molecules that no training frame holds."""
-    frames = [f for f in read_frames(sorted(map(str, folder.glob("valid-*.xyz")))) if len(f.atoms) > 1]
+    """Some frames that choose the weights."""
+    frames = kept_out(folder, "valid")
     chosen = [frames[k] for k in np.random.default_rng(0).permutation(len(frames))[:VALID]]
     return chosen, labelled_graphs(chosen, CONFIG)
 
 
-def about(pool: Pool, state: TrainingState, errors: dict[str, float]) -> dict[str, object]:
+def about(pool: Pool, state: TrainingState, errors: dict[str, Any]) -> dict[str, object]:
     """What the header of the model file says."""
     e0 = state.potential.statistics.reference_energies
     frames = pool.frames[:: max(1, len(pool.frames) // 20_000)]
-    energies = [f.energy - sum(e0[s] for s in f.atoms.symbols) for f in frames]
+    energies = [f.energy - sum(e0[s] for s in f.atoms.symbols) for f in frames if f.energy is not None]
     return {
         "method": "GFN2-xTB",
         "licence": "MIT",
@@ -157,7 +164,7 @@ def main() -> None:
             save(state.averaged.potential, given.folder / "organic.safetensors", about(pool, state, errors))
         with replacing(checkpoint) as beside:
             torch.save({"training": state.state_dict(), "statistics": found, "best": best}, beside)
-        row = {
+        row: dict[str, Any] = {
             "step": state.step,
             "seconds": round(state.seconds),
             "cpu": round(time.process_time()),

@@ -97,6 +97,33 @@ def test_page_says_what_is_missing_who_is_on_the_front_and_which_kinds_have_a_bi
     assert "| lithium, 10 min, 0 | slab | +7.00, 8; 100 |" in text
 
 
+def test_learning_curves_stand_apart_with_their_slopes(harness):
+    from reference_sets.page import page
+
+    whole, part = row("uracil", factor=1.0), {**row("uracil", factor=10.0), "frames": 10}
+    text = page({"whole": whole, "part": part}, {})
+    assert "| default, 10 min |  |  |  |  |  | 0.5, 2.8 |" in text
+    assert "| uracil, default, 10 min | 10 | 5 meV | 28 meV/Å |\n| uracil, default, 10 min | 1000 | 0.5 meV |" in text
+    assert "energy and forces: uracil, default, 10 min: -0.50, -0.50." in text
+    assert "over the number of frames" not in page({"whole": whole}, {})
+
+
+def test_learning_curves_need_frames_in_random_order(harness, monkeypatch, tmp_path, capsys):
+    made = []
+    monkeypatch.setattr(harness, "run", lambda task: made.append(task) or row(task["set"], minutes=task["minutes"]))
+    command = ["accuracy.py", "--data", str(tmp_path), "--minutes", "10", "--seeds", "1", "--frames", "25", "--sets"]
+    monkeypatch.setattr(sys, "argv", [*command, "acac"])
+    with pytest.raises(SystemExit):
+        harness.main()
+    assert "these are not: acac" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", [*command, "uracil"])
+    harness.main()
+    assert list(json.loads((tmp_path / "results" / "accuracy.json").read_text())) == [
+        "uracil/default/10min/0/25 frames"
+    ]
+    assert made[0]["frames"] == 25
+
+
 def test_changes_stand_beside_what_they_differ_from(harness):
     from reference_sets.page import page
 

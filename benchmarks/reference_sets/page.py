@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from equishare.potential import PRESETS
+from reference_sets.curves import learning_curves
 from reference_sets.score import error, front, score
 from reference_sets.sets import SETS, Reference
 
@@ -18,13 +19,11 @@ and versions of every run; do not edit it by hand. Every run starts from noise o
 time: start, training, validation, test and all. Test frames choose nothing.
 """
 
-NOT_HERE = (
-    "Not measured by it: errors over the number of frames, errors over time beside MACE's own training, runs on a GPU."
-)
+NOT_HERE = "Errors over time beside MACE's own training are on the page of [measurements](benchmarks.md). Not measured: runs on a GPU."
 
 
 def table(results: Results, part: str) -> str:
-    """Errors beside those published, and the score, by preset and budget."""
+    """Errors beside those published, and the score, by preset and budget, of runs on all frames."""
     lines = [f"| preset, CPU time | {' | '.join(SETS)} | score, energies | score, forces |"]
     lines.append("| --- |" + " --- |" * (len(SETS) + 2))
     references = [f"{_number(each.energy.value)}, {_number(each.forces.value)}" for each in SETS.values()]
@@ -37,17 +36,24 @@ def table(results: Results, part: str) -> str:
 
 
 def groups(results: Results) -> dict[tuple[str, float], list[Mapping[str, Any]]]:
-    """Rows by preset and budget."""
+    """Rows of runs on all frames by preset and budget."""
     found: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
-    for row in sorted(results.values(), key=lambda row: (row["minutes"], row["preset"])):
+    for row in sorted(of_all_frames(results).values(), key=lambda row: (row["minutes"], row["preset"])):
         found.setdefault((row["preset"], row["minutes"]), []).append(row)
     return found
 
 
+def of_all_frames(results: Results) -> Results:
+    """The runs that are no part of a learning curve."""
+    return {key: row for key, row in results.items() if "frames" not in row}
+
+
 def page(results: Results, choices: Results) -> str:
     """The page."""
-    sections = [HEAD, _sets(), "## Errors", table(results, "test"), table(results, "valid"), _missing(results)]
-    sections += ["## Error against speed", _pareto(results), "## By kind of frame", _kinds(results)]
+    whole, curves = of_all_frames(results), learning_curves(results)
+    sections = [HEAD, _sets(), "## Errors", table(results, "test"), table(results, "valid"), _missing(whole)]
+    sections += ["## Errors over the number of frames", curves] if curves else []
+    sections += ["## Error against speed", _pareto(whole), "## By kind of frame", _kinds(whole)]
     if choices:
         sections += ["## What was tried", _choices(choices), _biases(choices)]
     return "\n\n".join(section.strip() for section in sections if section) + "\n"

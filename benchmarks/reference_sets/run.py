@@ -37,7 +37,10 @@ def train(task: dict[str, Any]) -> Run:
     if (out / "checkpoint.ckpt").exists():
         config, folder = resumed(out, {})
         return fit(config, resume=folder, clock=Clock(0.0))
-    files = {"train": which.files(data, which.train), "test": which.files(data, (which.test,)), "valid": which.valid}
+    train = which.files(data, which.train)
+    if "frames" in task:
+        train[0] += f"@:{task['frames']}"
+    files = {"train": train, "test": which.files(data, (which.test,)), "valid": which.valid}
     settings = {
         "data": files,
         "model": {"preset": task["preset"]},

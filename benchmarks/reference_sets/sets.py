@@ -33,6 +33,7 @@ class ReferenceSet:
         test: File that judges and chooses nothing.
         energy: What to compare the energy with.
         forces: What to compare the forces with.
+        random: How many frames there are, if any first of them are a fair sample; else 0.
         scored: Whether it is part of the score; a set without anybody's figures is not.
     """
 
@@ -42,6 +43,7 @@ class ReferenceSet:
     test: str
     energy: Reference
     forces: Reference
+    random: int = 0
     scored: bool = True
 
     def files(self, data: Path, names: tuple[str, ...]) -> list[str]:
@@ -58,6 +60,7 @@ def _molecule(name: str, energy: float, forces: float) -> ReferenceSet:
         test=f"rmd17/{name}_test.xyz",
         energy=Reference("energy_mae", energy, "meV", source),
         forces=Reference("forces_mae", forces, "meV/Å", source),
+        random=1000,
     )
 
 

@@ -120,11 +120,12 @@ def initial_potential(
 
     Network, scale, neighbours and spacing of a pretrained potential are taken over: together they are one function of the geometry. So are
     the elements that it knows and the frames do not hold, but for weights of the package: those know their method's level of them.
+    Frames that are replayed count nowhere: they have the labels that this potential gives them.
     """
     architecture = config.model.architecture
-    found = statistics(without_base(data.split.train, architecture), graphs, data.reference.values, data.levels)
+    found = statistics(without_base(data.new, architecture), graphs, data.reference.values, data.levels)
     if pretrained is not None and (config.pretraining.replay or config.pretraining.weights not in bundled()):
-        found = _with_elements_of(found, pretrained.statistics)
+        found = with_elements_of(found, pretrained.statistics)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.run.seed)
         kept = pretrained.statistics if pretrained else found
@@ -145,20 +146,22 @@ def initial_potential(
     return potential
 
 
-def _with_elements_of(found: Statistics, before: Statistics) -> Statistics:
+def with_elements_of(found: Statistics, before: Statistics) -> Statistics:
     """Constants of the frames, and those of the elements that only the pretrained potential knows."""
-    joined = {
-        name: {**getattr(before, name), **getattr(found, name)} for name in ("reference_energies", "shift", "levels")
+    joined = {name: {**getattr(before, name), **getattr(found, name)} for name in ("reference_energies", "shift")}
+    levels = {
+        name: {**before.levels.get(name, {}), **found.levels.get(name, {})}
+        for name in {**before.levels, **found.levels}
     }
-    return Statistics.model_validate({**found.model_dump(), **joined})
+    return Statistics.model_validate({**found.model_dump(), **joined, "levels": levels})
 
 
 def _centre(potential: Potential, data: PreparedData, graphs: Sequence[AtomGraph]) -> None:
     """Move the shifts so that the energies of the frames are met on average: the two methods differ in theirs."""
-    chosen = [k for k, frame in enumerate(data.split.train) if frame.energy is not None][:_CENTRED]
+    chosen = [k for k, frame in enumerate(data.new) if frame.energy is not None][:_CENTRED]
     if not chosen:
         return
-    frames = [data.split.train[k] for k in chosen]
+    frames = [data.new[k] for k in chosen]
     counts = np.array([[frame.composition.counts.get(s, 0) for s in potential.species] for frame in frames])
     potential.eval()
     held = [graphs[k] for k in chosen]
@@ -184,6 +187,6 @@ def closest_pairs(
     """
     numbers = sorted(atomic_numbers[symbol] for symbol in elements)
     far = {pair_name(a, b): cutoff for a, b in combinations_with_replacement(numbers, 2)}
-    seen = far | Domain.of(data.split.train, cutoff=cutoff).min_distance
+    seen = far | Domain.of(data.new, cutoff=cutoff).min_distance
     before = pretrained.statistics.min_distance if pretrained else {}
     return {name: min(distance, before.get(name, distance)) for name, distance in seen.items()}

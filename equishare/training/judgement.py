@@ -6,15 +6,15 @@ import os
 
 import numpy as np
 
+from equishare.atoms.frame import Frame
 from equishare.devices import choose_dtype
-from equishare.potential import load, save
+from equishare.potential import Statistics, load, save
 from equishare.potential.domain import Domain
 from equishare.training.committee import ATOMS, add_committee
 from equishare.training.config import TrainConfig
 from equishare.training.config.sections import NOISE
 from equishare.training.data.batches import atoms_in
 from equishare.training.data.graph_parts import GraphParts
-from equishare.training.data.levels import above
 from equishare.training.data.prepare import PreparedData
 from equishare.training.data.streamed_graphs import graphs_of
 from equishare.training.evaluation.evaluate import Evaluation, evaluate_graphs
@@ -46,7 +46,7 @@ def judge(
         evaluations["kept"] = evaluate_graphs(best, graphs_kept, data.kept, uncertainty=False)
     about = {
         "errors": {part: evaluation.metrics() for part, evaluation in evaluations.items()},
-        "domain": domain(data).model_dump(),
+        "domain": domain(data, best.statistics).model_dump(),
         # names without folders: a file to share tells nothing of its maker's machine
         "files": sorted({os.path.basename(frame.file) for frame in data.split.train}),
         "pretraining": config.pretraining.source and os.path.basename(config.pretraining.source),
@@ -74,14 +74,17 @@ def work(graphs: GraphParts, members: int) -> Work:
     return Work(train, valid, round((2 * valid + test) * (1 + 0.7 * members)) + sample + 2 * min(train, ATOMS))
 
 
-def domain(data: PreparedData) -> Domain:
+def domain(data: PreparedData, constants: Statistics) -> Domain:
     """Ranges of the training frames, by which molecular dynamics knows that it has left them."""
-    frames, reference = data.split.train, data.reference
+    frames = data.split.train
     return Domain.of(
         frames,
         (frame.forces for frame in frames),
-        (
-            np.nan if frame.energy is None else frame.energy - reference.total(frame) - above(frame, data.levels)
-            for frame in frames
-        ),
+        (np.nan if frame.energy is None else frame.energy - _isolated(frame, constants) for frame in frames),
     )
+
+
+def _isolated(frame: Frame, constants: Statistics) -> float:
+    """Energy of a frame's atoms on their own in eV."""
+    method = str(frame.conditions.get("method", ""))
+    return sum(count * constants.isolated([symbol], method) for symbol, count in frame.composition.counts.items())

@@ -52,7 +52,7 @@ def freeze(potential: Potential, parts: Iterable[str]) -> None:
     """Take parts of a potential out of training: ``embedding``, ``layer1`` and so on, ``readouts``.
 
     Raises:
-        WeightsError: if it has no such part.
+        WeightsError: if it has no such part, or if nothing else is left.
     """
     known: dict[str, nn.Module] = {"embedding": potential.net.embedding, "readouts": potential.energy}
     known |= {f"layer{k}": layer for k, layer in enumerate(potential.net.layers, start=1)}

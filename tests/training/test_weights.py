@@ -13,6 +13,7 @@ from equishare.atoms import Frame, read_frames
 from equishare.potential import ModelConfig, Potential, Statistics, load
 from equishare.training.config import ModelChoice, TrainConfig
 from equishare.training.fit import fit
+from equishare.training.initial import with_elements_of
 from equishare.training.weights import WeightsError, architecture_of, freeze, take_over
 
 
@@ -155,6 +156,59 @@ def test_noise_is_not_frozen(tiny_config, tmp_path):
     with pytest.raises(WeightsError, match="starts from noise, and embedding, layer1 would stay noise"):
         fit(settings(tiny_config, tmp_path, "run", pretraining={"weights": "none", "freeze": ["embedding", "layer1"]}))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"), [("layer3", "got 'layer3'"), (["embedding", "layer1", "layer2", "readouts"], "nothing is left")]
+)
+def test_parts_to_freeze_are_looked_at_first(parts, said, first, tiny_config, tmp_path):
+    """Before pretraining, and nothing is left behind."""
+    with pytest.raises(WeightsError, match=said):
+        start(first, tiny_config, tmp_path, pretraining={"weights": str(first), "freeze": parts})
+    assert not (tmp_path / "second").exists()
+
+
+def test_elements_that_only_replayed_structures_hold(first, tmp_path):
+    """They keep what the weights know of them; at the start nothing is forgotten, whatever the level of the new frames."""
+    rng = np.random.default_rng(0)
+    water, others = ([molecule(name) for _ in range(20)] for name in ("H2O", "CH3CH2OH"))
+    for atoms in water + others:
+        atoms.positions += 0.05 * rng.standard_normal(atoms.positions.shape)
+    ase.io.write(tmp_path / "known.xyz", others)
+    frames = [
+        Frame(atoms, energy=row["energy"] - 900.0, forces=row["forces"])
+        for atoms, row in zip(water, load(first).predict(water), strict=True)
+    ]
+    run = equishare.train(
+        frames,
+        valid=0.2,
+        test=0.0,
+        pretraining={"weights": str(first), "replay": [str(tmp_path / "known.xyz")]},
+        epochs=1,
+        learning_rate=1e-8,
+        out=str(tmp_path / "run"),
+        report=False,
+        device="cpu",
+    )
+    found, before = load(run.folder.model).statistics, load(first).statistics
+    assert found.reference_energies["C"] == before.reference_energies["C"]
+    assert run.evaluations["kept"].errors["energy"].rmse < 1e-3
+    assert run.evaluations["kept"].errors["forces"].rmse < 1e-4
+
+
+def test_levels_of_elements_that_only_the_weights_know():
+    before = Statistics(reference_energies={"H": -1.0, "N": -5.0}, levels={"b": {"H": -2.0, "N": -7.0}})
+    found = Statistics(reference_energies={"H": -1.5}, levels={"b": {"H": -2.5}, "c": {"H": -3.0}})
+    joined = with_elements_of(found, before)
+    assert joined.levels == {"b": {"H": -2.5, "N": -7.0}, "c": {"H": -3.0, "N": 0.0}}
+    assert joined.reference_energies == {"H": -1.5, "N": -5.0}
+
+
+def test_one_structure_is_not_replayed(first, tiny_config, tmp_path):
+    ase.io.write(tmp_path / "one.xyz", [molecule("CH4"), molecule("H")])
+    pretraining = {"weights": str(first), "replay": [str(tmp_path / "one.xyz")]}
+    with pytest.raises(WeightsError, match="got 1 of more than one atom"):
+        start(first, tiny_config, tmp_path, pretraining=pretraining)
 
 
 def test_what_the_weights_do_not_know_is_not_replayed(first, tiny_config, tmp_path):

@@ -184,7 +184,7 @@ class PretrainingConfig(_Section):
         None,
         description="model file, or organic, whose weights training starts from; none: noise; absent: organic where it suits",
     )
-    freeze: tuple[str, ...] = Field(
+    freeze: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
         (), description="parts of weights to start from that stay as they are: embedding, layer1, layer2, readouts"
     )
     replay: Annotated[list[FileName], BeforeValidator(_as_list)] = Field(

@@ -34,7 +34,8 @@ class PreparedData:
         reference: E0s of the first method.
         methods: That labelled the frames, where the model is told.
         levels: Of the other methods above the first.
-        kept: Structures that the weights to start from know, held out: they show what was forgotten.
+        replayed: Number of the last training frames: structures that the weights to start from know, with what those say of them.
+        kept: More such structures, held out: they show what was forgotten.
     """
 
     split: Split
@@ -42,7 +43,13 @@ class PreparedData:
     inspection: Inspection
     methods: tuple[str, ...] = ()
     levels: Levels = field(default_factory=dict)
+    replayed: int = 0
     kept: tuple[Frame, ...] = ()
+
+    @property
+    def new(self) -> Sequence[Frame]:
+        """The training frames without those that are replayed."""
+        return self.split.train[: -self.replayed] if self.replayed else self.split.train
 
     def names(self, part: str) -> list[str]:
         """Names of the frames of ``train``, ``valid`` or ``test``."""

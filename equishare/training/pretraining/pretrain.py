@@ -142,7 +142,7 @@ def _inner_config(
         update={
             "data": DataConfig(train=[source], valid=0.05, test=0.0, reference_energies=own),
             "model": model,
-            "pretraining": PretrainingConfig(),
+            "pretraining": PretrainingConfig(weights=options.weights),  # noise, where that is asked for
             "optimisation": config.optimisation.model_copy(update={"rate_limit": None}),
             "budget": budget,
             "uncertainty": config.uncertainty.model_copy(update={"committee": 0}),

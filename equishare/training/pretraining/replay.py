@@ -30,7 +30,7 @@ def replayed(
 
     Raises:
         FrameReadError: if the files cannot be read.
-        WeightsError: if there is an element that the weights do not know.
+        WeightsError: if there is an element that the weights do not know, or there are fewer than two structures of more than one atom.
     """
     found = read_unlabelled(config.pretraining.replay)
     _check_elements(found, read_header(start).statistics.species)
@@ -50,9 +50,13 @@ def replayed(
         for f, atoms, row in zip(found, bare, potential.predict(bare), strict=True)
         if len(atoms) > 1
     ]
+    if len(frames) < 2:
+        raise WeightsError(
+            f"--replay holds out every tenth structure and trains on the others, but got {len(frames)} of more than one atom; give more"
+        )
     kept, others = frames[::_HELD], [frame for k, frame in enumerate(frames) if k % _HELD]
     split = replace(data.split, train=(*data.split.train, *others))
-    data = replace(data, split=split, kept=tuple(kept))
+    data = replace(data, split=split, replayed=len(others), kept=tuple(kept))
     return data, GraphParts.of(data, config)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
+
+from equishare.potential import Potential
 from equishare.potential.bundled import bundled, model_path
 from equishare.potential.model_file import read_header
 from equishare.training.config import TrainConfig
-from equishare.training.config.sections import NOISE, PretrainingConfig
-from equishare.training.weights import WeightsError, architecture_of
+from equishare.training.config.sections import NOISE
+from equishare.training.weights import WeightsError, architecture_of, freeze
 
 DEFAULT = "organic"
 """The potential of the package that training starts from by itself."""
@@ -34,12 +37,13 @@ def settled(config: TrainConfig, elements: Iterable[str]) -> tuple[TrainConfig, 
     return config, f"{_of_file(DEFAULT)} (--from none for noise)"
 
 
-def check_start(options: PretrainingConfig) -> None:
-    """See that what is asked of weights to start from has such weights.
+def check_start(config: TrainConfig) -> None:
+    """See that what is asked of weights to start from has such weights, and such parts.
 
     Raises:
-        WeightsError: if training starts from noise.
+        WeightsError: if training starts from noise, or parts to freeze are none of the network, or all of it.
     """
+    options = config.pretraining
     from_noise = options.weights in (None, NOISE)
     if from_noise and options.replay:
         raise WeightsError("there are no weights to start from that could forget: leave out --replay, or give --from")
@@ -47,6 +51,8 @@ def check_start(options: PretrainingConfig) -> None:
         raise WeightsError(
             f"training starts from noise, and {', '.join(options.freeze)} would stay noise: leave out --freeze, or give --from"
         )
+    with torch.random.fork_rng(devices=[]):  # of any network of that shape: before hours of pretraining
+        freeze(Potential(config.model.architecture, {"H": 0.0}), options.freeze)
 
 
 def _of_file(weights: str) -> str:

@@ -47,8 +47,10 @@ def _lines(header: Any) -> list[tuple[str, str]]:
         "Long range": config.long_range,
         "Adds to": config.base and "GFN2-xTB (tblite)",
         "Committee": header.committee and f"{header.committee.members} members",
+        "Labels by": about.get("method"),
         "Trained on": ", ".join(about.get("files", [])),
         "Before that": about.get("started_from") or about.get("pretraining"),
+        "Licence": about.get("licence"),
         "Training": about.get("steps") and f"{about['steps']:,} steps in {format_duration(about.get('seconds', 0))}",
     }
     lines += [(name, str(text)) for name, text in optional.items() if text]

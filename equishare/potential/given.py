@@ -105,6 +105,17 @@ def check_method(name: Any, config: ModelConfig) -> int:
     return config.methods.index(name)
 
 
+def method_of(atoms: Atoms, config: ModelConfig) -> str:
+    """The method on whose level a structure is predicted; empty where the model knows of none.
+
+    >>> method_of(Atoms("H", info={"level_of_theory": "pbe"}), ModelConfig(conditions=("method",), methods=("xtb", "pbe")))
+    'pbe'
+    """
+    if "method" not in config.conditions or not config.methods:
+        return ""
+    return config.methods[conditions_of(atoms, config)["method"]]
+
+
 def by_method(atoms: Atoms, name: str) -> Atoms:
     """A copy that is to be predicted on the level of a method.
 

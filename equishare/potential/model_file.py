@@ -124,6 +124,8 @@ def load(
         potential.load_state_dict(rename(weights))
     except RuntimeError as error:
         raise ModelFileError(f"the weights in {path} do not fit its header: {error}") from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in potential.state_dict().values()):
+        raise ModelFileError(f"{path} is damaged: it holds weights that are not finite numbers; copy it again")
     return potential.eval()
 
 

@@ -82,9 +82,9 @@ def make_plan(
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None
         config = complete(config, data, graphs.train)
-        mark = fingerprint(data.split.train)
         if config.pretraining.replay:
             data, graphs = replayed(config, data, graphs, _start_file(config, folder))
+        mark = fingerprint(data.new, data.split.train[len(data.new) :])
         batches = BatchLoader(graphs.train, config.optimisation.batch_size or 1, config.run.seed, processes)
         budget = Budget(config.budget.epochs, config.budget.max_time, len(batches))
         checkpoint = _resumable(folder, budget, config.optimisation.patience, mark, judged) if continued else None

@@ -15,6 +15,8 @@ def model(tmp_path):
         "files": ["mine.xyz"],
         "steps": 1200,
         "seconds": 61,
+        "method": "GFN2-xTB",
+        "licence": "MIT",
         "errors": {"test": {"forces_rmse": 0.012, "n_frames": 9}},
     }
     save(Potential(config, {"H": -13.6, "O": -430.0}), tmp_path / "m.safetensors", about)
@@ -36,6 +38,8 @@ def test_it_says_what_the_model_is(model, capsys):
         "Also reads  dipole",
         "Takes       charge",
         "mine.xyz",
+        "Labels by   GFN2-xTB",
+        "Licence     MIT",
         "1,200 steps",
         "forces_rmse 0.012",
     ):

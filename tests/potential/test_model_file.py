@@ -117,6 +117,21 @@ def rewrite(path, change_header=lambda header: header, change_weights=lambda wei
     safetensors.torch.save_file(change_weights(weights), path, metadata={"equishare": change_header(header)})
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(path, value):
+    """Of a damaged file, or of a run that diverged: said when it is read, not by a force or a loss later."""
+    rewrite(
+        path,
+        json.dumps,
+        lambda weights: {
+            name: tensor.index_fill(0, torch.tensor(0), value) if tensor.is_floating_point() else tensor
+            for name, tensor in weights.items()
+        },
+    )
+    with pytest.raises(ModelFileError, match=r"model.safetensors is damaged: it holds weights that are not finite"):
+        load(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -18,6 +18,7 @@ from equishare.potential.domain import Domain
 from equishare.simulate import MDError, MDResult, MDRow, MDSettings
 from equishare.simulate.md import run as module
 from equishare.simulate.md.velocities import default_timestep, draw_velocities
+from equishare.simulate.md.watch import Watch
 from tests.simulate.md_runs import run_md
 
 WIDE = Domain(max_force=1e9, min_distance={"H-H": 0.0, "H-O": 0.0, "O-O": 0.0}, max_nearest={"H": 1e9, "O": 1e9})
@@ -268,3 +269,17 @@ def test_float32_on_request(potential, water, tmp_path, monkeypatch):
 
 
 original = module.EquishareCalculator
+
+
+@pytest.mark.parametrize("key", ["method", "level_of_theory"])
+def test_the_range_of_energies_is_that_of_the_level(key):
+    """Whatever the spelling of the method, by which the energy is predicted: its isolated atoms are those of the range."""
+    config = ModelConfig(channels=4, n_basis=4, n_hidden=4, cutoff=3.0, conditions=("method",), methods=("xtb", "pbe"))
+    e0 = {"H": -13.0, "O": -400.0}
+    potential = Potential(config, Statistics(reference_energies=e0, levels={"pbe": {"H": -5.0, "O": -90.0}}))
+    water = molecule("H2O")
+    water.info[key] = "pbe"
+    water.calc = potential.calculator()
+    own = (water.get_potential_energy() + 2 * 18.0 + 490.0) / 3
+    watch = Watch(WIDE.model_copy(update={"energy_per_atom": (own - 0.1, own + 0.1)}), potential, 300.0, 9)
+    assert watch(water, np.zeros((3, 3)), 0) is None

@@ -11,6 +11,7 @@ from ase.build import molecule
 import equishare
 from equishare.atoms import Frame, read_frames
 from equishare.potential import ModelConfig, Potential, Statistics, load
+from equishare.training.checkpoint import CheckpointError
 from equishare.training.config import ModelChoice, TrainConfig
 from equishare.training.fit import fit
 from equishare.training.initial import with_elements_of
@@ -146,6 +147,21 @@ def test_what_is_replayed_trains_along_and_is_judged(first, tmp_path):
     assert run.evaluations["start"].errors["forces"].rmse > run.evaluations["valid"].errors["forces"].rmse
 
 
+def test_a_run_goes_on_with_the_structures_that_it_replays(first, tiny_config, tmp_path):
+    def replay(*names):
+        ase.io.write(tmp_path / "known.xyz", [molecule(name) for name in names])
+
+    replay("CH4", "H2O", "CH3OH")
+    sections = {"pretraining": {"weights": str(first), "replay": str(tmp_path / "known.xyz")}, "budget": {"epochs": 1}}
+    run = start(first, tiny_config, tmp_path, **sections)
+    replay("CH4", "H2O", "HCOOH")
+    longer = run.config.model_copy(update={"budget": run.config.budget.model_copy(update={"epochs": 2})})
+    with pytest.raises(CheckpointError, match="hash of the training frames was"):
+        fit(longer, resume=run.folder)
+    replay("CH4", "H2O", "CH3OH")
+    assert fit(longer, resume=run.folder).folder.path == run.folder.path
+
+
 def test_without_weights_nothing_is_replayed(tiny_config, tmp_path):
     with pytest.raises(WeightsError, match="no weights to start from"):
         fit(settings(tiny_config, tmp_path, "run", pretraining={"weights": "none", "replay": ["ethanol"]}))
@@ -194,6 +210,30 @@ def test_elements_that_only_replayed_structures_hold(first, tmp_path):
     assert found.reference_energies["C"] == before.reference_energies["C"]
     assert run.evaluations["kept"].errors["energy"].rmse < 1e-3
     assert run.evaluations["kept"].errors["forces"].rmse < 1e-4
+
+
+def test_what_starts_from_noise_is_not_in_replayed_labels(first, tmp_path):
+    """New charges that interact, and a charge that goes in newly, say nothing of structures that the weights know."""
+    known = [molecule(name) for name in ("CH3CH2OH", "H2O", "CH4")]
+    known[1].info["charge"] = 1
+    ase.io.write(tmp_path / "known.xyz", known)
+    labels = []
+    for name, more in (("plain", {}), ("more", {"long_range": "coulomb", "conditions": ["charge"]})):
+        run = equishare.train(
+            read_frames("ethanol@3:23"),
+            valid=0.2,
+            test=0.0,
+            pretraining={"weights": str(first), "replay": str(tmp_path / "known.xyz")},
+            epochs=1,
+            out=str(tmp_path / name),
+            report=False,
+            device="cpu",
+            **more,
+        )
+        labels.append([(frame.energy, frame.forces) for frame in (*run.data.kept, *run.data.split.train[-2:])])
+    for (energy, forces), (again, same) in zip(*labels, strict=True):
+        assert again == pytest.approx(energy, abs=1e-4)
+        assert np.allclose(same, forces, atol=1e-4)
 
 
 def test_levels_of_elements_that_only_the_weights_know():

@@ -1,4 +1,4 @@
-"""Conditions that vary among the frames, and that the potential would not be told."""
+"""Conditions that vary among the frames and that the potential would not be told, or that it is told of and no frame says."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ __all__ = ["check_conditions"]
 
 
 def check_conditions(part: Part, used: Collection[str] = ()) -> Iterator[DataFinding]:
-    """A warning for each condition, such as the total charge, that varies and is not among those that are used."""
+    """A warning for each condition, such as the total charge, that varies and is not among those that are used; or is used, and no training frame says it."""
     for row in rows():
         if row.name not in used:
             yield from _varying(part, row)
+        elif part.name == "train" and not any(row.name in frame.conditions for frame in part.frames):
+            yield DataFinding(
+                "warning",
+                f"unsaid-{row.name}",
+                f"{part.name}: no frame says its {row.name}, so nothing of it is learnt",
+                f"if a column has it under another name, name it with --key {row.name}=COLUMN",
+            )
 
 
 def _varying(part: Part, row: Property) -> Iterator[DataFinding]:

@@ -7,6 +7,7 @@ from ase import Atoms
 
 from equishare.potential import Potential
 from equishare.potential.domain import Domain
+from equishare.potential.given import method_of
 from equishare.simulate.md.rows import kelvin
 
 # Steps between two looks at distances and energy; forces and temperature are looked at after every step.
@@ -21,7 +22,7 @@ class Watch:
     def __init__(self, domain: Domain, potential: Potential, temperature: float, degrees: int) -> None:
         self.domain = domain
         self.cutoff = potential.cutoff
-        self.statistics = potential.statistics
+        self.config, self.statistics = potential.config, potential.statistics
         self.hottest = 5 * temperature + 1000
         self.degrees = degrees
         self.worst = MAX_FORCE if domain.max_force is None else math.inf
@@ -43,8 +44,7 @@ class Watch:
             return f"the temperature is {temperature:.0f} K: {advice}"
         if step % CHECK_EVERY:
             return None
-        energy = atoms.get_potential_energy() - self.statistics.isolated(
-            atoms.symbols, str(atoms.info.get("method", ""))
-        )
+        level = method_of(atoms, self.config)
+        energy = atoms.get_potential_energy() - self.statistics.isolated(atoms.symbols, level)
         energy -= atoms.calc.results.get("dispersion_energy", 0.0)  # the training data's range is without it
         return self.domain.check(atoms, energy=energy if len(atoms) > 1 else None, cutoff=self.cutoff)

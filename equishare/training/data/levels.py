@@ -51,7 +51,7 @@ def references(
     if not of(frames, first):
         raise EquishareError(
             f"no training frame is of the method {first}, whose energies are the level of the others; add some of its frames, or leave "
-            "--condition method out"
+            "--condition method out and start from weights of one method"
         )
     reference = reference_energies(of(frames, first), of(atoms, first), given)
     values, origins = dict(reference.values), dict(reference.origins)

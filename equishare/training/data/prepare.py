@@ -140,12 +140,17 @@ def data_name(config: TrainConfig) -> str:
     return os.path.splitext(name)[0] or "run"
 
 
-def fingerprint(frames: Sequence[Frame]) -> str:
-    """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only, in memory or on disk."""
+def fingerprint(frames: Sequence[Frame], replayed: Sequence[Frame] = ()) -> str:
+    """A hash of geometries, labels, conditions and weights: a checkpoint continues on the same frames only, in memory or on disk.
+
+    Labels of those that are replayed are left out: they are predictions, whose last digits depend on the machine.
+    """
     digest = hashlib.sha256()
-    for frame in frames:
-        arrays = [frame.numbers.astype(np.int64), frame.positions, frame.cell, frame.weight]
-        for array in (*arrays, *(frame.labels[name] for name in sorted(frame.labels))):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(repr((sorted(frame.labels), sorted(frame.conditions.items()))).encode())
+    for part, labelled in ((frames, True), (replayed, False)):
+        for frame in part:
+            arrays = [frame.numbers.astype(np.int64), frame.positions, frame.cell, frame.weight]
+            labels = sorted(frame.labels) if labelled else []
+            for array in (*arrays, *(frame.labels[name] for name in labels)):
+                digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(repr((labels, sorted(frame.conditions.items()))).encode())
     return digest.hexdigest()

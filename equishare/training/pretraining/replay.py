@@ -10,7 +10,7 @@ from ase import Atoms
 
 from equishare.atoms.frame import Frame
 from equishare.atoms.reading import read_unlabelled
-from equishare.potential import load, read_header
+from equishare.potential import ModelConfig, load, read_header
 from equishare.training.config import TrainConfig
 from equishare.training.data.graph_parts import GraphParts
 from equishare.training.data.prepare import REPLAYED, PreparedData
@@ -25,7 +25,7 @@ def replayed(
 ) -> tuple[PreparedData, GraphParts]:
     """The data with the structures of ``pretraining.replay`` among the training frames; every tenth is held out and shows what was forgotten.
 
-    Their labels are what the weights say, moved to the level of the new frames: so they may be of another method than those, and need none of their
+    Their labels are what the weights say, without what the new network adds to them, moved to the level of the new frames: so they may be of another method than those, and need none of their
     own. `--weights replay=0.5` weighs them. Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal" (1995).
 
     Raises:
@@ -35,7 +35,7 @@ def replayed(
     found = read_unlabelled(config.pretraining.replay)
     _check_elements(found, read_header(start).statistics.species)
     bare = [Atoms(f.atoms, info={**f.conditions, "config_type": REPLAYED}) for f in found]
-    potential = initial_potential(config, data, graphs.train, load(start))
+    potential = initial_potential(_known(config, read_header(start).config), data, graphs.train, load(start))
     weight = config.data.frame_weights.get(REPLAYED, 1.0)
     frames = [
         Frame(
@@ -58,6 +58,15 @@ def replayed(
     split = replace(data.split, train=(*data.split.train, *others))
     data = replace(data, split=split, replayed=len(others), kept=tuple(kept))
     return data, GraphParts.of(data, config)
+
+
+def _known(config: TrainConfig, before: ModelConfig) -> TrainConfig:
+    """The configuration without what starts from noise and would be in the labels: new charges that interact, new numbers that go in."""
+    model = config.model
+    old = tuple(name for name in model.conditions if name in before.conditions or name == "method")
+    return config.model_copy(
+        update={"model": model.model_copy(update={"long_range": before.long_range, "conditions": old})}
+    )
 
 
 def _check_elements(frames: Sequence[Frame], known: Collection[str]) -> None:

@@ -92,6 +92,15 @@ def test_conditions_that_vary_and_are_not_used(ethanol, name):
     assert not any(code.startswith("varying") for code in found(ethanol))
 
 
+@pytest.mark.parametrize("name", ["charge", "spin", "method"])
+def test_conditions_that_are_used_and_no_frame_says(ethanol, name):
+    finding = found(ethanol, used=(name,))[f"unsaid-{name}"]
+    assert (finding.level, finding.message) == ("warning", f"no frame says its {name}, so nothing of it is learnt")
+    said = [replace(ethanol[0], **{name: "PBE0" if name == "method" else 1}), *ethanol[1:]]
+    assert f"unsaid-{name}" not in found(said, used=(name,))
+    assert f"unsaid-{name}" not in found(ethanol)
+
+
 def test_the_same_geometry_with_another_charge_is_no_duplicate(ethanol):
     charged = [replace(f, charge=1, energy=f.energy + 8.0, index=f.index + 1000) for f in ethanol]
     assert not found([*ethanol, *charged], used=("charge",)).keys() & {"duplicates", "contrary-labels"}

@@ -144,8 +144,8 @@ def train(
             "preset": preset and preset.value,
             "speed": speed,
             "cutoff": cutoff,
-            "heads": learn and learn.split(","),
-            "conditions": condition and condition.split(","),
+            "heads": _names(learn),
+            "conditions": _names(condition),
             "repulsion": repulsion and repulsion.value,
             "long_range": long_range and long_range.value,
             "base": base and base.value,
@@ -155,8 +155,8 @@ def train(
         "pretraining": {
             "source": pretrain,
             "weights": start,
-            "freeze": freeze and freeze.split(","),
-            "replay": replay and replay.split(","),
+            "freeze": _names(freeze),
+            "replay": _files(replay),
         },
         "budget": {"max_time": max_time, "epochs": epochs},
         "run": {
@@ -232,7 +232,21 @@ def _part(text: str | None) -> float | list[str] | None:
     try:
         return float(text)
     except ValueError:
-        return text.split(",") if not Path(text).exists() else [text]
+        return _files(text)
+
+
+def _files(text: str | None) -> list[str] | None:
+    """Files apart by commas; a comma in the name of a file that exists is part of the name."""
+    return [text] if text and Path(text).exists() else _names(text)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names apart by commas.
+
+    >>> _names("embedding, layer1"), _names(None)
+    (['embedding', 'layer1'], None)
+    """
+    return None if text is None else [part.strip() for part in text.split(",")]
 
 
 def _weights(text: str | None) -> tuple[dict[str, float] | None, dict[str, float] | None]:

@@ -77,7 +77,8 @@ def make_plan(
         check_labels(config, data)
         config, took = with_speed(with_methods(config, data), data.split.train, processes)
         config, start = settled(config, data.reference.values)
-        check_start(config)
+        if not continued:
+            check_start(config)
         check_members(config.uncertainty.committee, config.model.architecture)
         graphs = GraphParts.of(data, config)
         budget_chosen = config.budget.max_time is None and config.budget.epochs is None

@@ -96,7 +96,10 @@ def _explain(item: Any) -> str:
     path = ".".join(str(part) for part in item["loc"][:2])
     if item["type"] != "extra_forbidden":
         message = item["msg"].removeprefix("Value error, ")
-        return f"{path}: {message[0].lower()}{message[1:]}, got {item['input']!r:.60}"
+        said = f"{message[0].lower()}{message[1:]}"
+        if isinstance(item["input"], Mapping) and item["type"] == "value_error":  # of several settings, which it names
+            return f"{path}: {said}" if path else said
+        return f"{path}: {said}, got {item['input']!r:.60}"
     known = list(TrainConfig.model_fields)
     for name, info in TrainConfig.model_fields.items():
         section: Any = info.annotation

@@ -16,8 +16,8 @@ def unfitted(evaluation: Evaluation) -> list[str]:
     """A sentence for each kind of frame, by ``config_type``, whose training labels are not fitted.
 
     Energies an atom of a kind count as not fitted where their RMS error is over 2.5 times that of all other frames, or where it is mostly the
-    same error in every frame: a mean of over 0.7 of it, and over the scatter of the errors about the means of their kinds. Forces: where
-    their RMS error is larger than that of all other frames, and in units of the labels' RMS over twice as large.
+    same error in every frame and another one than that of the others: a mean of over 0.7 of it, which is, and differs from theirs, by more than
+    the scatter of the errors about the means of their kinds. Forces: where their RMS error is larger than that of all other frames, and in units of the labels' RMS over twice as large.
     """
     kinds: dict[str, list[FramePrediction]] = {}
     for frame in evaluation.frames:
@@ -33,7 +33,8 @@ def unfitted(evaluation: Evaluation) -> list[str]:
         if len(values) < FEWEST or not len(others):
             continue
         mean, rmse, rest = float(values.mean()), _rms(values), _rms(others)
-        if rmse > _FACTOR_ENERGY * rest or (abs(mean) > _MOSTLY * rmse and abs(mean) > scatter):
+        apart = min(abs(mean), abs(mean - float(others.mean())))
+        if rmse > _FACTOR_ENERGY * rest or (abs(mean) > _MOSTLY * rmse and apart > scatter):
             sentences.append(
                 f"training frames of config_type {name}: energies are off by {1000 * mean:+.3g} meV/atom on average (RMSE {1000 * rmse:.3g}; "
                 f"all others {1000 * rest:.3g}). A longer run or a larger weight may fit them: --weights {name}=5"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import torch
 
+from equishare.atoms.files.formats import checked_format
+from equishare.atoms.source import Source
 from equishare.potential import Potential
 from equishare.potential.bundled import bundled, model_path
 from equishare.potential.model_file import read_header
@@ -38,12 +40,15 @@ def settled(config: TrainConfig, elements: Iterable[str]) -> tuple[TrainConfig, 
 
 
 def check_start(config: TrainConfig) -> None:
-    """See that what is asked of weights to start from has such weights, and such parts.
+    """See that what is asked of weights to start from has such weights, and such parts, and that frames to pretrain on can be there.
 
     Raises:
         WeightsError: if training starts from noise, or parts to freeze are none of the network, or all of it.
+        FrameReadError: if there is no file of frames to pretrain on.
     """
     options = config.pretraining
+    if options.source not in (None, "xtb"):
+        checked_format(Source.of(str(options.source)).file)
     from_noise = options.weights in (None, NOISE)
     if from_noise and options.replay:
         raise WeightsError("there are no weights to start from that could forget: leave out --replay, or give --from")

@@ -66,7 +66,11 @@ def test_presets_are_those_of_the_model(name):
         ({"data": {"reference_energies": {"Qq": 1}}}, "chemical symbols"),
         ({"budget": {"max_time": "soon"}}, "90s, 30m or 1h30m"),
         ({"budget": {"max_time": "0s"}}, "above zero"),
-        ({"budget": {"max_time": "5m", "epochs": 3}}, "not both"),
+        ({"budget": {"max_time": "5m", "epochs": 3}}, "not both$"),
+        (
+            {"model": {"speed": "50us"}, "pretraining": {"weights": "organic"}},
+            "configuration: model.speed .*; give one of them$",
+        ),
         ({"run": {"device": "tpu"}}, "auto, cpu, cuda"),
         ({"run": {"dtype": "float16"}}, "'float32' or 'float64'"),
         ({"optimisation": {"ema_decay": 1.0}}, "less than 1"),

@@ -57,5 +57,10 @@ def test_what_is_fitted_is_not_named(other):
     assert unfitted(summarise([*frames("bulk"), *frames("dynamics"), *frames("surface", **other)])) == []
 
 
+def test_an_error_of_all_kinds_alike_is_that_of_none():
+    """A run that is too short, or E0s of another method."""
+    assert unfitted(summarise([*frames("bulk", bias=0.016), *frames("dynamics", bias=0.016)])) == []
+
+
 def test_one_kind_has_no_others():
     assert unfitted(summarise(frames("bulk", bias=1.0))) == []

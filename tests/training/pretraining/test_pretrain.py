@@ -10,6 +10,7 @@ from ase.io import write
 
 from equishare import datasets
 from equishare.atoms import Frame, read_frames
+from equishare.atoms.source import FrameReadError
 from equishare.potential import load, read_header
 from equishare.training.config import PretrainingConfig
 from equishare.training.config.config_file import validate
@@ -149,3 +150,9 @@ def test_other_elements_are_refused(tmp_path, tiny):
     config = tiny(pretraining={"source": "dry_ice@3:23"}, budget={"epochs": 1}, run={"out": str(tmp_path / "run")})
     with pytest.raises(PretrainingError, match=r"hold C, O, those to train on H, C, O"):
         fit(config)
+
+
+def test_a_file_that_is_not_there_is_said_first(tmp_path, tiny):
+    with pytest.raises(FrameReadError, match=r"absent.xyz: no such file"):
+        fit(tiny(pretraining={"source": str(tmp_path / "absent.xyz")}, run={"out": str(tmp_path / "run")}))
+    assert not (tmp_path / "run").exists()

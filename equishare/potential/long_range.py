@@ -31,6 +31,18 @@ class LongRangeError(EquishareError):
     """A structure has no Coulomb energy here, or what computes it is not installed."""
 
 
+def check_periodic(pbc: Tensor) -> None:
+    """See that structures, whose axes ``[graphs, 3]`` are periodic or not, have a Coulomb energy.
+
+    Raises:
+        LongRangeError: for a structure that is periodic along one or two axes only.
+    """
+    if bool((pbc.any(1) != pbc.all(1)).any()):
+        raise LongRangeError(
+            "the Coulomb energy is that of molecules and of crystals, got a structure that is periodic along some axes only"
+        )
+
+
 class LongRange(nn.Module):
     r"""Charges of the atoms, and the Coulomb energy of Gaussians that carry them.
 
@@ -99,10 +111,7 @@ class Space:
         volumes = torch.linalg.det(graph.cell).abs()
         given = graph.get("pbc")
         pbc = (volumes > 0).unsqueeze(1).expand(-1, 3) if given is None else given
-        if bool((pbc.any(1) != pbc.all(1)).any()):
-            raise LongRangeError(
-                "the Coulomb energy is that of molecules and of crystals, got a structure that is periodic along some axes only"
-            )
+        check_periodic(pbc)
         counts = torch.bincount(graph.atom_batch, minlength=graph.n_graphs)
         return cls(
             positions=positions,

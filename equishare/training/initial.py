@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -99,14 +99,19 @@ def with_methods(config: TrainConfig, data: PreparedData) -> TrainConfig:
     return config.model_copy(update={"model": model.model_copy(update={"methods": data.methods})})
 
 
-def check_labels(config: TrainConfig, data: PreparedData) -> None:
+def check_labels(config: TrainConfig, data: PreparedData, known: Collection[str] = ()) -> None:
     """Make sure that there is something to learn the wanted outputs from.
+
+    Args:
+        config: Of the run.
+        data: Its frames.
+        known: Heads of the weights to start from, which stay without labels.
 
     Raises:
         EquishareError: if a head is wanted, but no training frame has its property.
     """
     for name in config.model.heads:
-        if not data.has(name):
+        if name not in known and not data.has(name):
             raise EquishareError(
                 f"the model is to learn the property {name}, but no training frame has it; name its column with "
                 f"--key {name}=COLUMN, or leave it out"

@@ -10,7 +10,7 @@ from typing import Any
 from equishare.atoms.store.opening import Tell
 from equishare.continuing import check_same
 from equishare.files import copy_file, write_text
-from equishare.potential import load
+from equishare.potential import load, read_header
 from equishare.potential.bundled import bundled, model_path
 from equishare.training.budget import Budget
 from equishare.training.checkpoint import CheckpointError, read_checkpoint
@@ -74,7 +74,7 @@ def make_plan(
     try:
         config = _with_start(config, folder)
         data = prepare(config, given, tell)
-        check_labels(config, data)
+        check_labels(config, data, _known_heads(config, folder))
         config, took = with_speed(with_methods(config, data), data.split.train, processes)
         config, start = settled(config, data.reference.values)
         if not continued:
@@ -119,6 +119,13 @@ def _with_start(config: TrainConfig, folder: RunFolder) -> TrainConfig:
     file = _start_file(config, folder)
     load(file)  # says what is wrong with it
     return config.model_copy(update={"model": architecture_of(str(file), config.model, keep=weights not in bundled())})
+
+
+def _known_heads(config: TrainConfig, folder: RunFolder) -> tuple[str, ...]:
+    """Properties that the weights to start from read already."""
+    if config.pretraining.weights in (None, NOISE):
+        return ()
+    return read_header(_start_file(config, folder)).config.heads
 
 
 def _start_file(config: TrainConfig, folder: RunFolder) -> Path:

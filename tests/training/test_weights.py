@@ -67,6 +67,24 @@ def test_new_heads_come_on_top(first, tiny_config, tmp_path):
     assert again.evaluations["valid"].errors["dipole"].rmse is not None
 
 
+def test_heads_stay_without_labels(first, tiny_config, tmp_path):
+    with_dipole = start(first, tiny_config, tmp_path, name="dipole", model={"heads": ["dipole"]}, budget={"epochs": 1})
+    frames = [Frame(f.atoms, energy=f.energy, forces=f.forces) for f in read_frames("ethanol@3:23")]
+    run = equishare.train(
+        frames,
+        valid=0.2,
+        test=0.0,
+        pretraining={"weights": str(with_dipole.folder.model)},
+        epochs=1,
+        out=str(tmp_path / "without"),
+        report=False,
+        device="cpu",
+    )
+    assert run.config.model.heads == ("dipole",)
+    assert "dipole" not in run.evaluations["valid"].errors
+    assert load(run.folder.model).predict([frames[0].atoms])[0]["dipole"].shape == (3,)
+
+
 def test_elements_that_are_new_and_that_stay():
     config = ModelConfig(channels=4, n_basis=4, n_hidden=4, l_density=1, l_features=1, cutoff=3.0)
     old = Potential(config, {"H": -13.0, "O": -400.0, "S": -900.0}).double().eval()

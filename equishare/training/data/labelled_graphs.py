@@ -14,6 +14,7 @@ from equishare.atoms.properties import PROPERTIES, outputs
 from equishare.potential import AtomGraph, ModelConfig, from_atoms
 from equishare.potential.base import carrying
 from equishare.potential.given import ConditionError, conditions_of
+from equishare.potential.long_range import LongRangeError, check_periodic
 from equishare.training.data.base_values import base_values
 
 
@@ -34,6 +35,7 @@ def labelled_graphs(
     Raises:
         GraphError: if a frame has no graph; the message names it.
         ConditionError: if a condition is not one that the model takes; the message names the frame.
+        LongRangeError: if a frame has no Coulomb energy, and the model one; the message names the frame.
         BaseError: if the cheap method that the model adds to fails; the message names the frame.
 
     >>> from equishare.atoms import read_frames
@@ -69,8 +71,10 @@ def _graph(frame: Frame, config: ModelConfig) -> AtomGraph:
         graph = from_atoms(frame.atoms, config.cutoff, frame.neighbours(config.cutoff))
         if config.beyond_edges:
             graph["pbc"] = torch.from_numpy(frame.atoms.pbc[None].copy())
-    except GraphError as error:
-        raise GraphError(f"{frame.name}: {error}") from error
+        if config.long_range is not None:
+            check_periodic(graph["pbc"])
+    except (GraphError, LongRangeError) as error:
+        raise type(error)(f"{frame.name}: {error}") from error
     if config.base is not None:
         graph = carrying(graph, base_values(frame, config))
     for name, value in frame_conditions(frame, config).items():

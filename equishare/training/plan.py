@@ -76,7 +76,7 @@ def make_plan(
         data = prepare(config, given, tell)
         check_labels(config, data, _known_heads(config, folder))
         config, took = with_speed(with_methods(config, data), data.split.train, processes)
-        config, start = settled(config, data.reference.values)
+        config, start = settled(config, data.elements)
         if not continued:
             check_start(config)
         check_members(config.uncertainty.committee, config.model.architecture)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from equishare.atoms.checks.findings import DataFinding
 from equishare.atoms.e0 import ReferenceEnergies
-from equishare.atoms.frame import Frame, split_isolated
+from equishare.atoms.frame import Frame, species_counts, split_isolated
 from equishare.atoms.inspection import Inspection, inspect
 from equishare.atoms.splits import Split, split_frames
 from equishare.atoms.store import open_frames
@@ -45,6 +46,11 @@ class PreparedData:
     levels: Levels = field(default_factory=dict)
     replayed: int = 0
     kept: tuple[Frame, ...] = ()
+
+    @property
+    def elements(self) -> list[str]:
+        """Those of the training frames; isolated atoms may be of more."""
+        return species_counts(self.split.train)[0]
 
     @property
     def new(self) -> Sequence[Frame]:
@@ -86,10 +92,22 @@ def prepare(config: TrainConfig, given: Parts | None = None, tell: Tell | None =
     used = config.model.conditions or ()
     inspection = inspect(known, split.valid, split.test or None, cutoff=cutoff, used=used)
     inspection.raise_if_errors()
+    inspection = replace(inspection, findings=(*inspection.findings, *_untold_charge(config, split.train)))
     methods = methods_of(config, split.train)
     bare, atoms = (without_base(part, config.model.architecture) for part in (split.train, isolated))
     reference, levels = references(bare, atoms, config.data.reference_energies, methods)
     return PreparedData(split, reference, inspection, methods, levels)
+
+
+def _untold_charge(config: TrainConfig, frames: Sequence[Frame]) -> list[DataFinding]:
+    """A warning where the model predicts charges of frames whose total charge it is not told."""
+    model = config.model
+    reads = model.long_range is not None or not {"charges", "dipole"}.isdisjoint(model.heads)
+    charged = sum(frame.conditions.get("charge", 0) != 0 for frame in frames)
+    if not reads or not charged or "charge" in model.conditions:
+        return []
+    message = f"{charged} training frames have a charge, and the potential is not told: the charges that it predicts sum to zero"
+    return [DataFinding("warning", "untold-charge", message, "--condition charge lets it know")]
 
 
 def _read_parts(config: TrainConfig, tell: Tell | None) -> Parts:

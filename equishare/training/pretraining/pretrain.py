@@ -82,10 +82,10 @@ def pretrain(
             raise
         console.print()
     potential = load(inner.model)
-    if potential.species != tuple(data.reference.values):
+    if not set(data.elements) <= set(potential.species) <= set(data.reference.values):
         raise PretrainingError(
             f"the frames to pretrain on hold {', '.join(potential.species)}, those to train on "
-            f"{', '.join(data.reference.values)}; both need the same elements"
+            f"{', '.join(data.elements)}; both need the same elements"
         )
     return potential
 

@@ -5,6 +5,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
@@ -150,6 +151,15 @@ def test_other_elements_are_refused(tmp_path, tiny):
     config = tiny(pretraining={"source": "dry_ice@3:23"}, budget={"epochs": 1}, run={"out": str(tmp_path / "run")})
     with pytest.raises(PretrainingError, match=r"hold C, O, those to train on H, C, O"):
         fit(config)
+
+
+def test_an_isolated_atom_of_an_element_that_no_frame_holds(tmp_path, tiny, cheap):
+    """It has its E0, and the pretrained network need not know it."""
+    write(tmp_path / "nitrogen.xyz", Atoms("N", info={"REF_energy": -1480.0}))
+    files = ["ethanol@3:23", str(tmp_path / "nitrogen.xyz")]
+    sections = {"data": {"train": files}, "pretraining": {"source": cheap, "frames": 40}, "budget": {"epochs": 1}}
+    run = fit(tiny(**sections, run={"out": str(tmp_path / "run")}))
+    assert load(run.folder.model).predict([Atoms("N")])[0]["energy"] == -1480.0
 
 
 def test_a_file_that_is_not_there_is_said_first(tmp_path, tiny):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 
-from equishare.atoms import read_frames
+import equishare
+from equishare.atoms import Frame, read_frames
 from equishare.potential import load
 from equishare.training.config.config_file import validate
 from equishare.training.fit import fit
@@ -65,3 +67,11 @@ def test_resumed_from_its_own_copy(tiny_config, tmp_path):
     run = fit(config)
     longer = run.config.model_copy(update={"budget": run.config.budget.model_copy(update={"epochs": 2})})
     assert fit(longer, resume=run.folder).config.model == run.config.model
+
+
+def test_an_isolated_atom_of_another_element_changes_nothing(tmp_path):
+    """A file of isolated atoms may hold more than the frames do: what counts is whether the weights know the frames."""
+    frames = [*read_frames("ethanol@3:15"), Frame(Atoms("Si"), energy=-7800.0)]
+    run = equishare.train(frames, epochs=1, learning_rate=1e-6, out=str(tmp_path / "run"), device="cpu", report=False)
+    assert run.config.pretraining.weights == "organic"
+    assert load(run.folder.model).predict([Atoms("Si")])[0]["energy"] == -7800.0

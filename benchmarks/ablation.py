@@ -51,8 +51,23 @@ def phases(first: float, last: float, share: float) -> Step:
     return step
 
 
+def decayed(strength: float) -> Step:
+    """A step, and weights that shrink by the rate times a strength (Loshchilov and Hutter 2019)."""
+
+    def step(state: TrainingState, objective: Objective, batch: AtomGraph) -> None:
+        rate = state.learning_rate
+        TAKE_STEP(state, objective, batch)
+        with torch.no_grad():
+            for weight in state.potential.parameters():
+                weight.mul_(1 - rate * strength)
+
+    return step
+
+
 EPOCHS = 175
 STEPS = {
+    "weight decay 0.01": decayed(0.01),
+    "weight decay 0.1": decayed(0.1),
     "energy weight 0.03, then 1 in the last third": phases(0.03, 1.0, 1 / 3),
     "energy weight 0.1, then 10 in the last fifth": phases(0.1, 10.0, 0.2),
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equishare.errors import EquishareError
+from equishare.parent import end_with_parent
 from equishare.terminal import outlive_reader
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _begin(threads: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     outlive_reader()
+    end_with_parent()
     torch.set_num_threads(threads)
 
 

@@ -9,9 +9,9 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,6 +19,7 @@ from ase import Atoms
 
 from equishare.clock import Clock
 from equishare.learning.labelling.outcome import Labelled, Refused, compute
+from equishare.parent import end_with_parent
 
 Make = Callable[[], Any]
 """Makes an ASE calculator; a function of a module (or `functools.partial` of one), for it is called in another process."""
@@ -93,7 +94,7 @@ def _serve(connection: Connection, make: Make, folder: str, home: str) -> None:
     """What the process runs."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent(partial(os.killpg, 0, signal.SIGKILL))  # and the programs that a calculator started
     if home not in sys.path:
         sys.path.insert(0, home)
     os.chdir(folder)
@@ -123,13 +124,6 @@ def _made(make: Make) -> Any:
     if not all(callable(getattr(calculator, name, None)) for name in ("get_potential_energy", "get_forces")):
         raise TypeError(f"expected a function that returns an ASE calculator, it returned {type(calculator).__name__}")
     return calculator
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os.killpg(0, signal.SIGKILL)
 
 
 def _said(error: Exception) -> str:

@@ -24,6 +24,7 @@ from equishare.atoms.labels import read_conditions
 from equishare.clock import Clock
 from equishare.datasets.langevin import Schedule, langevin
 from equishare.errors import EquishareError
+from equishare.parent import end_with_parent
 
 FRAMES = 25
 """Frames of one trajectory: short, so that hot molecules do not fall apart."""
@@ -149,6 +150,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _one_thread() -> None:
-    """Ctrl-C is the parent's affair; xTB of a small molecule does not get faster by threads."""
+    """Ctrl-C is the parent's affair, whose end is theirs; xTB of a small molecule does not get faster by threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
+    end_with_parent()

@@ -18,7 +18,7 @@ ENTRIES = set(
 )
 # what no user imports: the loops below the layers, and the prompt
 INSIDE = {
-    "cli", "clock", "commands", "continuing", "devices", "files", "folders", "lazy", "narrow", "ops", "renamed", "terminal"
+    "cli", "clock", "commands", "continuing", "devices", "files", "folders", "lazy", "narrow", "ops", "parent", "renamed", "terminal"
 }  # fmt: skip
 
 

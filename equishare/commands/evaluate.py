@@ -73,6 +73,7 @@ def evaluate(
 
 def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> None:
     from equishare.training.evaluation.calibration import calibrations
+    from equishare.training.evaluation.energy_zero import another_zero
     from equishare.training.report.tables import element_table, error_table, number, uncertainty_table
 
     tables = [error_table({"all frames": evaluation})] if evaluation.errors else []
@@ -90,6 +91,8 @@ def _show(console: "Console", evaluation: "Evaluation", out: Path | None) -> Non
     if len(evaluation.frames) > 1 and "forces" in evaluation.errors:
         worst = ", ".join(f"{f.name} ({number(1000 * f.forces_rmse)} meV/Å)" for f in evaluation.worst(3))
         lines.append(f"\nLargest force errors: {worst}")
+    if said := another_zero(evaluation):
+        lines.append(f"Note: {said}")
     if out is not None:
         lines.append(f"Predictions: {out}")
     for line in lines:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ def end_with_parent(end: Callable[[], object] = _exit) -> None:
         return
 
     def wait() -> None:
+        # a signal that this thread takes would not wake the first one from its sleep
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         parent.join()
         end()
 

@@ -83,7 +83,6 @@ PARTS = (
     Part(16_000, few_molecules=True),
     Part(16_000, only=("qm9",)),
     Part(64_000),
-    Part(64_000, preset="small"),
     Part(64_000, preset="accurate"),
 )
 

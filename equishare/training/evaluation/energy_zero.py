@@ -17,11 +17,11 @@ def another_zero(evaluation: Evaluation) -> str | None:
     too few frames to tell.
     """
     frames = [frame for frame in evaluation.frames if np.isfinite(frame.energy_error)]
-    species = np.unique(np.concatenate([frame.numbers for frame in frames])) if frames else np.array([])
+    if not frames:
+        return None
+    species = np.unique(np.concatenate([frame.numbers for frame in frames]))
     counts = np.array([[np.sum(frame.numbers == one) for one in species] for frame in frames], dtype=float)
     errors, sizes = np.array([f.energy_error for f in frames]), np.array([len(f.numbers) for f in frames], dtype=float)
-    if not len(frames):
-        return None
     constants, _, rank, _ = np.linalg.lstsq(counts / sizes[:, None], errors / sizes, rcond=1e-8)
     rest = errors - counts @ constants
     off, left = _rms(errors / sizes), _rms(rest / sizes)

@@ -150,7 +150,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _one_thread() -> None:
-    """Ctrl-C is the parent's affair, whose end is theirs; xTB of a small molecule does not get faster by threads."""
+    """Ctrl-C is the parent's affair, and the process ends with it; xTB of a small molecule does not get faster by threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     end_with_parent()
